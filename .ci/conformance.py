@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Runs the conformance suite against P-8's release build, and judges the outcome.
+
+Every test must pass but those in expected-failures.txt, and those must fail: a listed test that passes is
+an error too, so the list only shrinks. A pattern that names no test is an error.
+
+This file is also the pytest plugin that reports each outcome (see the hooks at the end). The suite is
+copied to target/conformance, because its folder may be read-only; Python and Node packages go there and
+to target/venv.
+
+usage: conformance.py [--suite DIR] [--count FILE] [-- pytest arguments, e.g. tests/test_stream.py -k order]
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+TARGET = os.path.join(ROOT, "target")
+COPY = os.path.join(TARGET, "conformance")
+VENV = os.path.join(TARGET, "venv")
+LIST = os.path.join(HERE, "expected-failures.txt")
+KINDS = ("fails", "not-run")
+
+
+# -- the list ------------------------------------------------------------------
+
+
+class Entry:
+    def __init__(self, line, kind, pattern, reason):
+        self.line, self.kind, self.pattern, self.reason = line, kind, pattern, reason
+        # only * is special: ids hold brackets
+        self.regex = re.compile("".join(".*" if c == "*" else re.escape(c) for c in pattern) + r"\Z", re.S)
+
+
+def read_list(path=LIST):
+    entries = []
+    with open(path, encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            line = line.strip()
+            if not line or line.startswith("#"):
+                continue
+            m = re.match(r"(\S+)\s+(.+?)\s+# (.+)$", line)
+            if not m or m.group(1) not in KINDS:
+                sys.exit("%s:%d: expected `fails PATTERN  # who owns it` or `not-run PATTERN  # who owns it`"
+                         % (path, number))
+            entries.append(Entry(number, *m.groups()))
+    return entries
+
+
+def entry_for(entries, nodeid, kind=None):
+    for e in entries:
+        if e.regex.match(nodeid) and kind in (None, e.kind):
+            return e
+    return None
+
+
+# -- preparing -------------------------------------------------------------------
+
+
+def shell(*command, **kw):
+    print("$ " + " ".join(command), flush=True)
+    subprocess.run(command, check=True, **kw)
+
+
+def digest(*paths):
+    h = hashlib.sha256()
+    for p in paths:
+        with open(p, "rb") as f:
+            h.update(f.read())
+    return h.hexdigest()
+
+
+def stamped(path, value):
+    """True if the stamp file holds the value."""
+    try:
+        with open(path, encoding="utf-8") as f:
+            return f.read() == value
+    except OSError:
+        return False
+
+
+def stamp(path, value):
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(value)
+
+
+def prepare(suite):
+    os.makedirs(COPY, exist_ok=True)
+    node = os.path.join(COPY, "apps", "node")
+    packages = os.path.join(TARGET, "conformance-node_modules")
+    if os.path.isdir(os.path.join(node, "node_modules")):
+        shutil.rmtree(packages, ignore_errors=True)
+        os.rename(os.path.join(node, "node_modules"), packages)
+    shutil.rmtree(COPY)
+    shutil.copytree(suite, COPY, ignore=shutil.ignore_patterns("node_modules", "__pycache__", ".pytest_cache"))
+    for folder, _, files in os.walk(COPY):
+        os.chmod(folder, 0o755)
+        for name in files:
+            os.chmod(os.path.join(folder, name), 0o644)
+    if os.path.isdir(packages):
+        os.rename(packages, os.path.join(node, "node_modules"))
+
+    wanted = digest(os.path.join(COPY, "requirements.txt")) + sys.version
+    mark = os.path.join(VENV, "stamp")
+    if not stamped(mark, wanted):
+        shutil.rmtree(VENV, ignore_errors=True)
+        shell(sys.executable, "-m", "venv", VENV)
+        shell(os.path.join(VENV, "bin", "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check",
+              "-r", os.path.join(COPY, "requirements.txt"))
+        stamp(mark, wanted)
+    wanted = digest(os.path.join(node, "package.json"))
+    mark = os.path.join(node, "node_modules", ".stamp")
+    if not stamped(mark, wanted):
+        shell("npm", "install", "--no-audit", "--no-fund", "--loglevel=error", cwd=node)
+        stamp(mark, wanted)
+
+
+# -- running and judging -----------------------------------------------------------
+
+
+def run_pytest(arguments, report):
+    env = dict(os.environ, CONFORMANCE_TARGET="p8", CONFORMANCE_REQUIRE_ALL="1",
+               PYTHONPATH=HERE, P8_CI_REPORT=report, PYTHONDONTWRITEBYTECODE="1")
+    env.setdefault("P8_BIN", os.path.join(TARGET, "release", "p-8"))
+    if not os.access(env["P8_BIN"], os.X_OK):
+        sys.exit("%s is not there: cargo build --release" % env["P8_BIN"])
+    command = [os.path.join(VENV, "bin", "python"), "-m", "pytest", "-p", "conformance", "-p", "no:cacheprovider",
+               "-n", "2", "--dist", "loadfile"] + arguments
+    log = os.path.join(TARGET, "conformance.log")
+    print("$ %s > %s" % (" ".join(command), os.path.relpath(log, ROOT)), flush=True)
+    with open(log, "wb") as out:
+        return subprocess.run(command, cwd=COPY, env=env, stdout=out, stderr=subprocess.STDOUT).returncode
+
+
+def read_report(path):
+    """The worst outcome of each test, and what was left out."""
+    rank = {"passed": 0, "skipped": 1, "failed": 2}
+    outcomes, left_out = {}, set()
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            r = json.loads(line)
+            if "left_out" in r:
+                left_out.update(r["left_out"])
+            elif rank[r["outcome"]] >= rank[outcomes.get(r["id"], ("passed", ""))[0]]:
+                outcomes[r["id"]] = (r["outcome"], r["why"])
+    return outcomes, left_out
+
+
+CRASH = "the server died"  # what the suite says when P-8 ended: never expected
+
+
+def judge(entries, outcomes, left_out, whole):
+    """Prints what is wrong and returns (passed, failed)."""
+    passed, failed, expected = 0, 0, 0
+    for nodeid, (outcome, why) in sorted(outcomes.items()):
+        e = entry_for(entries, nodeid, "fails")
+        if outcome == "passed" and not e:
+            passed += 1
+        elif outcome == "passed":
+            failed += 1
+            print("PASSES NOW: %s (expected-failures.txt:%d, %s): take it off the list" % (nodeid, e.line, e.reason))
+        elif outcome == "failed" and e and CRASH not in why:
+            expected += 1
+        else:
+            failed += 1
+            print("\n%s: %s" % (outcome.upper(), nodeid))
+            print("\n".join("    " + line for line in why.splitlines()[-60:]))
+    for e in entries:
+        names = outcomes if e.kind == "fails" else left_out
+        hits = [n for n in names if e.regex.match(n)]
+        if e.kind == "not-run":
+            print("not run: %s (%d) - %s" % (e.pattern, len(hits), e.reason))
+        if not hits and whole:
+            failed += 1
+            print("NO SUCH TEST: expected-failures.txt:%d: %s" % (e.line, e.pattern))
+    print("conformance: %d passed, %d failed as expected, %d not run, %d wrong"
+          % (passed, expected, len(left_out), failed))
+    return passed, failed
+
+
+def main():
+    p = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1].strip())
+    p.add_argument("--suite", default=os.path.join(ROOT, "..", "shared", "conformance"))
+    p.add_argument("--count")
+    p.add_argument("pytest", nargs="*")
+    a = p.parse_args()
+    if a.count and os.path.exists(a.count):
+        os.remove(a.count)
+    entries = read_list()
+    prepare(os.path.abspath(a.suite))
+    report = os.path.join(TARGET, "conformance-report.jsonl")
+    open(report, "w").close()
+    start = time.monotonic()
+    code = run_pytest(a.pytest, report)
+    outcomes, left_out = read_report(report)
+    print("conformance: pytest ended with %d after %d s" % (code, time.monotonic() - start))
+    if code not in (0, 1) or not outcomes:
+        with open(os.path.join(TARGET, "conformance.log"), errors="replace") as f:
+            print(f.read()[-4000:])
+        sys.exit("conformance: pytest did not run the tests")
+    passed, failed = judge(entries, outcomes, left_out, not a.pytest)
+    if a.count:
+        stamp(a.count, "%d %d\n" % (passed, failed))
+    sys.exit(1 if failed else 0)
+
+
+# -- pytest plugin -------------------------------------------------------------------
+
+
+def tell(record):
+    path = os.environ.get("P8_CI_REPORT")
+    if path:
+        with open(path, "a", encoding="utf-8") as f:
+            f.write(json.dumps(record) + "\n")
+
+
+def pytest_collection_modifyitems(config, items):
+    entries = read_list()
+    left_out = [i for i in items if entry_for(entries, i.nodeid, "not-run")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [i for i in items if i not in left_out]
+        if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
+            tell({"left_out": [i.nodeid for i in left_out]})
+
+
+def pytest_runtest_logreport(report):
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        return  # the controller hears of it too
+    if report.when == "call" or report.outcome != "passed":
+        why = ""
+        if report.outcome != "passed":
+            why = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        tell({"id": report.nodeid, "outcome": report.outcome, "why": why})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+# The everyday commands. `make check` is what continuous integration asks, less the conformance suite.
+
+CARGO ?= cargo
+PYTHON ?= python3
+
+.PHONY: help check fmt lint test doc bench run conformance ci clean
+
+help:            ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+
+check: lint test doc  ## format, lints, tests, docs
+
+fmt:             ## format the sources
+	$(CARGO) fmt
+
+lint:            ## formatting and clippy, warnings are errors
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+
+test:            ## unit and integration tests, and the embedding crate's
+	$(CARGO) test
+	$(CARGO) test --manifest-path tests/embed_consumer/Cargo.toml --target-dir target/embed_consumer
+
+doc:             ## API documentation, warnings are errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+
+run:             ## P-8 on port 7999 with the shipped configuration
+	$(CARGO) run --release -- p-8.toml
+
+bench:           ## the end-to-end measurements, one after another
+	bench/hold.sh
+	bench/fanout.sh
+	bench/proxy.sh
+
+conformance:     ## the black-box suite, against the release build
+	$(CARGO) build --release
+	$(PYTHON) .ci/conformance.py
+
+ci:              ## everything, as continuous integration runs it
+	.ci/run
+
+clean:           ## remove what was built
+	$(CARGO) clean
