@@ -1,0 +1,305 @@
+//! Finds the end of a request head, checks each line once, and reads what frames the body.
+//!
+//! Lines are judged as soon as they are complete, so the verdict does not depend on how the input is
+//! cut. It does not look at headers that frame nothing, beyond their syntax.
+//!
+//! Source: RFC 9112 sections 2 to 6, RFC 9110 sections 7.6.1, 7.8, 10.1.1.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use httparse::Header;
+
+use super::rewrite::{self, Changes};
+use super::target::{self, RequestLine};
+use super::{Body, FramingError, HeadFacts, Upgrade};
+
+/// Most headers actix-http takes.
+const PARSER_HEADERS_MAX: usize = 96;
+/// How many empty lines may stand before a request (RFC 9112 section 2.2 asks for one).
+const EMPTY_LINES_MAX: u32 = 2;
+
+/// How far the next head was scanned.
+#[derive(Debug, Default)]
+pub(super) struct HeadScan {
+    start: u32,
+    line_start: u32,
+    scanned: u32,
+    headers: u16,
+}
+
+impl HeadScan {
+    /// Scans what was not scanned before; returns where the head lies once it is complete.
+    pub(super) fn advance(
+        &mut self,
+        waiting: &[u8],
+        bytes_max: u32,
+        headers_max: u16,
+    ) -> Result<Option<Range<usize>>, FramingError> {
+        if self.scanned == self.start && !self.skip_empty_lines(waiting)? {
+            return Ok(None);
+        }
+        let bound = (self.start as usize).saturating_add(bytes_max as usize);
+        let bounded = waiting.get(..bound).unwrap_or(waiting);
+        while let Some(lf) = bounded
+            .get(self.scanned as usize..)
+            .and_then(|unseen| unseen.iter().position(|byte| *byte == b'\n'))
+        {
+            let end = self.scanned as usize + lf + 1;
+            let line = bounded
+                .get(self.line_start as usize..end)
+                .unwrap_or_default();
+            let line = line.strip_suffix(b"\r\n").ok_or(FramingError::LineEnd)?;
+            if line.contains(&b'\r') {
+                return Err(FramingError::LineEnd);
+            }
+            if self.line_start == self.start {
+                target::request_line(line)?;
+            } else if line.is_empty() {
+                return Ok(Some(self.start as usize..end));
+            } else {
+                self.headers += 1;
+                if self.headers > headers_max {
+                    return Err(FramingError::TooManyHeaders);
+                }
+                check_header_line(line)?;
+            }
+            self.scanned = end as u32;
+            self.line_start = end as u32;
+        }
+        self.scanned = bounded.len() as u32;
+        if waiting.len() >= bound {
+            return Err(FramingError::HeadTooLarge { limit: bytes_max });
+        }
+        Ok(None)
+    }
+
+    /// Steps over empty lines and looks at the first byte behind them; `false` while it is not there.
+    fn skip_empty_lines(&mut self, waiting: &[u8]) -> Result<bool, FramingError> {
+        while let Some(&first) = waiting.get(self.start as usize) {
+            match (first, waiting.get(self.start as usize + 1)) {
+                (b'\r', _) if self.start >= 2 * EMPTY_LINES_MAX => {
+                    return Err(FramingError::InvalidToken);
+                }
+                (b'\r', None) => return Ok(false),
+                (b'\r', Some(b'\n')) => {
+                    self.start += 2;
+                    self.line_start = self.start;
+                    self.scanned = self.start;
+                }
+                (b'\r' | b'\n', _) => return Err(FramingError::LineEnd),
+                (0x16, _) => return Err(FramingError::Tls),
+                (byte, _) if is_token(byte) => return Ok(true),
+                _ => return Err(FramingError::InvalidToken),
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Checks a complete head as a whole; returns its facts and, where needed, the head to pass instead.
+pub(super) fn check(
+    head: &[u8],
+    has_empty_lines_before: bool,
+) -> Result<(HeadFacts, Option<Bytes>), FramingError> {
+    let line_end = head
+        .iter()
+        .position(|byte| *byte == b'\r')
+        .unwrap_or(head.len());
+    let line = target::request_line(head.get(..line_end).unwrap_or_default())?;
+    let mut slots = [httparse::EMPTY_HEADER; PARSER_HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut slots);
+    match request.parse(head) {
+        Ok(httparse::Status::Complete(len)) if len == head.len() => {}
+        Ok(_) => return Err(FramingError::InvalidToken),
+        Err(error) => return Err(tokenizer_error(error)),
+    }
+    let mut seen = Seen::default();
+    for header in request.headers.iter() {
+        seen.on_header(header, line.http10)?;
+    }
+    let (facts, changes) = seen.conclude(&line)?;
+    let must_rewrite = has_empty_lines_before || line.changed || changes.is_any();
+    let rewritten = must_rewrite.then(|| rewrite::head(&line, request.headers, &changes));
+    Ok((facts, rewritten))
+}
+
+/// Tells whether `byte` may stand in a token (RFC 9110 section 5.6.2).
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Yields the trimmed members of a comma-separated list.
+pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+fn check_header_line(line: &[u8]) -> Result<(), FramingError> {
+    if matches!(line.first(), Some(b' ' | b'\t')) {
+        return Err(FramingError::FoldedHeader);
+    }
+    let colon = line
+        .iter()
+        .position(|byte| *byte == b':')
+        .ok_or(FramingError::InvalidHeaderName)?;
+    let (name, value) = line.split_at(colon);
+    if matches!(name.last(), Some(b' ' | b'\t')) {
+        return Err(FramingError::SpaceBeforeColon);
+    }
+    if name.is_empty() || !name.iter().copied().all(is_token) {
+        return Err(FramingError::InvalidHeaderName);
+    }
+    // The parser behind the guard panics on a name longer than 65,535 bytes; no head is that long.
+    if !value
+        .iter()
+        .all(|byte| matches!(byte, b'\t' | b' '..=0x7e | 0x80..))
+    {
+        return Err(FramingError::InvalidHeaderValue);
+    }
+    Ok(())
+}
+
+fn tokenizer_error(error: httparse::Error) -> FramingError {
+    match error {
+        httparse::Error::HeaderName => FramingError::InvalidHeaderName,
+        httparse::Error::HeaderValue => FramingError::InvalidHeaderValue,
+        httparse::Error::NewLine => FramingError::LineEnd,
+        httparse::Error::TooManyHeaders => FramingError::TooManyHeaders,
+        httparse::Error::Version => FramingError::InvalidVersion,
+        httparse::Error::Token | httparse::Error::Status => FramingError::InvalidToken,
+    }
+}
+
+/// What the headers read so far say.
+#[derive(Default)]
+struct Seen<'a> {
+    host: Option<&'a [u8]>,
+    content_length: Option<u64>,
+    chunked: bool,
+    close: bool,
+    keep_alive: bool,
+    upgrade_option: bool,
+    upgrade_header: bool,
+    websocket: bool,
+    expect_continue: bool,
+}
+
+impl<'a> Seen<'a> {
+    fn on_header(&mut self, header: &Header<'a>, http10: bool) -> Result<(), FramingError> {
+        let value = header.value;
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        if is("host") {
+            if !target::is_host(value) {
+                return Err(FramingError::InvalidHost);
+            }
+            if self.host.replace(value).is_some() {
+                return Err(FramingError::RepeatedHost);
+            }
+        } else if is("content-length") {
+            let length = content_length(value)?;
+            if self.content_length.replace(length).is_some() {
+                return Err(FramingError::RepeatedContentLength);
+            }
+        } else if is("transfer-encoding") {
+            if http10 {
+                return Err(FramingError::EncodingOnHttp10);
+            }
+            if !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(FramingError::UnsupportedTransferEncoding);
+            }
+            if std::mem::replace(&mut self.chunked, true) {
+                return Err(FramingError::RepeatedTransferEncoding);
+            }
+        } else if is("connection") {
+            self.on_connection(value)?;
+        } else if is("upgrade") {
+            self.upgrade_header = true;
+            self.websocket |= members(value).any(|name| name.eq_ignore_ascii_case(b"websocket"));
+        } else if is("expect") {
+            self.expect_continue |= !http10 && expects_continue(value);
+        }
+        Ok(())
+    }
+
+    /// Characters beyond ASCII are refused: the parser behind the guard would ignore the whole value.
+    fn on_connection(&mut self, value: &[u8]) -> Result<(), FramingError> {
+        if !value.is_ascii() {
+            return Err(FramingError::InvalidHeaderValue);
+        }
+        for option in members(value) {
+            self.close |= option.eq_ignore_ascii_case(b"close");
+            self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.upgrade_option |= option.eq_ignore_ascii_case(b"upgrade");
+        }
+        Ok(())
+    }
+
+    fn conclude(&self, line: &RequestLine<'a>) -> Result<(HeadFacts, Changes<'a>), FramingError> {
+        let body = match (self.content_length, self.chunked) {
+            (Some(_), true) => return Err(FramingError::LengthAndEncoding),
+            (Some(length), false) => Body::Counted(length),
+            (None, true) => Body::Chunked,
+            (None, false) => Body::None,
+        };
+        if let (Some(named), Some(host)) = (line.target_host, self.host) {
+            if !named.eq_ignore_ascii_case(host) {
+                return Err(FramingError::TargetHostMismatch);
+            }
+        }
+        let upgrade = match (self.upgrade_header, self.websocket && !line.http10) {
+            (_, true) => Upgrade::WebSocket,
+            (true, false) => Upgrade::Ignored,
+            (false, false) => Upgrade::None,
+        };
+        if upgrade == Upgrade::WebSocket && !matches!(body, Body::None | Body::Counted(0)) {
+            return Err(FramingError::WebSocketBody);
+        }
+        let changes = Changes {
+            add_host: self
+                .host
+                .is_none()
+                .then_some(line.target_host.unwrap_or(b"localhost")),
+            add_zero_length: line.http10 && line.method == b"POST" && body == Body::None,
+            drop_upgrade: upgrade != Upgrade::WebSocket
+                && (self.upgrade_header || self.upgrade_option),
+        };
+        let facts = HeadFacts {
+            http10: line.http10,
+            keep_alive: !self.close && (!line.http10 || self.keep_alive),
+            method_is_head: line.method == b"HEAD",
+            body,
+            upgrade,
+            expect_continue: self.expect_continue,
+        };
+        Ok((facts, changes))
+    }
+}
+
+/// Digits only: `str::parse` alone would take a sign.
+fn content_length(value: &[u8]) -> Result<u64, FramingError> {
+    if !value.iter().all(u8::is_ascii_digit) {
+        return Err(FramingError::InvalidContentLength);
+    }
+    let text = std::str::from_utf8(value).map_err(|_| FramingError::InvalidContentLength)?;
+    match text.parse::<u64>() {
+        Ok(length) if length <= i64::MAX as u64 => Ok(length),
+        _ => Err(FramingError::InvalidContentLength),
+    }
+}
+
+/// Finds `100-continue` among the members of `Expect`; a comma within quotes separates nothing.
+fn expects_continue(value: &[u8]) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    value
+        .split(|byte| {
+            let separates = *byte == b',' && !quoted;
+            match (escaped, quoted, byte) {
+                (true, _, _) => escaped = false,
+                (false, true, b'\\') => escaped = true,
+                (false, _, b'"') => quoted = !quoted,
+                _ => {}
+            }
+            separates
+        })
+        .any(|member| member.trim_ascii().eq_ignore_ascii_case(b"100-continue"))
+}
