@@ -12,6 +12,10 @@ use crate::grip::Side;
 ///
 /// The text is what the client gets as body, without the line end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[expect(
+    missing_docs,
+    reason = "the text of each variant says what it stands for"
+)]
 pub enum FramingError {
     #[error("Request header size exceeded limit of {limit} bytes.")]
     HeadTooLarge { limit: u32 },
@@ -78,7 +82,7 @@ pub enum FramingError {
 }
 
 impl FramingError {
-    /// Returns the status of the answer, for faults in a head.
+    /// Returns the status of the answer.
     pub fn status(&self) -> u16 {
         match self {
             FramingError::Connect => 501,
@@ -86,7 +90,8 @@ impl FramingError {
         }
     }
 
-    /// Tells whether the fault lies in a body: no answer is sent then, the connection is cut.
+    /// Tells whether the fault lies in a body. An answer may have begun then; if so, the connection is
+    /// cut without another one.
     pub fn is_in_body(&self) -> bool {
         matches!(
             self,

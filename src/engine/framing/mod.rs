@@ -66,7 +66,8 @@ pub enum Verdict {
     PassBody(usize),
     /// The request has passed whole; what waits belongs to the next one.
     Complete,
-    /// Nothing more may pass on this connection. Within a body the connection is cut without an answer.
+    /// Nothing more may pass on this connection, which is closed: after the error's answer, or without
+    /// one when a response has begun.
     Refuse(FramingError),
 }
 

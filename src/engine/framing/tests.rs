@@ -1,5 +1,9 @@
 //! Tables of heads and bodies that pass or are refused, and of the ways input may be cut.
 
+mod differential;
+mod refused;
+mod simulation;
+
 use super::*;
 
 /// What came of a whole input: what passed (heads as they were passed), and how it ended.
@@ -12,7 +16,7 @@ struct Run {
     left: usize,
 }
 
-/// Feeds `input` in pieces; `cut` says how many bytes arrive next. Requests finish at once.
+/// Feeds `input` in pieces; `cut` says how many bytes arrive next. Each response ends at once.
 fn run_with(limits: FramingLimits, input: &[u8], mut cut: impl FnMut() -> usize) -> Run {
     let (mut framing, mut run) = (Framing::new(limits), Run::default());
     let (mut from, mut to) = (0, 0);
@@ -24,7 +28,7 @@ fn run_with(limits: FramingLimits, input: &[u8], mut cut: impl FnMut() -> usize)
                 if to == input.len() {
                     break;
                 }
-                to = (to + cut().max(1)).min(input.len());
+                to = to.saturating_add(cut().max(1)).min(input.len());
             }
             Verdict::PassHead {
                 len,
@@ -51,10 +55,12 @@ fn run_with(limits: FramingLimits, input: &[u8], mut cut: impl FnMut() -> usize)
                 assert!(framing.is_between_requests());
             }
             Verdict::Refuse(error) => {
+                assert!(!framing.is_request_complete() && !framing.is_between_requests());
+                framing.next_request();
                 assert_eq!(
                     framing.on_bytes(waiting),
                     Verdict::Refuse(error),
-                    "refused for good"
+                    "for good"
                 );
                 run.refused = Some(error);
                 break;
@@ -65,23 +71,39 @@ fn run_with(limits: FramingLimits, input: &[u8], mut cut: impl FnMut() -> usize)
     run
 }
 
+/// Feeds the input whole, and checks that the same comes of it byte by byte.
 fn run(input: &[u8]) -> Run {
-    run_with(FramingLimits::default(), input, || usize::MAX / 2)
-}
-
-/// Like `run`, after checking that the same comes of the input byte by byte.
-fn run_both(input: &[u8]) -> Run {
-    let whole = run(input);
+    let whole = run_with(FramingLimits::default(), input, || usize::MAX);
     let bytewise = run_with(FramingLimits::default(), input, || 1);
-    assert_eq!(whole.passed, bytewise.passed, "{}", input.escape_ascii());
     assert_eq!(whole, bytewise, "{}", input.escape_ascii());
     whole
 }
+
+/// The one head that `input` is, as it passes.
+fn passed_head(input: &str) -> (String, HeadFacts) {
+    let run = run(input.as_bytes());
+    assert_eq!(
+        (run.refused, run.left, run.heads.len()),
+        (None, 0, 1),
+        "{input:?}"
+    );
+    (String::from_utf8(run.passed).unwrap(), run.heads[0])
+}
+
+const PLAIN: HeadFacts = HeadFacts {
+    http10: false,
+    keep_alive: true,
+    method_is_head: false,
+    body: Body::None,
+    upgrade: Upgrade::None,
+    expect_continue: false,
+};
 
 #[test]
 fn one_request_passes_at_a_time() {
     let input = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut framing = Framing::new(FramingLimits::default());
+    assert!(framing.is_between_requests());
     let Verdict::PassHead {
         len,
         rewritten: None,
@@ -90,13 +112,228 @@ fn one_request_passes_at_a_time() {
     else {
         panic!("the head must pass");
     };
-    assert_eq!((len, head.body, head.keep_alive), (28, Body::None, true));
+    assert_eq!((len, head), (28, PLAIN));
     assert!(framing.is_request_complete());
     assert_eq!(framing.on_bytes(&input[len..]), Verdict::Complete);
+    assert_eq!(framing.on_bytes(b""), Verdict::Complete);
     framing.next_request();
+    assert_eq!(framing.on_bytes(b""), Verdict::NeedMore);
     assert!(matches!(
         framing.on_bytes(&input[len..]),
         Verdict::PassHead { len: 28, .. }
     ));
-    assert_eq!(run_both(input).requests, 2);
+    let run = run(input);
+    assert_eq!((run.requests, run.passed.as_slice()), (2, &input[..]));
+}
+
+#[test]
+fn facts_are_read_from_the_head() {
+    #[rustfmt::skip]
+    let table: &[(&str, HeadFacts)] = &[
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", PLAIN),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", HeadFacts { method_is_head: true, ..PLAIN }),
+        ("head / HTTP/1.1\r\nHost: a\r\n\r\n", PLAIN),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", PLAIN),
+        ("GET / HTTP/1.0\r\nHost: a\r\n\r\n", HeadFacts { http10: true, keep_alive: false, ..PLAIN }),
+        ("GET / HTTP/1.0\r\nHost: a\r\nConnection: Keep-Alive\r\n\r\n", HeadFacts { http10: true, ..PLAIN }),
+        ("GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive, close\r\n\r\n", HeadFacts { http10: true, keep_alive: false, ..PLAIN }),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n", HeadFacts { keep_alive: false, ..PLAIN }),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: x,, close\r\nConnection: keep-alive\r\n\r\n", HeadFacts { keep_alive: false, ..PLAIN }),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: closed\r\n\r\n", PLAIN),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", HeadFacts { body: Body::Counted(0), ..PLAIN }),
+        ("POST / HTTP/1.1\r\nHost: a\r\ncontent-length:\t 007 \r\n\r\n1234567", HeadFacts { body: Body::Counted(7), ..PLAIN }),
+        ("POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", HeadFacts { http10: true, keep_alive: false, body: Body::Counted(1), ..PLAIN }),
+        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n", HeadFacts { body: Body::Chunked, ..PLAIN }),
+        ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\r\n", HeadFacts { upgrade: Upgrade::WebSocket, ..PLAIN }),
+        ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c, websocket\r\n\r\n", HeadFacts { upgrade: Upgrade::WebSocket, ..PLAIN }),
+        ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n", HeadFacts { upgrade: Upgrade::WebSocket, body: Body::Counted(0), ..PLAIN }),
+        ("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\nx", HeadFacts { expect_continue: true, body: Body::Counted(1), ..PLAIN }),
+        ("PUT / HTTP/1.1\r\nHost: a\r\nExpect: \"a,100-continue\"\r\n\r\n", PLAIN),
+        ("PUT / HTTP/1.1\r\nHost: a\r\nExpect: \"a\\\",\", 100-continue\r\n\r\n", HeadFacts { expect_continue: true, ..PLAIN }),
+        ("PUT / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", HeadFacts { http10: true, keep_alive: false, ..PLAIN }),
+    ];
+    for (input, facts) in table {
+        let (passed, head) = passed_head(input);
+        assert_eq!(head, *facts, "{input:?}");
+        assert_eq!(passed, *input, "passes unchanged");
+    }
+}
+
+#[test]
+fn heads_that_would_be_misread_pass_rewritten() {
+    #[rustfmt::skip]
+    let table = [
+        // No Host.
+        ("GET /a HTTP/1.1\r\nA: b\r\n\r\n", "GET /a HTTP/1.1\r\nHost: localhost\r\nA: b\r\n\r\n"),
+        ("GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"),
+        // A POST of HTTP/1.0 without a length.
+        ("POST / HTTP/1.0\r\nHost: a\r\n\r\n", "POST / HTTP/1.0\r\nContent-Length: 0\r\nHost: a\r\n\r\n"),
+        // Empty lines before the request.
+        ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        // Targets in absolute form, and characters the parser refuses.
+        ("GET http://a/b?c HTTP/1.1\r\nHost: a\r\n\r\n", "GET /b?c HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("GET HTTPS://A:8 HTTP/1.1\r\nHost: a:8\r\n\r\n", "GET / HTTP/1.1\r\nHost: a:8\r\n\r\n"),
+        ("GET http://a?b/c HTTP/1.1\r\nHost: a\r\n\r\n", "GET /?b/c HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("GET http://a/ HTTP/1.0\r\n\r\n", "GET / HTTP/1.0\r\nHost: a\r\n\r\n"),
+        ("GET /`a`?`b` HTTP/1.1\r\nHost: a\r\n\r\n", "GET /%60a%60?`b` HTTP/1.1\r\nHost: a\r\n\r\n"),
+        // Upgrades that are not served.
+        ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n",
+         "GET / HTTP/1.1\r\nHost: a\r\nHTTP2-Settings: x\r\nConnection: HTTP2-Settings\r\n\r\n"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nConnection: close\r\n\r\n",
+         "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+        ("GET / HTTP/1.0\r\nHost: a\r\nUpgrade: websocket\r\nConnection: keep-alive,upgrade,\r\n\r\n",
+         "GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"),
+    ];
+    for (input, expected) in table {
+        let (passed, head) = passed_head(input);
+        assert_eq!(passed, expected, "{input:?}");
+        assert_ne!(head.upgrade, Upgrade::WebSocket, "{input:?}");
+    }
+}
+
+#[test]
+fn hosts_and_targets_that_pass() {
+    for host in [
+        "",
+        "a",
+        "A.b-c_d",
+        "a:80",
+        "a:",
+        "127.0.0.1:1",
+        "[::1]",
+        "[fe80::1]:65535",
+        "a%20b",
+        "a.",
+    ] {
+        passed_head(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    }
+    for target in [
+        "/",
+        "//",
+        "/a/../b",
+        "/?",
+        "/??a=/?",
+        "/%zz",
+        "/{\"a\"}|\\^~",
+        "/a:b@c;d=e,f",
+    ] {
+        let (passed, _) = passed_head(&format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert!(passed.contains(target));
+    }
+}
+
+#[test]
+fn bodies_pass_to_their_end_and_no_further() {
+    let bodies: &[(&str, &str)] = &[
+        ("Content-Length: 3", "a\r\n"),
+        ("Transfer-Encoding: chunked", "0\r\n\r\n"),
+        ("Transfer-Encoding: chunked", "000\r\n\r\n"),
+        (
+            "Transfer-Encoding: chunked",
+            "3\r\na\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n",
+        ),
+        (
+            "Transfer-Encoding: chunked",
+            "0000000000000001\r\na\r\n0\r\n\r\n",
+        ),
+        (
+            "Transfer-Encoding: chunked",
+            "1;a=\"b;c\"\r\na\r\n0;x\r\n\r\n",
+        ),
+        ("Transfer-Encoding: chunked", "1 \t;a\r\na\r\n0;\r\n\r\n"),
+        ("Transfer-Encoding: chunked", "0\r\nA: b\r\nC:\r\n\r\n"),
+    ];
+    for (header, body) in bodies {
+        let request = format!("PUT / HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n{body}");
+        let twice = request.repeat(2);
+        let run = run(twice.as_bytes());
+        assert_eq!(
+            (run.refused, run.requests, run.left),
+            (None, 2, 0),
+            "{request:?}"
+        );
+        assert_eq!(run.passed, twice.as_bytes());
+    }
+}
+
+#[test]
+fn a_counted_body_may_pass_beside_the_guard() {
+    let mut framing = Framing::new(FramingLimits::default());
+    assert_eq!(framing.counted_body_left(), None);
+    let head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n";
+    assert!(matches!(framing.on_bytes(head), Verdict::PassHead { .. }));
+    assert_eq!(framing.counted_body_left(), Some(10));
+    assert_eq!(framing.on_bytes(b"abc"), Verdict::PassBody(3));
+    assert_eq!(framing.on_bytes(b""), Verdict::NeedMore);
+    framing.on_counted_body(6);
+    framing.next_request();
+    assert_eq!(
+        framing.counted_body_left(),
+        Some(1),
+        "the next request has to wait"
+    );
+    assert_eq!(framing.on_bytes(b"jGET"), Verdict::PassBody(1));
+    assert_eq!(framing.counted_body_left(), None);
+    assert_eq!(framing.on_bytes(b"GET"), Verdict::Complete);
+}
+
+#[test]
+fn heads_and_headers_are_bounded() {
+    let head = |bytes: usize| {
+        let start = "GET / HTTP/1.1\r\nHost: a\r\nA: ";
+        format!("{start}{}\r\n\r\n", "b".repeat(bytes - start.len() - 4))
+    };
+    assert_eq!(run(head(8_192).as_bytes()).requests, 1);
+    assert_eq!(
+        run(format!("\r\n\r\n{}", head(8_192)).as_bytes()).requests,
+        1
+    );
+    let error = run(head(8_193).as_bytes()).refused.unwrap();
+    assert_eq!(
+        error.to_string(),
+        "Request header size exceeded limit of 8192 bytes."
+    );
+    assert_eq!(run(&[b'a'; 8_191]).refused, None);
+    assert_eq!(run(&[b'a'; 8_192]).refused, Some(error));
+
+    let lines = |n: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "Host: a\r\n".repeat(n));
+    let with = |headers_max: usize, n: usize| {
+        let limits = FramingLimits {
+            head_bytes_max: usize::MAX,
+            headers_max,
+        };
+        let head = lines(n).replacen("Host", "A", n - 1);
+        run_with(limits, head.as_bytes(), || 7).refused
+    };
+    assert_eq!(
+        (with(64, 64), with(64, 65)),
+        (None, Some(FramingError::TooManyHeaders))
+    );
+    assert_eq!(
+        (with(999, 94), with(999, 95)),
+        (None, Some(FramingError::TooManyHeaders))
+    );
+}
+
+/// Each call may look at new bytes only: 64 KiB byte by byte takes as many steps, not their square.
+#[test]
+fn a_head_that_drips_in_is_scanned_once() {
+    let head = format!("GET / HTTP/1.1\r\nA: {}", "b".repeat(60_000));
+    let limits = FramingLimits {
+        head_bytes_max: 65_536,
+        headers_max: 64,
+    };
+    let mut framing = Framing::new(limits);
+    let begun = std::time::Instant::now();
+    for end in 0..head.len() {
+        assert_eq!(framing.on_bytes(&head.as_bytes()[..end]), Verdict::NeedMore);
+    }
+    assert!(begun.elapsed().as_millis() < 500, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn the_guard_is_small() {
+    assert!(size_of::<Framing>() <= 40, "{}", size_of::<Framing>());
 }
