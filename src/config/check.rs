@@ -1,0 +1,163 @@
+//! What the second stage checks values with: bounds, addresses, keys, and the list of warnings.
+//!
+//! It knows single values, not the tables they stand in: see `tables` and `routes`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::error::ConfigError;
+use super::file::OneOrMore;
+use super::origin::Origin;
+use crate::grip::sig::SigKey;
+
+/// Checks values and gathers warnings.
+#[derive(Debug)]
+pub(super) struct Checker<'a> {
+    pub(super) origin: &'a Origin<'a>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Checker<'_> {
+    /// Notes that a key is set but does nothing yet, and what happens instead.
+    pub(super) fn not_built(&mut self, path: &[impl AsRef<str>], set: bool, instead: &str) {
+        if set {
+            let place = self.origin.place(path);
+            self.warnings
+                .push(format!("{place}: not built yet, {instead}"));
+        }
+    }
+
+    /// Notes that a key has no effect as other keys are set.
+    pub(super) fn no_effect(&mut self, path: &[impl AsRef<str>], why: &str) {
+        self.warnings
+            .push(format!("{}: has no effect, {why}", self.origin.place(path)));
+    }
+
+    /// Checks a number against its bounds.
+    pub(super) fn number(
+        &self,
+        path: &[impl AsRef<str>],
+        value: Option<u64>,
+        default: usize,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<usize, ConfigError> {
+        let Some(value) = value else {
+            return Ok(default);
+        };
+        match usize::try_from(value) {
+            Ok(number) if bounds.contains(&value) => Ok(number),
+            _ => Err(ConfigError::WrongValue {
+                place: self.origin.place(path),
+                found: format!("the number {value}"),
+                expected: format!("{} to {}", bounds.start(), bounds.end()),
+            }),
+        }
+    }
+
+    /// Checks a time against its bounds, both in seconds.
+    pub(super) fn secs(
+        &self,
+        path: &[impl AsRef<str>],
+        value: Option<u64>,
+        default: Duration,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<Duration, ConfigError> {
+        match value {
+            Some(secs) => {
+                self.number(path, value, 0, bounds)?;
+                Ok(Duration::from_secs(secs))
+            }
+            None => Ok(default),
+        }
+    }
+
+    /// Checks a list of addresses; a port alone means any address.
+    pub(super) fn addresses(
+        &self,
+        path: &[&str],
+        written: &OneOrMore,
+    ) -> Result<Vec<SocketAddr>, ConfigError> {
+        let mut addresses = Vec::with_capacity(written.values.len());
+        for (index, text) in written.values.iter().enumerate() {
+            let index = index.to_string();
+            let place = if written.is_list {
+                [path, &[&index]].concat()
+            } else {
+                path.to_vec()
+            };
+            addresses.push(self.address(&place, text, Ipv4Addr::UNSPECIFIED)?);
+        }
+        if addresses.is_empty() {
+            return Err(ConfigError::WrongValue {
+                place: self.origin.place(path),
+                found: "an empty list".to_owned(),
+                expected: "at least one address such as \"0.0.0.0:7999\"".to_owned(),
+            });
+        }
+        Ok(addresses)
+    }
+
+    /// Checks one address; `any` is what a port alone stands for.
+    pub(super) fn address(
+        &self,
+        path: &[impl AsRef<str>],
+        text: &str,
+        any: Ipv4Addr,
+    ) -> Result<SocketAddr, ConfigError> {
+        parse_address(text, any).ok_or_else(|| {
+            let expected = "an address such as \"127.0.0.1:7999\", \"[::1]:7999\", or a port";
+            self.origin.wrong(path, text, expected)
+        })
+    }
+
+    /// Checks a signing key, and reads its file if it names one; empty means none.
+    pub(super) fn key(
+        &self,
+        path: &[impl AsRef<str>],
+        text: Option<String>,
+    ) -> Result<Option<SigKey>, ConfigError> {
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let Some(named) = text.strip_prefix("file:") else {
+            return SigKey::from_text(&text)
+                .map(Some)
+                .map_err(|error| ConfigError::WrongValue {
+                    place: self.origin.place(path),
+                    found: format!("a key that cannot be used ({error})"),
+                    expected: "a text, \"base64:...\" or \"file:path\"".to_owned(),
+                });
+        };
+        let key_path = self.origin.beside(named);
+        let unusable = |reason: String| ConfigError::KeyFile {
+            place: self.origin.place(path),
+            path: key_path.display().to_string(),
+            reason,
+        };
+        let content = std::fs::read(&key_path).map_err(|error| unusable(error.to_string()))?;
+        SigKey::from_file_content(&content)
+            .map(Some)
+            .map_err(|error| unusable(error.to_string()))
+    }
+}
+
+/// Tells whether a text is there and not empty.
+pub(super) fn given(text: &Option<String>) -> bool {
+    text.as_ref().is_some_and(|text| !text.is_empty())
+}
+
+/// Reads `addr:port`, `[v6]:port`, `localhost:port`, `:port`, `*:port` or `port`.
+fn parse_address(text: &str, any: Ipv4Addr) -> Option<SocketAddr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let (name, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let ip = match name {
+        "" => any,
+        "*" => Ipv4Addr::UNSPECIFIED,
+        "localhost" => Ipv4Addr::LOCALHOST,
+        _ => return None,
+    };
+    Some(SocketAddr::new(IpAddr::V4(ip), port.parse().ok()?))
+}

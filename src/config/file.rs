@@ -1,0 +1,298 @@
+//! The configuration as it is written: the tables and keys of `p-8.toml`, nothing checked but types.
+//!
+//! It has no defaults and knows no meaning; `tables` and `routes` turn it into [`super::Settings`]. Which keys
+//! exist is decided here and nowhere else: serde refuses the others.
+
+use std::fmt;
+
+use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
+use serde::Deserialize;
+
+use crate::engine::outbox;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    pub(super) http: Http,
+    #[serde(default)]
+    pub(super) control: Control,
+    #[serde(default)]
+    pub(super) zmq: Zmq,
+    #[serde(default)]
+    pub(super) handler: Handler,
+    #[serde(default)]
+    pub(super) proxy: Proxy,
+    #[serde(default)]
+    pub(super) metrics: Metrics,
+    pub(super) routes: Option<Vec<Route>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Http {
+    pub(super) listen: Option<OneOrMore>,
+    pub(super) tls_listen: Option<OneOrMore>,
+    pub(super) tls_cert: Option<String>,
+    pub(super) tls_key: Option<String>,
+    pub(super) unix_listen: Option<OneOrMore>,
+    pub(super) client_buffer_size: Option<u64>,
+    pub(super) client_maxconn: Option<u64>,
+    pub(super) allow_compression: Option<bool>,
+    pub(super) workers: Option<u64>,
+    pub(super) keep_alive_secs: Option<u64>,
+    pub(super) tcp_keepalive_secs: Option<u64>,
+    pub(super) tcp_user_timeout_secs: Option<u64>,
+    pub(super) drain_secs: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Control {
+    pub(super) listen: Option<One>,
+    pub(super) max_headers_size: Option<u64>,
+    pub(super) max_body_size: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Zmq {
+    pub(super) pull: Option<String>,
+    pub(super) sub: Option<OneOrMore>,
+    pub(super) sub_connect: Option<bool>,
+    pub(super) command: Option<String>,
+    pub(super) stats: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Handler {
+    pub(super) message_rate: Option<u64>,
+    pub(super) message_hwm: Option<u64>,
+    pub(super) message_wait: Option<u64>,
+    pub(super) id_cache_ttl: Option<u64>,
+    pub(super) connection_subscription_max: Option<u64>,
+    pub(super) subscription_linger: Option<u64>,
+    pub(super) update_on_first_subscription: Option<bool>,
+    pub(super) arbiters: Option<u64>,
+    pub(super) session_queue_bytes_max: Option<u64>,
+    pub(super) session_queue_items_max: Option<u64>,
+    pub(super) channel_queue_items_max: Option<u64>,
+    pub(super) channels_max: Option<u64>,
+    pub(super) slow_client: Option<SlowClient>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proxy {
+    pub(super) sig_iss: Option<String>,
+    pub(super) sig_key: Option<String>,
+    pub(super) upstream_key: Option<String>,
+    pub(super) auto_cross_origin: Option<bool>,
+    pub(super) set_x_forwarded_protocol: Option<SetProto>,
+    pub(super) accept_x_forwarded_protocol: Option<bool>,
+    pub(super) x_forwarded_for: Option<OneOrMore>,
+    pub(super) x_forwarded_for_trusted: Option<OneOrMore>,
+    pub(super) orig_headers_need_mark: Option<OneOrMore>,
+    pub(super) accept_pushpin_route: Option<bool>,
+    pub(super) cdn_loop: Option<String>,
+    pub(super) debug: Option<bool>,
+    pub(super) connect_timeout_ms: Option<u64>,
+    pub(super) response_timeout_secs: Option<u64>,
+    pub(super) pool_idle_max: Option<u64>,
+    pub(super) pool_idle_secs: Option<u64>,
+    pub(super) pool_age_secs: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    pub(super) listen: Option<One>,
+    pub(super) prefix: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Route {
+    pub(super) host: Option<String>,
+    pub(super) path_beg: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) proto: Option<Proto>,
+    pub(super) ssl: Option<bool>,
+    pub(super) sig_iss: Option<String>,
+    pub(super) sig_key: Option<String>,
+    pub(super) prefix: Option<String>,
+    pub(super) as_host: Option<String>,
+    pub(super) path_rem: Option<u64>,
+    pub(super) replace_beg: Option<String>,
+    pub(super) debug: Option<bool>,
+    pub(super) aco: Option<bool>,
+    pub(super) orig_headers: Option<bool>,
+    pub(super) no_grip: Option<bool>,
+    pub(super) jsonp_mode: Option<JsonpMode>,
+    pub(super) jsonp_cb: Option<String>,
+    pub(super) jsonp_body: Option<String>,
+    pub(super) jsonp_defcb: Option<String>,
+    pub(super) jsonp_defmethod: Option<String>,
+    pub(super) headers: Option<Vec<Vec<String>>>,
+    pub(super) slow_client: Option<SlowClient>,
+    pub(super) targets: Option<Vec<Target>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Target {
+    pub(super) url: Option<String>,
+    pub(super) test: Option<bool>,
+    pub(super) demo: Option<bool>,
+    pub(super) host: Option<String>,
+    pub(super) insecure: Option<bool>,
+    pub(super) over_http: Option<bool>,
+    pub(super) one_event: Option<bool>,
+    pub(super) subs: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SlowClient {
+    Close,
+    DropOldest,
+    DropNewest,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Proto {
+    Http,
+    Ws,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum JsonpMode {
+    Basic,
+    Extended,
+}
+
+impl From<SlowClient> for outbox::SlowClient {
+    fn from(written: SlowClient) -> Self {
+        match written {
+            SlowClient::Close => outbox::SlowClient::Close,
+            SlowClient::DropOldest => outbox::SlowClient::DropOldest,
+            SlowClient::DropNewest => outbox::SlowClient::DropNewest,
+        }
+    }
+}
+
+/// `true`, `"true"`, `"proto-only"`, and what Pushpin takes for "off".
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SetProto {
+    Off,
+    ProtoOnly,
+    Both,
+}
+
+/// A text or a whole number, such as an address or a port.
+#[derive(Clone, Debug)]
+pub(super) struct One(pub(super) String);
+
+/// A text or a whole number, or a list of them. Whether it was a list decides how errors in it
+/// are located.
+#[derive(Clone, Debug)]
+pub(super) struct OneOrMore {
+    pub(super) values: Vec<String>,
+    pub(super) is_list: bool,
+}
+
+impl<'de> Deserialize<'de> for SetProto {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl Visitor<'_> for Words {
+            type Value = SetProto;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("\"proto-only\", true (both headers) or false (none)")
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<SetProto, E> {
+                Ok(if value { SetProto::Both } else { SetProto::Off })
+            }
+
+            fn visit_str<E: Error>(self, value: &str) -> Result<SetProto, E> {
+                match value {
+                    "proto-only" => Ok(SetProto::ProtoOnly),
+                    "true" => Ok(SetProto::Both),
+                    "" | "false" | "off" => Ok(SetProto::Off),
+                    _ => Err(E::invalid_value(Unexpected::Str(value), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+impl<'de> Deserialize<'de> for One {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Single;
+        impl Visitor<'_> for Single {
+            type Value = One;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a text or a port number")
+            }
+
+            fn visit_str<E: Error>(self, value: &str) -> Result<One, E> {
+                Ok(One(value.to_owned()))
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<One, E> {
+                Ok(One(value.to_string()))
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<One, E> {
+                Ok(One(value.to_string()))
+            }
+        }
+        deserializer.deserialize_any(Single)
+    }
+}
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Several;
+        impl<'de> Visitor<'de> for Several {
+            type Value = OneOrMore;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a text or a list of texts")
+            }
+
+            fn visit_str<E: Error>(self, value: &str) -> Result<OneOrMore, E> {
+                Ok(OneOrMore {
+                    values: vec![value.to_owned()],
+                    is_list: false,
+                })
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<OneOrMore, E> {
+                self.visit_str(&value.to_string())
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<OneOrMore, E> {
+                self.visit_str(&value.to_string())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMore, A::Error> {
+                let mut values = Vec::new();
+                while let Some(One(value)) = list.next_element()? {
+                    values.push(value);
+                }
+                Ok(OneOrMore {
+                    values,
+                    is_list: true,
+                })
+            }
+        }
+        deserializer.deserialize_any(Several)
+    }
+}

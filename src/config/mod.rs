@@ -1,0 +1,52 @@
+//! The configuration: TOML and environment in, [`Settings`] or an error that names its place out.
+//!
+//! It opens no listener and starts nothing. Key files (`sig_key = "file:..."`) are read here.
+//!
+//! ```text
+//! p-8.toml ─┬─ spans (lines) ──────────────┐
+//!           └─ layers (figment) ─ file ─ tables, routes ─ Settings
+//! P8_X__Y ────┘       as written            checked
+//! ```
+//!
+//! Source: `docs/configuration.md`.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+mod check;
+mod error;
+mod file;
+mod layers;
+mod origin;
+mod routes;
+mod settings;
+mod spans;
+mod tables;
+
+pub use error::{ConfigError, Place};
+pub use settings::{ControlSettings, HandlerSettings, HttpSettings, ProxySettings, Settings};
+
+/// Reads a file and an environment.
+fn from_file(
+    path: &Path,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Settings, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+        file: path.display().to_string(),
+        reason: error.to_string(),
+    })?;
+    from_text(&text, path, environment)
+}
+
+/// Reads a text that counts as the content of `path`, and an environment.
+fn from_text(
+    text: &str,
+    path: &Path,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Settings, ConfigError> {
+    let (file, origin) = layers::read(text, path, environment)?;
+    tables::check(file, &origin)
+}
+
+#[cfg(test)]
+mod tests;

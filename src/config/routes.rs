@@ -1,0 +1,388 @@
+//! The second stage of the routes: from what was written to [`Route`]s, each with its targets.
+//!
+//! It does not look routes up, see `engine::route`.
+
+use http::{HeaderName, HeaderValue, Uri};
+
+use super::check::{given, Checker};
+use super::error::ConfigError;
+use super::file;
+use crate::engine::outbox::SlowClient;
+use crate::engine::route::{
+    Jsonp, JsonpMode, Proto, Route, RouteError, RouteTable, Sig, Target, TargetKind,
+};
+use crate::grip::channel::ChannelName;
+use crate::grip::sig::SigKey;
+
+/// Headers that a route cannot set: P-8 writes them itself or drops them on the way.
+const OWN_HEADERS: [&str; 11] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Issuer and key of all routes; each may be absent.
+#[derive(Debug, Default)]
+pub(super) struct Signing {
+    pub(super) iss: Option<String>,
+    pub(super) key: Option<SigKey>,
+}
+
+impl Signing {
+    /// Gives both, if neither is absent or empty.
+    pub(super) fn sig(&self) -> Option<Sig> {
+        let iss = self.iss.clone().filter(|iss| !iss.is_empty())?;
+        Some(Sig {
+            iss,
+            key: self.key.clone()?,
+        })
+    }
+}
+
+/// Checks all routes, one by one and then for doubled conditions.
+pub(super) fn check(
+    checker: &mut Checker,
+    written: Vec<file::Route>,
+    signing: &Signing,
+    slow_client: SlowClient,
+) -> Result<Vec<Route>, ConfigError> {
+    let mut routes = Vec::with_capacity(written.len());
+    for (index, written) in written.into_iter().enumerate() {
+        let mut one = OneRoute {
+            checker,
+            index: index.to_string(),
+        };
+        one.warn(&written);
+        let mut route = one.condition(&written)?;
+        route.slow_client = written.slow_client.map_or(slow_client, SlowClient::from);
+        one.rewriting(&written, &mut route)?;
+        route.sig = one.sig(&written, signing)?;
+        route.jsonp = jsonp(&written);
+        route.targets = one.targets(written.targets.unwrap_or_default())?;
+        routes.push(route);
+    }
+    match RouteTable::new(routes.clone()) {
+        Ok(_) => Ok(routes),
+        Err(RouteError::Duplicate {
+            first,
+            second,
+            condition,
+        }) => {
+            let place = |index: usize| checker.origin.place(&["routes", &index.to_string()]);
+            Err(ConfigError::DuplicateRoute {
+                place: place(second),
+                first: place(first),
+                condition,
+            })
+        }
+    }
+}
+
+/// Checks the keys of one route.
+struct OneRoute<'c, 'a> {
+    checker: &'c mut Checker<'a>,
+    index: String,
+}
+
+impl OneRoute<'_, '_> {
+    fn path<'p>(&'p self, keys: &[&'p str]) -> Vec<&'p str> {
+        [&["routes", self.index.as_str()], keys].concat()
+    }
+
+    fn wrong(&self, keys: &[&str], found: &str, expected: &str) -> ConfigError {
+        self.checker.origin.wrong(&self.path(keys), found, expected)
+    }
+
+    fn missing(&self, keys: &[&str], expected: &str) -> ConfigError {
+        let place = self.checker.origin.place(&self.path(keys));
+        ConfigError::Missing {
+            place,
+            expected: expected.to_owned(),
+        }
+    }
+
+    fn not_built(&mut self, keys: &[&str], set: bool, instead: &str) {
+        let index = self.index.clone();
+        let path = [&["routes", index.as_str()], keys].concat();
+        self.checker.not_built(&path, set, instead);
+    }
+
+    fn warn(&mut self, written: &file::Route) {
+        let no_cors = "no cross-origin headers are added";
+        self.not_built(&["aco"], written.aco == Some(true), no_cors);
+        let no_jsonp = "requests are not taken for JSON-P";
+        self.not_built(&["jsonp_mode"], written.jsonp_mode.is_some(), no_jsonp);
+        self.not_built(&["jsonp_cb"], given(&written.jsonp_cb), no_jsonp);
+        self.not_built(&["jsonp_body"], given(&written.jsonp_body), no_jsonp);
+        self.not_built(&["jsonp_defcb"], given(&written.jsonp_defcb), no_jsonp);
+        self.not_built(
+            &["jsonp_defmethod"],
+            given(&written.jsonp_defmethod),
+            no_jsonp,
+        );
+    }
+
+    /// Starts the route: which requests it takes, and its flags.
+    fn condition(&self, written: &file::Route) -> Result<Route, ConfigError> {
+        let host = written.host.as_deref().unwrap_or("*").to_ascii_lowercase();
+        let id = written.id.clone().filter(|id| !id.is_empty());
+        if host.is_empty() && id.is_none() {
+            return Err(self.missing(&["id"], "an id, as the host is empty"));
+        }
+        if !is_route_host(&host) {
+            let expected = "an exact host name without port, or \"*\" for any";
+            return Err(self.wrong(&["host"], &host, expected));
+        }
+        if let Some(path) = written.path_beg.as_deref().filter(|path| !is_path(path)) {
+            let expected = "the start of a path, \"/\" first, without a query";
+            return Err(self.wrong(&["path_beg"], path, expected));
+        }
+        let mut route = Route::new(&host);
+        route.path_beg = written.path_beg.clone();
+        route.id = id;
+        route.proto = written.proto.map(|proto| match proto {
+            file::Proto::Http => Proto::Http,
+            file::Proto::Ws => Proto::Ws,
+        });
+        route.ssl = written.ssl;
+        route.debug = written.debug.unwrap_or(false);
+        route.aco = written.aco.unwrap_or(false);
+        route.orig_headers = written.orig_headers.unwrap_or(false);
+        route.no_grip = written.no_grip.unwrap_or(false);
+        route.prefix = written.prefix.clone().filter(|prefix| !prefix.is_empty());
+        Ok(route)
+    }
+
+    fn rewriting(&self, written: &file::Route, route: &mut Route) -> Result<(), ConfigError> {
+        route.as_host = self.host_header(&["as_host"], written.as_host.as_deref())?;
+        let path_rem = self.path(&["path_rem"]);
+        route.path_rem = self
+            .checker
+            .number(&path_rem, written.path_rem, 0, 0..=65_535)?;
+        if let Some(path) = written.replace_beg.as_deref().filter(|path| !is_path(path)) {
+            let expected = "a path, \"/\" first, without a query";
+            return Err(self.wrong(&["replace_beg"], path, expected));
+        }
+        route.replace_beg = written.replace_beg.clone();
+        for (position, header) in written.headers.iter().flatten().enumerate() {
+            let position = position.to_string();
+            let (name, value) = self.header(&["headers", &position], header)?;
+            if route.headers.iter().any(|(earlier, _)| *earlier == name) {
+                let expected = "each header once";
+                return Err(self.wrong(&["headers", &position], name.as_str(), expected));
+            }
+            route.headers.push((name, value));
+        }
+        Ok(())
+    }
+
+    /// Reads `["Name", "value"]`; an empty value removes the header.
+    fn header(
+        &self,
+        keys: &[&str],
+        header: &[String],
+    ) -> Result<(HeaderName, Option<HeaderValue>), ConfigError> {
+        let [name, value] = header else {
+            return Err(self.wrong(keys, &header.join(", "), "[\"Name\", \"value\"]"));
+        };
+        let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
+            return Err(self.wrong(keys, name, "the name of a header"));
+        };
+        if OWN_HEADERS.contains(&parsed.as_str()) || parsed.as_str().starts_with("grip-") {
+            let expected = "a header that P-8 does not set itself (as_host sets Host)";
+            return Err(self.wrong(keys, name, expected));
+        }
+        match HeaderValue::from_str(value.trim()) {
+            Ok(value) => Ok((parsed, Some(value).filter(|value| !value.is_empty()))),
+            Err(_) => Err(self.wrong(keys, value, "a header's value without line breaks")),
+        }
+    }
+
+    fn host_header(
+        &self,
+        keys: &[&str],
+        written: Option<&str>,
+    ) -> Result<Option<String>, ConfigError> {
+        let Some(host) = written.filter(|host| !host.is_empty()) else {
+            return Ok(None);
+        };
+        match host.parse::<http::uri::Authority>() {
+            Ok(authority) if authority.as_str() == host && !host.contains('@') => {
+                Ok(Some(host.to_owned()))
+            }
+            _ => Err(self.wrong(keys, host, "a host name, with or without port")),
+        }
+    }
+
+    /// Gives issuer and key if the route has one of them; the other is that of all routes.
+    fn sig(
+        &mut self,
+        written: &file::Route,
+        signing: &Signing,
+    ) -> Result<Option<Sig>, ConfigError> {
+        if written.sig_key.is_none() && written.sig_iss.is_none() {
+            return Ok(None);
+        }
+        if written.sig_key.as_ref().is_some_and(String::is_empty) {
+            return Err(self.wrong(&["sig_key"], "", "a key; no_grip leaves requests unsigned"));
+        }
+        let key = self
+            .checker
+            .key(&self.path(&["sig_key"]), written.sig_key.clone())?;
+        let iss = written.sig_iss.clone().or_else(|| signing.iss.clone());
+        let sig = Signing {
+            iss,
+            key: key.or_else(|| signing.key.clone()),
+        }
+        .sig();
+        if sig.is_none() {
+            let given = if written.sig_key.is_some() {
+                "sig_key"
+            } else {
+                "sig_iss"
+            };
+            let index = self.index.clone();
+            let why = "a signature needs both a sig_iss and a sig_key";
+            self.checker
+                .no_effect(&["routes", index.as_str(), given], why);
+        }
+        Ok(sig)
+    }
+
+    fn targets(&mut self, written: Vec<file::Target>) -> Result<Vec<Target>, ConfigError> {
+        if written.is_empty() {
+            let expected = "at least one target such as { url = \"http://localhost:80\" }";
+            return Err(self.missing(&["targets"], expected));
+        }
+        let mut targets = Vec::with_capacity(written.len());
+        for (position, target) in written.into_iter().enumerate() {
+            targets.push(self.target(&position.to_string(), target)?);
+        }
+        Ok(targets)
+    }
+
+    fn target(&mut self, position: &str, written: file::Target) -> Result<Target, ConfigError> {
+        let at = |key| ["targets", position, key];
+        let over_http = "WebSocket clients are not carried over HTTP";
+        self.not_built(&at("over_http"), written.over_http == Some(true), over_http);
+        self.not_built(&at("one_event"), written.one_event == Some(true), over_http);
+        let verified = "no https target can be reached";
+        self.not_built(&at("insecure"), written.insecure == Some(true), verified);
+        let mut target = Target::new(self.target_kind(position, &written)?);
+        if let TargetKind::Http { tls, .. } = target.kind {
+            let unreachable = "requests to this https target are answered 502";
+            self.not_built(&at("url"), tls, unreachable);
+        }
+        target.host = self.host_header(&at("host"), written.host.as_deref())?;
+        target.insecure = written.insecure.unwrap_or(false);
+        target.over_http = written.over_http.unwrap_or(false);
+        target.one_event = written.one_event.unwrap_or(false);
+        for channel in written.subs.iter().flatten() {
+            if channel.is_empty() {
+                return Err(self.wrong(&at("subs"), "", "names of channels"));
+            }
+            target.subs.push(ChannelName::new(channel));
+        }
+        Ok(target)
+    }
+
+    fn target_kind(
+        &self,
+        position: &str,
+        written: &file::Target,
+    ) -> Result<TargetKind, ConfigError> {
+        let (test, demo) = (written.test == Some(true), written.demo == Some(true));
+        match (&written.url, test, demo) {
+            (Some(url), false, false) => parse_url(url).ok_or_else(|| {
+                let expected = "http://host:port or https://host:port, without a path";
+                self.wrong(&["targets", position, "url"], url, expected)
+            }),
+            (None, true, false) => Ok(TargetKind::Test),
+            (None, false, true) => Ok(TargetKind::Demo),
+            _ => Err(self.missing(
+                &["targets", position],
+                "exactly one of url = \"http://host:port\", test = true, demo = true",
+            )),
+        }
+    }
+}
+
+fn jsonp(written: &file::Route) -> Option<Jsonp> {
+    let texts = [
+        &written.jsonp_cb,
+        &written.jsonp_body,
+        &written.jsonp_defcb,
+        &written.jsonp_defmethod,
+    ];
+    if written.jsonp_mode.is_none() && !texts.into_iter().any(given) {
+        return None;
+    }
+    let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    Some(Jsonp {
+        mode: match written.jsonp_mode {
+            Some(file::JsonpMode::Basic) => JsonpMode::Basic,
+            Some(file::JsonpMode::Extended) | None => JsonpMode::Extended,
+        },
+        callback: text(&written.jsonp_cb),
+        body: text(&written.jsonp_body),
+        default_callback: text(&written.jsonp_defcb),
+        default_method: text(&written.jsonp_defmethod),
+    })
+}
+
+/// Tells whether a text is empty, `*`, a host name, or an IPv6 address in brackets.
+fn is_route_host(host: &str) -> bool {
+    let in_brackets = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+    host.is_empty()
+        || host == "*"
+        || in_brackets.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
+        || host.bytes().all(name)
+}
+
+/// Tells whether a text can stand at the front of a request's path.
+fn is_path(path: &str) -> bool {
+    let encoded = |byte: u8| byte.is_ascii_graphic() && !b"?#".contains(&byte);
+    path.starts_with('/') && path.bytes().all(encoded)
+}
+
+/// Reads `http://host:port`; the port may be left out, and a path of `/` may stand.
+fn parse_url(url: &str) -> Option<TargetKind> {
+    let uri: Uri = url.parse().ok()?;
+    let tls = match uri.scheme_str()? {
+        "http" => false,
+        "https" => true,
+        _ => return None,
+    };
+    let authority = uri.authority()?;
+    let has_port = authority.as_str().len() > authority.host().len();
+    let port = match authority.port_u16() {
+        Some(port) => port,
+        None if has_port => return None,
+        None if tls => 443,
+        None => 80,
+    };
+    let host = authority.host();
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
+    (bare && port > 0 && !host.is_empty() && !authority.as_str().contains('@')).then(|| {
+        TargetKind::Http {
+            host: host.to_owned(),
+            port,
+            tls,
+        }
+    })
+}

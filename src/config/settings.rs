@@ -1,0 +1,201 @@
+//! The configuration checked and ready to use: what every part of P-8 is started with.
+//!
+//! Plain values with defaults. It reads no file; embedders may fill it in themselves.
+//!
+//! Source: `docs/configuration.md`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use super::ConfigError;
+use crate::engine::forward::ForwardOptions;
+use crate::engine::outbox::SlowClient;
+use crate::engine::route::{Route, Target};
+
+/// Holds everything that can be set.
+///
+/// ```
+/// let mut settings = p8::config::Settings::default();
+/// settings.http.listen = vec!["127.0.0.1:0".parse().unwrap()];
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The listener for clients.
+    pub http: HttpSettings,
+    /// The listener for publishers and operators.
+    pub control: ControlSettings,
+    /// Channels, sessions and their queues.
+    pub handler: HandlerSettings,
+    /// Requests to backends.
+    pub proxy: ProxySettings,
+    /// Which backend a request goes to.
+    pub routes: Vec<Route>,
+    /// One line for each key that is set but does nothing yet, for the log.
+    pub warnings: Vec<String>,
+}
+
+/// Holds the listener for clients.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct HttpSettings {
+    /// Where clients are accepted.
+    pub listen: Vec<SocketAddr>,
+    /// The longest request head, in bytes.
+    pub client_buffer_size: usize,
+    /// Client connections at a time; more are answered 503.
+    pub client_maxconn: usize,
+    /// Worker threads; `None`: one for each core.
+    pub workers: Option<usize>,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// The idle time after which the kernel probes a client.
+    pub tcp_keepalive: Duration,
+    /// How long sent bytes may stay unacknowledged.
+    pub tcp_user_timeout: Duration,
+    /// How long requests in flight may take once P-8 was told to stop.
+    pub drain: Duration,
+}
+
+/// Holds the listener for publishers and operators.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ControlSettings {
+    /// Where it is; a loopback address.
+    pub listen: SocketAddr,
+    /// The longest request head, in bytes.
+    pub max_headers_size: usize,
+    /// The longest request body, in bytes.
+    pub max_body_size: usize,
+}
+
+/// Holds the bounds of channels and sessions.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct HandlerSettings {
+    /// Channels of one session; more are left out.
+    pub connection_subscription_max: usize,
+    /// Threads that channels and publishers live on.
+    pub arbiters: usize,
+    /// Bytes that may wait for one session.
+    pub session_queue_bytes_max: usize,
+    /// Items that may wait for one session.
+    pub session_queue_items_max: usize,
+    /// Messages that may wait for one channel.
+    pub channel_queue_items_max: usize,
+    /// Channels at a time.
+    pub channels_max: usize,
+    /// What happens to sessions that read too slowly, unless their route says otherwise.
+    pub slow_client: SlowClient,
+}
+
+/// Holds how requests are sent to backends.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ProxySettings {
+    /// Header edits and signing.
+    pub forward: ForwardOptions,
+    /// Error bodies explain themselves on every route.
+    pub debug: bool,
+    /// How long a connection to a backend may take to open.
+    pub connect_timeout: Duration,
+    /// How long a backend may take to send its response head.
+    pub response_timeout: Duration,
+    /// Idle backend connections kept by one worker.
+    pub pool_idle_max: usize,
+    /// How long an idle backend connection is kept.
+    pub pool_idle: Duration,
+    /// How long a backend connection is used at most.
+    pub pool_age: Duration,
+}
+
+impl Settings {
+    /// Reads settings from TOML text, without the environment; errors call it `p-8.toml`.
+    ///
+    /// ```
+    /// let settings = p8::config::Settings::from_toml("[http]\nlisten = 8000").unwrap();
+    /// assert_eq!(settings.http.listen[0].port(), 8000);
+    /// ```
+    ///
+    /// **Errors**: the first key that is unknown or wrong, with its line.
+    pub fn from_toml(text: &str) -> Result<Settings, ConfigError> {
+        super::from_text(text, Path::new("p-8.toml"), std::iter::empty())
+    }
+
+    /// Reads settings from a TOML file and from `P8_<TABLE>__<KEY>` in the environment, which wins.
+    ///
+    /// **Errors**: the file if it cannot be read, or the first key that is unknown or wrong, with
+    /// its line or its variable.
+    pub fn load(path: &Path) -> Result<Settings, ConfigError> {
+        super::from_file(path, std::env::vars_os())
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let mut route = Route::new("*");
+        route.targets.push(Target::http("localhost", 80));
+        Settings {
+            http: HttpSettings::default(),
+            control: ControlSettings::default(),
+            handler: HandlerSettings::default(),
+            proxy: ProxySettings::default(),
+            routes: vec![route],
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        HttpSettings {
+            listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 7999)],
+            client_buffer_size: 8192,
+            client_maxconn: 50_000,
+            workers: None,
+            keep_alive: Duration::from_secs(60),
+            tcp_keepalive: Duration::from_secs(60),
+            tcp_user_timeout: Duration::from_secs(60),
+            drain: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Default for ControlSettings {
+    fn default() -> Self {
+        ControlSettings {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5561),
+            max_headers_size: 10_000,
+            max_body_size: 1_000_000,
+        }
+    }
+}
+
+impl Default for HandlerSettings {
+    fn default() -> Self {
+        HandlerSettings {
+            connection_subscription_max: 20,
+            arbiters: 1,
+            session_queue_bytes_max: 1_048_576,
+            session_queue_items_max: 4096,
+            channel_queue_items_max: 10_000,
+            channels_max: 1_000_000,
+            slow_client: SlowClient::Close,
+        }
+    }
+}
+
+impl Default for ProxySettings {
+    fn default() -> Self {
+        ProxySettings {
+            forward: ForwardOptions::default(),
+            debug: false,
+            connect_timeout: Duration::from_millis(10_000),
+            response_timeout: Duration::from_secs(1800),
+            pool_idle_max: 256,
+            pool_idle: Duration::from_secs(55),
+            pool_age: Duration::from_secs(3600),
+        }
+    }
+}

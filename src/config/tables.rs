@@ -1,0 +1,400 @@
+//! The second stage of every table but the routes: from what was written to [`Settings`].
+//!
+//! Each key's bounds stand here, beside the warning about keys that do nothing yet.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use super::check::{given, Checker};
+use super::error::ConfigError;
+use super::file::{self, OneOrMore};
+use super::origin::Origin;
+use super::routes::{self, Signing};
+use super::{ControlSettings, HandlerSettings, HttpSettings, ProxySettings, Settings};
+use crate::engine::forward::{parse_xff_rules, ForwardOptions, SetProto, XffRule};
+use crate::engine::outbox::SlowClient;
+
+/// Turns the file as written into settings.
+pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, ConfigError> {
+    let mut checker = Checker {
+        origin,
+        warnings: Vec::new(),
+    };
+    let defaults = Settings::default();
+    let http = http(&mut checker, written.http, defaults.http)?;
+    let control = control(&checker, written.control, defaults.control)?;
+    zmq(&mut checker, &written.zmq);
+    let handler = handler(&mut checker, written.handler, defaults.handler)?;
+    let (mut proxy, signing) = proxy(&mut checker, written.proxy, defaults.proxy)?;
+    metrics(&mut checker, &written.metrics);
+    let mut routes = defaults.routes;
+    match written.routes {
+        Some(written) => {
+            routes = routes::check(&mut checker, written, &signing, handler.slow_client)?
+        }
+        None => routes
+            .iter_mut()
+            .for_each(|route| route.slow_client = handler.slow_client),
+    }
+    proxy.forward.sig = signing.sig();
+    Ok(Settings {
+        http,
+        control,
+        handler,
+        proxy,
+        routes,
+        warnings: checker.warnings,
+    })
+}
+
+fn http(
+    checker: &mut Checker,
+    written: file::Http,
+    default: HttpSettings,
+) -> Result<HttpSettings, ConfigError> {
+    warn_of_http(checker, &written);
+    let key = |key| ["http", key];
+    let workers = checker.number(&key("workers"), written.workers, 0, 0..=1024)?;
+    Ok(HttpSettings {
+        listen: match &written.listen {
+            Some(listen) => checker.addresses(&key("listen"), listen)?,
+            None => default.listen,
+        },
+        client_buffer_size: checker.number(
+            &key("client_buffer_size"),
+            written.client_buffer_size,
+            default.client_buffer_size,
+            1024..=1_048_576,
+        )?,
+        client_maxconn: checker.number(
+            &key("client_maxconn"),
+            written.client_maxconn,
+            default.client_maxconn,
+            1..=10_000_000,
+        )?,
+        workers: Some(workers).filter(|workers| *workers > 0),
+        keep_alive: checker.secs(
+            &key("keep_alive_secs"),
+            written.keep_alive_secs,
+            default.keep_alive,
+            1..=86_400,
+        )?,
+        tcp_keepalive: checker.secs(
+            &key("tcp_keepalive_secs"),
+            written.tcp_keepalive_secs,
+            default.tcp_keepalive,
+            1..=32_767,
+        )?,
+        tcp_user_timeout: checker.secs(
+            &key("tcp_user_timeout_secs"),
+            written.tcp_user_timeout_secs,
+            default.tcp_user_timeout,
+            1..=86_400,
+        )?,
+        drain: checker.secs(
+            &key("drain_secs"),
+            written.drain_secs,
+            default.drain,
+            0..=3600,
+        )?,
+    })
+}
+
+fn warn_of_http(checker: &mut Checker, written: &file::Http) {
+    let tls = "clients are not served over TLS";
+    checker.not_built(&["http", "tls_listen"], any(&written.tls_listen), tls);
+    checker.not_built(&["http", "tls_cert"], given(&written.tls_cert), tls);
+    checker.not_built(&["http", "tls_key"], given(&written.tls_key), tls);
+    let unix = "clients are not served over unix sockets";
+    checker.not_built(&["http", "unix_listen"], any(&written.unix_listen), unix);
+    let compression = written.allow_compression == Some(true);
+    let plain = "WebSocket messages are not compressed";
+    checker.not_built(&["http", "allow_compression"], compression, plain);
+}
+
+fn control(
+    checker: &Checker,
+    written: file::Control,
+    default: ControlSettings,
+) -> Result<ControlSettings, ConfigError> {
+    let key = |key| ["control", key];
+    let listen = match written.listen {
+        Some(listen) => checker.address(&key("listen"), &listen.0, Ipv4Addr::LOCALHOST)?,
+        None => default.listen,
+    };
+    if !listen.ip().to_canonical().is_loopback() {
+        let place = checker.origin.place(&key("listen"));
+        return Err(ConfigError::OpenControl {
+            place,
+            found: listen.to_string(),
+        });
+    }
+    Ok(ControlSettings {
+        listen,
+        max_headers_size: checker.number(
+            &key("max_headers_size"),
+            written.max_headers_size,
+            default.max_headers_size,
+            1024..=1_048_576,
+        )?,
+        max_body_size: checker.number(
+            &key("max_body_size"),
+            written.max_body_size,
+            default.max_body_size,
+            1024..=1_073_741_824,
+        )?,
+    })
+}
+
+fn zmq(checker: &mut Checker, written: &file::Zmq) {
+    let publish = "nothing is published over ZeroMQ";
+    checker.not_built(&["zmq", "pull"], given(&written.pull), publish);
+    checker.not_built(&["zmq", "sub"], any(&written.sub), publish);
+    checker.not_built(
+        &["zmq", "sub_connect"],
+        written.sub_connect == Some(true),
+        publish,
+    );
+    let command = "no commands are answered over ZeroMQ";
+    checker.not_built(&["zmq", "command"], given(&written.command), command);
+    let stats = "no stats are sent over ZeroMQ";
+    checker.not_built(&["zmq", "stats"], given(&written.stats), stats);
+}
+
+fn metrics(checker: &mut Checker, written: &file::Metrics) {
+    let none = "no Prometheus metrics are served";
+    checker.not_built(&["metrics", "listen"], written.listen.is_some(), none);
+    checker.not_built(&["metrics", "prefix"], given(&written.prefix), none);
+}
+
+fn handler(
+    checker: &mut Checker,
+    written: file::Handler,
+    default: HandlerSettings,
+) -> Result<HandlerSettings, ConfigError> {
+    warn_of_handler(checker, &written);
+    let key = |key| ["handler", key];
+    Ok(HandlerSettings {
+        connection_subscription_max: checker.number(
+            &key("connection_subscription_max"),
+            written.connection_subscription_max,
+            default.connection_subscription_max,
+            1..=100_000,
+        )?,
+        arbiters: checker.number(
+            &key("arbiters"),
+            written.arbiters,
+            default.arbiters,
+            1..=256,
+        )?,
+        session_queue_bytes_max: checker.number(
+            &key("session_queue_bytes_max"),
+            written.session_queue_bytes_max,
+            default.session_queue_bytes_max,
+            4096..=1_073_741_824,
+        )?,
+        session_queue_items_max: checker.number(
+            &key("session_queue_items_max"),
+            written.session_queue_items_max,
+            default.session_queue_items_max,
+            1..=1_000_000,
+        )?,
+        channel_queue_items_max: checker.number(
+            &key("channel_queue_items_max"),
+            written.channel_queue_items_max,
+            default.channel_queue_items_max,
+            1..=10_000_000,
+        )?,
+        channels_max: checker.number(
+            &key("channels_max"),
+            written.channels_max,
+            default.channels_max,
+            1..=100_000_000,
+        )?,
+        slow_client: written
+            .slow_client
+            .map_or(default.slow_client, SlowClient::from),
+    })
+}
+
+fn warn_of_handler(checker: &mut Checker, written: &file::Handler) {
+    let key = |key| ["handler", key];
+    let above_zero = |number: Option<u64>| number.is_some_and(|number| number > 0);
+    let unlimited = "deliveries are not slowed down";
+    checker.not_built(
+        &key("message_rate"),
+        above_zero(written.message_rate),
+        unlimited,
+    );
+    checker.not_built(
+        &key("message_hwm"),
+        above_zero(written.message_hwm),
+        unlimited,
+    );
+    let waits = written
+        .message_wait
+        .is_some_and(|wait| wait != 0 && wait != 5000);
+    let unordered = "items are delivered in the order published";
+    checker.not_built(&key("message_wait"), waits, unordered);
+    let doubled = "items with a known id are delivered again";
+    checker.not_built(
+        &key("id_cache_ttl"),
+        above_zero(written.id_cache_ttl),
+        doubled,
+    );
+    let gone = "subscriptions end with their last session";
+    checker.not_built(
+        &key("subscription_linger"),
+        above_zero(written.subscription_linger),
+        gone,
+    );
+    let updates = written.update_on_first_subscription == Some(true);
+    let silent = "a first subscription repeats no request";
+    checker.not_built(&key("update_on_first_subscription"), updates, silent);
+}
+
+fn proxy(
+    checker: &mut Checker,
+    written: file::Proxy,
+    default: ProxySettings,
+) -> Result<(ProxySettings, Signing), ConfigError> {
+    warn_of_proxy(checker, &written);
+    let key = |key| ["proxy", key];
+    let signing = Signing {
+        iss: Some(
+            written
+                .sig_iss
+                .clone()
+                .unwrap_or_else(|| "pushpin".to_owned()),
+        ),
+        key: checker.key(&key("sig_key"), written.sig_key.clone())?,
+    };
+    let connect_ms = checker.number(
+        &key("connect_timeout_ms"),
+        written.connect_timeout_ms,
+        default.connect_timeout.as_millis() as usize,
+        1..=600_000,
+    )?;
+    let settings = ProxySettings {
+        forward: forward(checker, &written)?,
+        debug: written.debug.unwrap_or(default.debug),
+        connect_timeout: Duration::from_millis(connect_ms as u64),
+        response_timeout: checker.secs(
+            &key("response_timeout_secs"),
+            written.response_timeout_secs,
+            default.response_timeout,
+            1..=86_400,
+        )?,
+        pool_idle_max: checker.number(
+            &key("pool_idle_max"),
+            written.pool_idle_max,
+            default.pool_idle_max,
+            0..=100_000,
+        )?,
+        pool_idle: checker.secs(
+            &key("pool_idle_secs"),
+            written.pool_idle_secs,
+            default.pool_idle,
+            1..=86_400,
+        )?,
+        pool_age: checker.secs(
+            &key("pool_age_secs"),
+            written.pool_age_secs,
+            default.pool_age,
+            1..=604_800,
+        )?,
+    };
+    Ok((settings, signing))
+}
+
+fn warn_of_proxy(checker: &mut Checker, written: &file::Proxy) {
+    let key = |key| ["proxy", key];
+    let untrusted = "every client counts as untrusted";
+    checker.not_built(
+        &key("upstream_key"),
+        given(&written.upstream_key),
+        untrusted,
+    );
+    let by_host = "Pushpin-Route headers choose no route";
+    checker.not_built(
+        &key("accept_pushpin_route"),
+        written.accept_pushpin_route == Some(true),
+        by_host,
+    );
+    let no_cors = "no cross-origin headers are added";
+    checker.not_built(
+        &key("auto_cross_origin"),
+        written.auto_cross_origin == Some(true),
+        no_cors,
+    );
+}
+
+fn forward(checker: &Checker, written: &file::Proxy) -> Result<ForwardOptions, ConfigError> {
+    Ok(ForwardOptions {
+        set_x_forwarded_protocol: match written.set_x_forwarded_protocol {
+            Some(file::SetProto::ProtoOnly) => SetProto::ProtoOnly,
+            Some(file::SetProto::Both) => SetProto::Both,
+            Some(file::SetProto::Off) | None => SetProto::Off,
+        },
+        accept_x_forwarded_protocol: written.accept_x_forwarded_protocol.unwrap_or(false),
+        x_forwarded_for: xff(checker, "x_forwarded_for", &written.x_forwarded_for)?,
+        x_forwarded_for_trusted: xff(
+            checker,
+            "x_forwarded_for_trusted",
+            &written.x_forwarded_for_trusted,
+        )?,
+        cdn_loop: cdn_loop(checker, written.cdn_loop.as_deref())?,
+        orig_headers_need_mark: need_mark(checker, &written.orig_headers_need_mark)?,
+        sig: None,
+    })
+}
+
+fn xff(
+    checker: &Checker,
+    key: &str,
+    written: &Option<OneOrMore>,
+) -> Result<Vec<XffRule>, ConfigError> {
+    let Some(written) = written else {
+        return Ok(Vec::new());
+    };
+    parse_xff_rules(&written.values.join(",")).map_err(|found| {
+        let expected = "\"append\" and \"truncate:N\", separated by commas";
+        checker.origin.wrong(&["proxy", key], found, expected)
+    })
+}
+
+fn cdn_loop(checker: &Checker, written: Option<&str>) -> Result<Option<String>, ConfigError> {
+    let Some(text) = written.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    if HeaderValue::from_str(text).is_err() || text.contains(',') {
+        let expected = "one element of a header's list, such as a host name";
+        return Err(checker.origin.wrong(&["proxy", "cdn_loop"], text, expected));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+fn need_mark(
+    checker: &Checker,
+    written: &Option<OneOrMore>,
+) -> Result<Vec<HeaderName>, ConfigError> {
+    let names = written.iter().flat_map(|names| &names.values);
+    let names = names.flat_map(|names| names.split(',')).map(str::trim);
+    names
+        .filter(|name| !name.is_empty())
+        .map(|name| {
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+                let path = ["proxy", "orig_headers_need_mark"];
+                checker.origin.wrong(&path, name, "names of headers")
+            })
+        })
+        .collect()
+}
+
+fn any(written: &Option<OneOrMore>) -> bool {
+    written
+        .as_ref()
+        .is_some_and(|written| written.values.iter().any(|value| !value.is_empty()))
+}

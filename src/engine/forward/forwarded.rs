@@ -1,0 +1,103 @@
+//! The `X-Forwarded-*` headers: who the client was and how it came, as told to the backend.
+//!
+//! It does not decide who is trusted, and leaves `X-Forwarded-Host`, `X-Real-IP` and `Forwarded`
+//! as they are.
+//!
+//! Source: `reference/websocket-and-routing.md` 5.4.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{elements, ForwardOptions, SetProto};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_PROTOCOL: HeaderName = HeaderName::from_static("x-forwarded-protocol");
+
+/// Names one step of what is done to `X-Forwarded-For`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XffRule {
+    /// Keeps the last values, this many.
+    Truncate(usize),
+    /// Adds the client's address.
+    Append,
+}
+
+/// Reads rules.
+///
+/// **Shape**: `truncate:0,append`; empty for none.
+///
+/// **Errors**: gives back the element that is no rule.
+pub fn parse_xff_rules(text: &str) -> Result<Vec<XffRule>, &str> {
+    elements(text)
+        .map(|element| match element.split_once(':') {
+            None if element == "append" => Ok(XffRule::Append),
+            Some(("truncate", count)) => count.parse().map(XffRule::Truncate).map_err(|_| element),
+            _ => Err(element),
+        })
+        .collect()
+}
+
+/// Tells whether a request counts as secure, for routing and for forwarding.
+///
+/// With `accept_x_forwarded_protocol` a client's `X-Forwarded-Proto` (or `X-Forwarded-Protocol`)
+/// of `https` or `wss` is believed.
+pub fn is_secure(headers: &HeaderMap, connection_secure: bool, options: &ForwardOptions) -> bool {
+    if connection_secure || !options.accept_x_forwarded_protocol {
+        return connection_secure;
+    }
+    headers
+        .get(X_FORWARDED_PROTO)
+        .or_else(|| headers.get(X_FORWARDED_PROTOCOL))
+        .and_then(|value| value.to_str().ok())
+        .map(str::trim)
+        .is_some_and(|proto| {
+            proto.eq_ignore_ascii_case("https") || proto.eq_ignore_ascii_case("wss")
+        })
+}
+
+/// Removes the protocol headers a client sent, and sets P-8's own on secure requests.
+pub(super) fn set_proto(headers: &mut HeaderMap, secure: bool, options: &ForwardOptions) {
+    let set = options.set_x_forwarded_protocol;
+    if set == SetProto::Off && !options.accept_x_forwarded_protocol {
+        return;
+    }
+    headers.remove(X_FORWARDED_PROTO);
+    headers.remove(X_FORWARDED_PROTOCOL);
+    if !secure || set == SetProto::Off {
+        return;
+    }
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
+    if set == SetProto::Both {
+        headers.insert(X_FORWARDED_PROTOCOL, HeaderValue::from_static("https"));
+    }
+}
+
+/// Applies the rules: all values become one header, or none if nothing is left.
+///
+/// A client without an address (a unix socket) adds nothing.
+pub(super) fn set_for(headers: &mut HeaderMap, rules: &[XffRule], peer: Option<IpAddr>) {
+    if rules.is_empty() {
+        return;
+    }
+    let peer = peer.map(|peer| peer.to_canonical().to_string());
+    let mut values: Vec<&[u8]> = headers
+        .get_all(X_FORWARDED_FOR)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|value| !value.is_empty())
+        .collect();
+    for rule in rules {
+        match rule {
+            XffRule::Truncate(keep) => drop(values.drain(..values.len().saturating_sub(*keep))),
+            XffRule::Append => values.extend(peer.as_ref().map(String::as_bytes)),
+        }
+    }
+    match HeaderValue::from_maybe_shared(Bytes::from(values.join(&b", "[..]))) {
+        Ok(value) if !value.is_empty() => headers.insert(X_FORWARDED_FOR, value),
+        _ => headers.remove(X_FORWARDED_FOR),
+    };
+}

@@ -1,0 +1,308 @@
+//! What changes between the client's request and the backend's, and in the backend's response head.
+//!
+//! Only heads: it moves no body, makes no signature and chooses no route. Body framing headers are
+//! removed from requests; the http floor frames each body anew and writes `Host` first.
+//!
+//! ```text
+//! hop-by-hop off -> route headers -> originals -> CDN-Loop -> Grip-* -> X-Forwarded-* -> Host
+//! ```
+//!
+//! Source: `reference/grip-http.md` 1.2 and 1.9, with section 11 faults 13 and 14 put right, and
+//! `reference/websocket-and-routing.md` 5.3 to 5.5. Headers that `Connection` names are dropped
+//! before anything is added, so that a client cannot name away what P-8 sets.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
+use http::Method;
+
+use crate::engine::route::{Route, Sig, Target};
+use crate::grip::feature;
+
+mod forwarded;
+
+pub use forwarded::{is_secure, parse_xff_rules, XffRule};
+
+const GRIP_SIG: HeaderName = HeaderName::from_static("grip-sig");
+const GRIP_FEATURE: HeaderName = HeaderName::from_static("grip-feature");
+const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const ORIGINAL_PREFIX: &str = "eb9bf0f5-";
+
+static FEATURES: LazyLock<Option<HeaderValue>> =
+    LazyLock::new(|| HeaderValue::from_maybe_shared(Bytes::from(feature::header_value())).ok());
+
+/// Says which `X-Forwarded-Proto` headers secure requests get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SetProto {
+    /// None.
+    #[default]
+    Off,
+    /// `X-Forwarded-Proto`.
+    ProtoOnly,
+    /// `X-Forwarded-Proto` and `X-Forwarded-Protocol`.
+    Both,
+}
+
+/// Holds what forwarding needs besides route and target.
+#[derive(Clone, Debug, Default)]
+pub struct ForwardOptions {
+    /// What is added to secure requests.
+    pub set_x_forwarded_protocol: SetProto,
+    /// A client's `X-Forwarded-Proto` is believed, see [`is_secure`].
+    pub accept_x_forwarded_protocol: bool,
+    /// What is done to `X-Forwarded-For` of untrusted clients; empty: it passes.
+    pub x_forwarded_for: Vec<XffRule>,
+    /// What is done to `X-Forwarded-For` of trusted clients; empty: it passes.
+    pub x_forwarded_for_trusted: Vec<XffRule>,
+    /// What is added to `CDN-Loop`; `None`: it passes.
+    pub cdn_loop: Option<String>,
+    /// Headers that `orig_headers` copies only if the client marked them itself.
+    pub orig_headers_need_mark: Vec<HeaderName>,
+    /// Issuer and key of routes without their own.
+    pub sig: Option<Sig>,
+}
+
+/// Describes the request of a client as it came in.
+#[derive(Debug)]
+pub struct ClientRequest<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The encoded path and query; of an absolute URI without scheme and authority.
+    pub path_and_query: &'a str,
+    /// All headers; of an absolute URI with its authority as `Host`.
+    pub headers: HeaderMap,
+    /// The client's address, if it has one.
+    pub peer: Option<IpAddr>,
+    /// The request counts as secure, see [`is_secure`].
+    pub secure: bool,
+    /// The client is another GRIP proxy that proved itself.
+    pub trusted: bool,
+}
+
+/// Describes the request that the backend gets.
+#[derive(Debug)]
+pub struct Forwarded<'a> {
+    /// The encoded path and query; borrowed if the route does not rewrite it.
+    pub path_and_query: Cow<'a, str>,
+    /// All headers, with exactly one `Host`, without body framing.
+    pub headers: HeaderMap,
+}
+
+/// Names issuer and key for a request of a route; `None`: no `Grip-Sig`.
+pub fn sig<'a>(route: &'a Route, options: &'a ForwardOptions) -> Option<&'a Sig> {
+    if route.no_grip {
+        return None;
+    }
+    route.sig.as_ref().or(options.sig.as_ref())
+}
+
+/// Edits a request for one target of its route.
+///
+/// `grip_sig` is the signature made with [`sig`]'s key; it is left out where none belongs.
+///
+/// **Source**: `reference/grip-http.md` 1.2.
+pub fn request<'a>(
+    request: ClientRequest<'a>,
+    route: &Route,
+    target: &Target,
+    options: &ForwardOptions,
+    grip_sig: Option<HeaderValue>,
+) -> Forwarded<'a> {
+    let ClientRequest {
+        path_and_query,
+        mut headers,
+        peer,
+        secure,
+        trusted,
+        ..
+    } = request;
+    let host = host(headers.get(header::HOST), route, target);
+    strip_hop_by_hop(&mut headers);
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::EXPECT);
+    set_route_headers(&mut headers, route);
+    if !trusted {
+        set_originals(&mut headers, route, options);
+    }
+    // Instructions must be readable, so the backend is not invited to compress.
+    if !route.no_grip {
+        headers.remove(header::ACCEPT_ENCODING);
+    }
+    if let Some(own) = &options.cdn_loop {
+        append_to_list(&mut headers, CDN_LOOP, own);
+    }
+    if !trusted {
+        set_grip_headers(&mut headers, route, grip_sig);
+    }
+    forwarded::set_proto(&mut headers, secure, options);
+    let rules = if trusted {
+        &options.x_forwarded_for_trusted
+    } else {
+        &options.x_forwarded_for
+    };
+    forwarded::set_for(&mut headers, rules, peer);
+    headers.insert(header::HOST, host);
+    Forwarded {
+        path_and_query: path(path_and_query, route),
+        headers,
+    }
+}
+
+/// Computes the `Host` a target sees; call it again with the client's own for the next target.
+pub fn host(client: Option<&HeaderValue>, route: &Route, target: &Target) -> HeaderValue {
+    let configured = target.host.as_ref().or(route.as_host.as_ref());
+    configured
+        .and_then(|host| HeaderValue::from_str(host).ok())
+        .or_else(|| client.filter(|host| !host.is_empty()).cloned())
+        .unwrap_or(HeaderValue::from_static("localhost"))
+}
+
+/// Removes from a response head what belongs to the backend's connection.
+///
+/// `Content-Encoding` and `Content-Length` are kept.
+pub fn response_headers(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+}
+
+/// Removes hop-by-hop headers, and those that `Connection` names but for `Host` and
+/// `Content-Length`, which decide where a message goes and where it ends.
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if let Entry::Occupied(connection) = headers.entry(header::CONNECTION) {
+        let (_, values) = connection.remove_entry_mult();
+        let values: Vec<HeaderValue> = values.collect();
+        for name in values
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(elements)
+        {
+            strip_named(headers, name);
+        }
+    }
+    for name in [
+        KEEP_ALIVE,
+        header::TRANSFER_ENCODING,
+        header::TE,
+        header::TRAILER,
+        header::UPGRADE,
+        PROXY_CONNECTION,
+    ] {
+        headers.remove(name);
+    }
+}
+
+fn strip_named(headers: &mut HeaderMap, name: &str) {
+    let common = ["close", "keep-alive", "host", "content-length"];
+    if !common
+        .iter()
+        .any(|common| name.eq_ignore_ascii_case(common))
+    {
+        headers.remove(name);
+    }
+}
+
+fn set_route_headers(headers: &mut HeaderMap, route: &Route) {
+    for (name, value) in &route.headers {
+        match value {
+            Some(value) => headers.insert(name, value.clone()),
+            None => headers.remove(name),
+        };
+    }
+}
+
+/// Copies the client's headers under a prefix, or removes what claims to be such a copy.
+fn set_originals(headers: &mut HeaderMap, route: &Route, options: &ForwardOptions) {
+    if !route.orig_headers {
+        return remove_prefixed(headers, ORIGINAL_PREFIX);
+    }
+    let originals: Vec<(HeaderName, HeaderValue)> = headers
+        .iter()
+        .filter(|(name, _)| {
+            !name.as_str().starts_with(ORIGINAL_PREFIX)
+                && !options.orig_headers_need_mark.contains(name)
+        })
+        .filter_map(|(name, value)| {
+            let name = format!("{ORIGINAL_PREFIX}{name}");
+            HeaderName::from_bytes(name.as_bytes())
+                .ok()
+                .map(|name| (name, value.clone()))
+        })
+        .collect();
+    for (name, value) in originals {
+        headers.append(name, value);
+    }
+}
+
+fn set_grip_headers(headers: &mut HeaderMap, route: &Route, grip_sig: Option<HeaderValue>) {
+    remove_prefixed(headers, "grip-");
+    if route.no_grip {
+        return;
+    }
+    if let Some(sig) = grip_sig {
+        headers.insert(GRIP_SIG, sig);
+    }
+    if let Some(features) = FEATURES.as_ref() {
+        headers.insert(GRIP_FEATURE, features.clone());
+    }
+}
+
+fn remove_prefixed(headers: &mut HeaderMap, prefix: &str) {
+    let names: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with(prefix))
+        .cloned()
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// Joins all values of a list header to one, and adds an element.
+fn append_to_list(headers: &mut HeaderMap, name: HeaderName, element: &str) {
+    let mut joined = Vec::new();
+    for value in headers.get_all(&name) {
+        if !value.is_empty() {
+            joined.extend_from_slice(value.as_bytes());
+            joined.extend_from_slice(b", ");
+        }
+    }
+    joined.extend_from_slice(element.as_bytes());
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(joined)) {
+        headers.insert(name, value);
+    }
+}
+
+/// Splits a list header's value; empty elements are left out.
+fn elements(value: &str) -> impl Iterator<Item = &str> {
+    value
+        .split(',')
+        .map(str::trim)
+        .filter(|element| !element.is_empty())
+}
+
+/// Rewrites the path as the route says; the query stays.
+fn path<'a>(path_and_query: &'a str, route: &Route) -> Cow<'a, str> {
+    let (start, removed) = match (&route.replace_beg, &route.path_beg) {
+        (Some(start), path_beg) => (start.as_str(), path_beg.as_ref().map_or(0, String::len)),
+        (None, _) if route.path_rem > 0 => ("", route.path_rem),
+        (None, _) => return Cow::Borrowed(path_and_query),
+    };
+    let path_end = path_and_query.find('?').unwrap_or(path_and_query.len());
+    let cut = (removed..path_end)
+        .find(|at| path_and_query.is_char_boundary(*at))
+        .unwrap_or(path_end);
+    let rest = path_and_query.get(cut..).unwrap_or("");
+    match (start.is_empty(), rest.starts_with('/')) {
+        (true, true) => Cow::Borrowed(rest),
+        (true, false) => Cow::Owned(format!("/{rest}")),
+        (false, _) if start.starts_with('/') => Cow::Owned(format!("{start}{rest}")),
+        (false, _) => Cow::Owned(format!("/{start}{rest}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
