@@ -1,0 +1,1 @@
+//! Instructions in both notations, alone and together.

@@ -1,0 +1,1 @@
+//! Publish requests: each field, each refusal with its exact text, and hostile input.

@@ -1,0 +1,176 @@
+//! `Grip-Sig`: the JWT that tells a backend that a request came through a GRIP proxy.
+//!
+//! Reads no file and no clock: whoever calls gives the content of key files and the time.
+//!
+//! Source: RFC 7519; algorithms HS256, ES256 and RS256 of RFC 7518, chosen by the key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+use super::error::SigError;
+use super::lenient;
+
+/// A key to sign with, to verify with, or both. Cloning shares it.
+#[derive(Clone)]
+pub struct SigKey(Arc<Keys>);
+
+struct Keys {
+    algorithm: Algorithm,
+    /// `None` for a public key.
+    signing: Option<EncodingKey>,
+    verifying: DecodingKey,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    exp: u64,
+    iss: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Expiry {
+    /// Seconds; the RFC allows fractions.
+    exp: f64,
+}
+
+impl SigKey {
+    /// Makes a secret key of configuration text.
+    ///
+    /// **Shape**: `base64:...`, or any other text, whose bytes are the secret.
+    ///
+    /// **Errors**: an empty secret; `file:...`, because no file is read here.
+    pub fn from_text(text: &str) -> Result<SigKey, SigError> {
+        if text.starts_with("file:") {
+            return Err(SigError::FileName);
+        }
+        match text.strip_prefix("base64:") {
+            Some(base64) => SigKey::from_secret(&lenient::base64(base64.as_bytes())),
+            None => SigKey::from_secret(text.as_bytes()),
+        }
+    }
+
+    /// Makes a key of what a key file holds.
+    ///
+    /// **Shape**: PEM if it starts with `-----BEGIN`, else a secret in hex digits. PEM: an EC
+    /// P-256 key in PKCS#8, or an RSA key; public keys can only verify.
+    ///
+    /// **Errors**: neither of these, or an empty secret.
+    pub fn from_file_content(content: &[u8]) -> Result<SigKey, SigError> {
+        let content = content.trim_ascii();
+        if content.starts_with(b"-----BEGIN") {
+            return SigKey::from_pem(content);
+        }
+        SigKey::from_secret(&unhex(content).ok_or(SigError::NotHex)?)
+    }
+
+    fn from_secret(secret: &[u8]) -> Result<SigKey, SigError> {
+        if secret.is_empty() {
+            return Err(SigError::Empty);
+        }
+        Ok(SigKey(Arc::new(Keys {
+            algorithm: Algorithm::HS256,
+            signing: Some(EncodingKey::from_secret(secret)),
+            verifying: DecodingKey::from_secret(secret),
+        })))
+    }
+
+    fn from_pem(pem: &[u8]) -> Result<SigKey, SigError> {
+        const PRIVATE: &[u8] = b"PRIVATE KEY-----";
+        let private = pem.windows(PRIVATE.len()).any(|part| part == PRIVATE);
+        let keys = if private {
+            private_keys(pem)
+        } else {
+            public_keys(pem)
+        };
+        keys.map(|keys| SigKey(Arc::new(keys))).ok_or(SigError::Pem)
+    }
+}
+
+/// Shows the algorithm only.
+impl fmt::Debug for SigKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigKey")
+            .field("algorithm", &self.0.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes a token.
+///
+/// **Shape**: JOSE header `{"typ":"JWT","alg":"HS256"}`, claims `exp` and `iss` only.
+///
+/// **Units**: seconds since 1970.
+///
+/// **Errors**: a public key.
+pub fn sign(key: &SigKey, iss: &str, exp_unix_secs: u64) -> Result<String, SigError> {
+    let signing = key.0.signing.as_ref().ok_or(SigError::PublicKey)?;
+    let claims = Claims {
+        exp: exp_unix_secs,
+        iss,
+    };
+    jsonwebtoken::encode(&Header::new(key.0.algorithm), &claims, signing)
+        .map_err(|error| SigError::Failed(error.to_string()))
+}
+
+/// Says whether a token was signed with the key and its `exp` is still ahead; `iss` is not looked
+/// at.
+///
+/// **Units**: seconds since 1970.
+pub fn verify(key: &SigKey, token: &str, now_unix_secs: u64) -> bool {
+    let mut validation = Validation::new(key.0.algorithm);
+    // The library would ask the system's clock.
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    jsonwebtoken::decode::<Expiry>(token, &key.0.verifying, &validation)
+        .is_ok_and(|token| token.claims.exp > now_unix_secs as f64)
+}
+
+fn private_keys(pem: &[u8]) -> Option<Keys> {
+    let candidates = [
+        (Algorithm::ES256, EncodingKey::from_ec_pem(pem)),
+        (Algorithm::RS256, EncodingKey::from_rsa_pem(pem)),
+    ];
+    candidates.into_iter().find_map(|(algorithm, signing)| {
+        let signing = signing.ok()?;
+        // Fails for keys that the PEM reader lets through, as those of other curves.
+        let public = Jwk::from_encoding_key(&signing, algorithm).ok()?;
+        let verifying = DecodingKey::from_jwk(&public).ok()?;
+        Some(Keys {
+            algorithm,
+            signing: Some(signing),
+            verifying,
+        })
+    })
+}
+
+fn public_keys(pem: &[u8]) -> Option<Keys> {
+    let candidates = [
+        (Algorithm::ES256, DecodingKey::from_ec_pem(pem)),
+        (Algorithm::RS256, DecodingKey::from_rsa_pem(pem)),
+    ];
+    candidates.into_iter().find_map(|(algorithm, verifying)| {
+        Some(Keys {
+            algorithm,
+            signing: None,
+            verifying: verifying.ok()?,
+        })
+    })
+}
+
+fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    text.chunks(2)
+        .map(|pair| match pair {
+            [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
