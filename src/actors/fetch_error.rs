@@ -1,0 +1,185 @@
+//! Why a request to a backend got no answer, or an answer that does not end.
+//!
+//! Not its concern: the status and the text that a client sees for it (`http/reply.rs`).
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The client sent something that cannot be passed on.
+    Client,
+    /// The backend is away, or answers nonsense.
+    Backend,
+    /// The configuration asks for something that cannot be done.
+    Operator,
+}
+
+/// Says why a fetch failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// No address is known for the backend's name.
+    #[error("cannot resolve backend {target}: {why}")]
+    Resolve {
+        /// The backend as `host:port`.
+        target: String,
+        /// What the resolver said.
+        why: String,
+    },
+    /// The last address tried refused the connection.
+    #[error("backend {target} refused the connection")]
+    ConnectRefused {
+        /// The backend as `host:port`.
+        target: String,
+    },
+    /// No address accepted the connection in time.
+    #[error("backend {target} did not accept the connection in time")]
+    ConnectTimeout {
+        /// The backend as `host:port`.
+        target: String,
+    },
+    /// The connection failed in another way.
+    #[error("cannot connect to backend {target}: {why}")]
+    Connect {
+        /// The backend as `host:port`.
+        target: String,
+        /// What the operating system said.
+        why: String,
+    },
+    /// The target asks for TLS.
+    #[error("backend {target} wants tls, expected a target without it")]
+    TlsUnsupported {
+        /// The backend as `host:port`.
+        target: String,
+    },
+    /// The target is a built-in responder, which has no address.
+    #[error("target {target} is built in, expected a backend with a host and a port")]
+    NoAddress {
+        /// The target's name.
+        target: String,
+    },
+    /// The request's path and query cannot be written in a request line.
+    #[error("request target {uri:?} cannot be sent, expected a path without fragment")]
+    BadRequestTarget {
+        /// The path and query, cut to 100 bytes.
+        uri: String,
+    },
+    /// The client's request body failed, or ended before its length.
+    #[error("request body was cut short: {why}")]
+    RequestBodyCut {
+        /// What the body said.
+        why: String,
+    },
+    /// The backend closed the connection before a byte of an answer.
+    #[error("backend {target} closed the connection before it answered")]
+    ClosedBeforeAnswer {
+        /// The backend as `host:port`.
+        target: String,
+    },
+    /// What the backend sent is not an HTTP/1 answer.
+    #[error("backend {target} gave a bad answer: {why}")]
+    BadAnswer {
+        /// The backend as `host:port`.
+        target: String,
+        /// What is wrong with it, cut to 100 bytes.
+        why: String,
+    },
+    /// The answer's head is past the bounds.
+    #[error("backend {target} sent an answer head that is too large")]
+    HeadTooLarge {
+        /// The backend as `host:port`.
+        target: String,
+    },
+    /// No answer came in time.
+    #[error("backend {target} did not answer in time")]
+    AnswerTimeout {
+        /// The backend as `host:port`.
+        target: String,
+    },
+    /// The answer's body ended before its end.
+    #[error("body from backend {target} was cut short: {why}")]
+    BodyCut {
+        /// The backend as `host:port`.
+        target: String,
+        /// What ended it, cut to 100 bytes.
+        why: String,
+    },
+}
+
+impl FetchError {
+    /// Returns the stable word for logs and stats.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Resolve { .. } => "resolve-failed",
+            Self::ConnectRefused { .. } => "connect-refused",
+            Self::ConnectTimeout { .. } => "connect-timeout",
+            Self::Connect { .. } => "connect-failed",
+            Self::TlsUnsupported { .. } => "tls-unsupported",
+            Self::NoAddress { .. } => "no-address",
+            Self::BadRequestTarget { .. } => "bad-request-target",
+            Self::RequestBodyCut { .. } => "request-body-cut",
+            Self::ClosedBeforeAnswer { .. } => "closed-before-answer",
+            Self::BadAnswer { .. } => "bad-answer",
+            Self::HeadTooLarge { .. } => "head-too-large",
+            Self::AnswerTimeout { .. } => "answer-timeout",
+            Self::BodyCut { .. } => "body-cut",
+        }
+    }
+
+    /// Returns whose fault it is.
+    pub fn side(&self) -> Side {
+        match self {
+            Self::BadRequestTarget { .. } | Self::RequestBodyCut { .. } => Side::Client,
+            Self::TlsUnsupported { .. } | Self::NoAddress { .. } => Side::Operator,
+            _ => Side::Backend,
+        }
+    }
+
+    /// Returns whether no connection came about, so that the next target may be tried.
+    pub fn before_sending(&self) -> bool {
+        matches!(
+            self,
+            Self::Resolve { .. }
+                | Self::ConnectRefused { .. }
+                | Self::ConnectTimeout { .. }
+                | Self::Connect { .. }
+                | Self::TlsUnsupported { .. }
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_knows_its_code_its_side_and_whether_another_target_may_be_tried() {
+        let target = || "a:1".to_owned();
+        let why = || "x".to_owned();
+        let table = [
+            (FetchError::Resolve { target: target(), why: why() }, "resolve-failed", true),
+            (FetchError::ConnectRefused { target: target() }, "connect-refused", true),
+            (FetchError::ConnectTimeout { target: target() }, "connect-timeout", true),
+            (FetchError::Connect { target: target(), why: why() }, "connect-failed", true),
+            (FetchError::ClosedBeforeAnswer { target: target() }, "closed-before-answer", false),
+            (FetchError::BadAnswer { target: target(), why: why() }, "bad-answer", false),
+            (FetchError::HeadTooLarge { target: target() }, "head-too-large", false),
+            (FetchError::AnswerTimeout { target: target() }, "answer-timeout", false),
+            (FetchError::BodyCut { target: target(), why: why() }, "body-cut", false),
+        ];
+        for (error, code, before_sending) in table {
+            assert_eq!(error.code(), code);
+            assert_eq!(error.side(), Side::Backend, "{code}");
+            assert_eq!(error.before_sending(), before_sending, "{code}");
+            assert!(error.to_string().contains("backend a:1"), "{error}");
+        }
+        let table = [
+            (FetchError::TlsUnsupported { target: target() }, Side::Operator, true),
+            (FetchError::NoAddress { target: target() }, Side::Operator, false),
+            (FetchError::BadRequestTarget { uri: target() }, Side::Client, false),
+            (FetchError::RequestBodyCut { why: why() }, Side::Client, false),
+        ];
+        for (error, side, before_sending) in table {
+            assert_eq!(error.side(), side, "{error}");
+            assert_eq!(error.before_sending(), before_sending, "{error}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A backend's answer: its head as the ports carry it, and its body with the connection behind it.
+//!
+//! The connection goes back to the pool when the body was read to its end. Dropping the body before
+//! that closes the connection, so that the backend learns that nobody listens any more.
+//!
+//! Not its concern: what the answer means. Trailers are dropped.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{ready, Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Response, Version};
+use http_body::{Body, Frame, SizeHint};
+use hyper::{body::Incoming, ext::ReasonPhrase};
+
+use crate::actors::{
+    fetch_error::FetchError,
+    ports::{BackendResponse, BodyStream},
+};
+
+use super::{connect::Connection, fetch::cut, pool::Pool};
+
+/// Hands an answer over; its connection stays with the body for as long as that is needed.
+pub(super) fn accept(
+    response: Response<Incoming>,
+    connection: Connection,
+    pool: &Pool,
+) -> BackendResponse {
+    let (mut parts, incoming) = response.into_parts();
+    // To a server of 1.0 a request body cannot be chunked, so its connections are not used again.
+    let keep = parts.version != Version::HTTP_10;
+    let body: BodyStream = if incoming.is_end_stream() {
+        if keep {
+            pool.check_in(connection);
+        }
+        Box::pin(NoBody)
+    } else {
+        let pool = keep.then(|| pool.clone());
+        Box::pin(AnswerBody { incoming, connection: Some(connection), pool })
+    };
+    let reason = parts
+        .extensions
+        .remove::<ReasonPhrase>()
+        .map(|reason| String::from_utf8_lossy(reason.as_bytes()).into_owned());
+    BackendResponse { status: parts.status.as_u16(), reason, headers: parts.headers, body }
+}
+
+/// The body of an answer that has none; boxing it allocates nothing.
+struct NoBody;
+
+impl Body for NoBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(0)
+    }
+}
+
+/// A body on its way; the connection is there until the body ends.
+struct AnswerBody {
+    incoming: Incoming,
+    connection: Option<Connection>,
+    pool: Option<Pool>,
+}
+
+impl AnswerBody {
+    fn finish(&mut self) {
+        if let (Some(connection), Some(pool)) = (self.connection.take(), &self.pool) {
+            pool.check_in(connection);
+        }
+    }
+
+    fn break_off(&mut self, error: &hyper::Error) -> io::Error {
+        let target = match self.connection.take() {
+            Some(connection) => connection.target.to_string(),
+            None => String::new(),
+        };
+        let why = cut(&error.to_string());
+        io::Error::new(io::ErrorKind::UnexpectedEof, FetchError::BodyCut { target, why })
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        loop {
+            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(bytes) if !bytes.is_empty() => {
+                        if self.incoming.is_end_stream() {
+                            self.finish();
+                        }
+                        return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                    }
+                    _ => continue,
+                },
+                Some(Err(error)) => return Poll::Ready(Some(Err(self.break_off(&error)))),
+                None => {
+                    self.finish();
+                    return Poll::Ready(None);
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

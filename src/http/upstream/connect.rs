@@ -1,0 +1,148 @@
+//! Opens connections to backends: resolves the name, tries each address, starts HTTP/1 on it.
+//!
+//! Not its concern: keeping connections (`pool.rs`) and using them (`fetch.rs`).
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+
+use crate::{actors::fetch_error::FetchError, engine::route::TargetKind};
+
+use super::{
+    message::RequestBody,
+    wire::{Wire, WireState},
+};
+
+/// Most addresses of one name that are tried.
+const ADDRESSES_MAX: usize = 16;
+/// Most headers of an answer.
+const HEADERS_MAX: usize = 256;
+/// Most bytes of an answer's head, and of a body buffered here while the client does not read.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// One open connection. Dropping it closes the socket at once.
+pub(super) struct Connection {
+    /// Where requests go in.
+    pub(super) sender: SendRequest<RequestBody>,
+    /// What is known of its byte stream.
+    pub(super) wire: Rc<WireState>,
+    /// Where it leads.
+    pub(super) target: Rc<TargetKind>,
+    /// When it was opened.
+    pub(super) born: Instant,
+    /// The task that reads and writes.
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Returns the HTTP/1 settings that every connection shares.
+pub(super) fn http1() -> Builder {
+    let mut http1 = Builder::new();
+    http1.title_case_headers(true).max_headers(HEADERS_MAX);
+    // The second bound is exact, the first one is not.
+    http1.max_buf_size(BUFFER_BYTES_MAX).max_header_size(BUFFER_BYTES_MAX);
+    http1
+}
+
+/// Opens a connection to a target.
+///
+/// **Bounds**: resolving and connecting to all addresses share `limit`.
+pub(super) async fn open(
+    target: &TargetKind,
+    http1: &Builder,
+    limit: Duration,
+) -> Result<Connection, FetchError> {
+    let (host, port) = match target {
+        TargetKind::Http { host, port, tls: false } => (host, *port),
+        TargetKind::Http { .. } => {
+            return Err(FetchError::TlsUnsupported { target: target.to_string() })
+        }
+        _ => return Err(FetchError::NoAddress { target: target.to_string() }),
+    };
+    let stream = match timeout(limit, dial(host, port, target)).await {
+        Ok(stream) => stream?,
+        Err(_elapsed) => return Err(FetchError::ConnectTimeout { target: target.to_string() }),
+    };
+    start(stream, http1, target).await
+}
+
+/// Resolves a host and connects to the first of its addresses that accepts.
+async fn dial(host: &str, port: u16, target: &TargetKind) -> Result<TcpStream, FetchError> {
+    let resolved = match host.parse::<IpAddr>() {
+        Ok(ip) => return first_of([SocketAddr::new(ip, port)], target).await,
+        Err(_name) => tokio::net::lookup_host((host, port)).await,
+    };
+    match resolved {
+        Ok(addresses) => first_of(addresses.take(ADDRESSES_MAX), target).await,
+        Err(error) => {
+            Err(FetchError::Resolve { target: target.to_string(), why: error.to_string() })
+        }
+    }
+}
+
+/// Connects to the first address that accepts; the last error counts.
+pub(super) async fn first_of(
+    addresses: impl IntoIterator<Item = SocketAddr>,
+    target: &TargetKind,
+) -> Result<TcpStream, FetchError> {
+    let mut last = None;
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                // Without it small writes wait for the backend's delayed acknowledgements.
+                stream.set_nodelay(true).map_err(|error| failed(target, &error))?;
+                return Ok(stream);
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(match last {
+        Some(error) => failed(target, &error),
+        None => {
+            FetchError::Resolve { target: target.to_string(), why: "it has no address".to_owned() }
+        }
+    })
+}
+
+/// Names the cause of a failed connect.
+fn failed(target: &TargetKind, error: &io::Error) -> FetchError {
+    let target = target.to_string();
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => FetchError::ConnectRefused { target },
+        io::ErrorKind::TimedOut => FetchError::ConnectTimeout { target },
+        _ => FetchError::Connect { target, why: error.to_string() },
+    }
+}
+
+/// Starts HTTP/1 on a connected stream, and the task that drives it.
+async fn start(
+    stream: TcpStream,
+    http1: &Builder,
+    target: &TargetKind,
+) -> Result<Connection, FetchError> {
+    let wire = Rc::new(WireState::default());
+    let io = TokioIo::new(Wire::new(stream, Rc::clone(&wire)));
+    let (sender, connection) = http1.handshake(io).await.map_err(|error| FetchError::Connect {
+        target: target.to_string(),
+        why: error.to_string(),
+    })?;
+    let driver = tokio::task::spawn_local(async move {
+        // Whoever waits for an answer or a body is told by hyper; nobody else needs to know.
+        if let Err(error) = connection.await {
+            log::trace!(why:% = error; "backend connection ended");
+        }
+    });
+    Ok(Connection { sender, wire, target: Rc::new(target.clone()), born: Instant::now(), driver })
+}

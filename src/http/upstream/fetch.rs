@@ -1,0 +1,186 @@
+//! One request to one backend: an idle connection first, a fresh one else, one retry where it is safe.
+//!
+//! A request goes out a second time only if an idle connection broke before a byte of an answer, and
+//! either nothing of the request was sent or its method is idempotent and its body can be had again.
+//! A fresh connection gets one attempt; whether another target is asked is the caller's decision.
+//!
+//! Not its concern: a deadline for the answer. Dropping the future closes the connection.
+//!
+//! Source: RFC 9110 section 9.2.2, RFC 9112 section 9.3.1.
+
+use std::{error::Error, future::poll_fn, pin::pin, task::Poll, time::Instant};
+
+use http::{HeaderMap, StatusCode};
+use tokio::sync::mpsc;
+
+use crate::{
+    actors::{
+        fetch_error::FetchError,
+        ports::{BackendRequest, BackendResponse, FetchFailure, Informational},
+    },
+    engine::route::TargetKind,
+};
+
+use super::{
+    answer,
+    connect::Connection,
+    message::{self, Message},
+    pool::Pool,
+};
+
+/// Most 1xx heads that wait to be passed on; past it they are dropped, as RFC 9110 15.2 allows.
+const INFORMATIONAL_MAX: usize = 16;
+
+/// Fetches one answer.
+pub(super) async fn run(
+    pool: Pool,
+    request: BackendRequest,
+    informational: Option<Informational>,
+) -> Result<BackendResponse, FetchFailure> {
+    let (target, message) =
+        message::build(request).map_err(|error| FetchFailure { error, unsent: None })?;
+    let heads = informational.as_ref();
+    let mut untouched = true;
+    let message = match idle_connection(&pool, &target, &message).await {
+        None => message,
+        Some(connection) => {
+            let copy = message::copy(&message);
+            let broken = match exchange(&pool, connection, message, heads).await {
+                Ok(answer) => return Ok(answer),
+                Err(broken) => broken,
+            };
+            untouched = broken.message.is_some();
+            let Some(message) = broken.message.or(copy.filter(|_| !broken.answered)) else {
+                return Err(FetchFailure { error: broken.error, unsent: None });
+            };
+            log::debug!(backend:% = target, why = broken.error.code(); "request is sent again");
+            pool.note_retry();
+            message
+        }
+    };
+    let unsent = |target: TargetKind, message: Option<Message>| {
+        message.filter(|_| untouched).map(|message| message::rebuild(target, message))
+    };
+    match pool.open(&target).await {
+        Err(error) => Err(FetchFailure { error, unsent: unsent(target, Some(message)) }),
+        Ok(connection) => match exchange(&pool, connection, message, heads).await {
+            Ok(answer) => Ok(answer),
+            Err(broken) => {
+                let Broken { error, message, .. } = *broken;
+                Err(FetchFailure { error, unsent: unsent(target, message) })
+            }
+        },
+    }
+}
+
+/// Takes an idle connection, with more care if the message can be sent only once.
+async fn idle_connection(
+    pool: &Pool,
+    target: &TargetKind,
+    message: &Message,
+) -> Option<Connection> {
+    loop {
+        let connection = pool.checkout(target, Instant::now())?;
+        if message::is_replayable(message) {
+            return Some(connection);
+        }
+        // One turn of the reactor: a backend that closed the connection by now becomes known.
+        tokio::task::yield_now().await;
+        if connection.sender.is_ready() {
+            return Some(connection);
+        }
+    }
+}
+
+/// An exchange that brought no answer.
+struct Broken {
+    error: FetchError,
+    /// The message, if nothing of it was sent.
+    message: Option<Message>,
+    /// A byte of an answer came.
+    answered: bool,
+}
+
+/// Sends a message over a connection and waits for the head of its answer.
+async fn exchange(
+    pool: &Pool,
+    mut connection: Connection,
+    mut message: Message,
+    informational: Option<&Informational>,
+) -> Result<BackendResponse, Box<Broken>> {
+    connection.wire.begin();
+    let heads = informational.map(|listener| (listener, listen(&mut message)));
+    let answer = connection.sender.try_send_request(message);
+    let result = match heads {
+        None => answer.await,
+        Some((listener, heads)) => pass_on(answer, listener, heads).await,
+    };
+    let answered = connection.wire.answered();
+    match result {
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            let error = bad_answer(&connection.target, "unexpected 101");
+            Err(Box::new(Broken { error, message: None, answered }))
+        }
+        Ok(response) => Ok(answer::accept(response, connection, pool)),
+        Err(mut failed) => {
+            let message = failed.take_message();
+            let error = diagnose(&failed.into_error(), answered, &connection.target);
+            Err(Box::new(Broken { error, message, answered }))
+        }
+    }
+}
+
+/// Has the 1xx heads of a message's answer put into a queue.
+fn listen(message: &mut Message) -> mpsc::Receiver<(u16, HeaderMap)> {
+    let (sender, receiver) = mpsc::channel(INFORMATIONAL_MAX);
+    hyper::ext::on_informational(message, move |head| {
+        let status = head.status().as_u16();
+        if status != 100 && sender.try_send((status, head.headers().clone())).is_err() {
+            log::debug!(status; "informational answer dropped");
+        }
+    });
+    receiver
+}
+
+/// Waits for an answer and hands every 1xx head to the listener before it.
+async fn pass_on<T>(
+    answer: impl std::future::Future<Output = T>,
+    listener: &Informational,
+    mut heads: mpsc::Receiver<(u16, HeaderMap)>,
+) -> T {
+    let mut answer = pin!(answer);
+    poll_fn(|cx| {
+        let answered = answer.as_mut().poll(cx);
+        while let Poll::Ready(Some((status, headers))) = heads.poll_recv(cx) {
+            listener(status, &headers);
+        }
+        answered
+    })
+    .await
+}
+
+/// Names the cause of a failed exchange.
+fn diagnose(error: &hyper::Error, answered: bool, target: &TargetKind) -> FetchError {
+    // hyper has a question for this only in servers.
+    if error.is_parse() && error.to_string() == "message head is too large" {
+        return FetchError::HeadTooLarge { target: target.to_string() };
+    }
+    if error.is_user() || error.is_body_write_aborted() {
+        let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        return FetchError::RequestBodyCut { why: cut(&why) };
+    }
+    if answered && !error.is_canceled() {
+        return bad_answer(target, &error.to_string());
+    }
+    FetchError::ClosedBeforeAnswer { target: target.to_string() }
+}
+
+fn bad_answer(target: &TargetKind, why: &str) -> FetchError {
+    FetchError::BadAnswer { target: target.to_string(), why: cut(why) }
+}
+
+/// Cuts a text from outside to 100 bytes for an error.
+pub(super) fn cut(text: &str) -> String {
+    let end = (0..=text.len().min(100)).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
+}

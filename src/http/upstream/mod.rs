@@ -1,0 +1,26 @@
+//! The data path to backends: HTTP/1.1 over pooled connections.
+//!
+//! Not its concern: which target is asked, the next target after a failure, deadlines of an answer,
+//! and header rules of a proxy; its caller decides those. No TLS and no Unix sockets yet.
+//!
+//! ```text
+//! fetch ── message (head and framing) ── pool.checkout ─┬─ exchange ── answer (body) ── pool.check_in
+//!                                        connect ───────┘      └─ once more, on a fresh connection
+//! ```
+//!
+//! Each worker thread has a pool of its own; nothing here crosses threads. A connection is driven by
+//! a task of its own on the thread's `LocalSet`, which an actix arbiter provides.
+//!
+//! Source: RFC 9110, RFC 9112, `docs/life-of-a-request.md`.
+
+mod answer;
+mod connect;
+mod fetch;
+mod message;
+mod pool;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use pool::{Pool, PoolCounts, PoolOptions};

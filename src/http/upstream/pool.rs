@@ -1,0 +1,239 @@
+//! Keeps a worker thread's idle backend connections for the next request.
+//!
+//! Not its concern: opening connections (`connect.rs`) and retries (`fetch.rs`). The connection used
+//! last is taken first, so that the others grow old and go away when the load falls.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use hyper::client::conn::http1::Builder;
+
+use crate::{
+    actors::{
+        fetch_error::FetchError,
+        ports::{BackendRequest, BackendResponse, Fetch, FetchFailure, Informational},
+    },
+    engine::route::TargetKind,
+};
+
+use super::{
+    connect::{self, Connection},
+    fetch,
+};
+
+/// How often at most the idle connections are looked through.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Bounds of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolOptions {
+    /// Most idle connections of the pool, over all targets; past it the longest idle one is closed.
+    pub idle_max: usize,
+    /// How long a connection may be idle and still be used.
+    pub idle_limit: Duration,
+    /// How old a connection may be and still be used for another request.
+    pub age_limit: Duration,
+    /// How long resolving and connecting may take, over all addresses of a target.
+    pub connect_timeout: Duration,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self {
+            idle_max: 256,
+            idle_limit: Duration::from_secs(55),
+            age_limit: Duration::from_secs(600),
+            connect_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a pool has done since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolCounts {
+    /// Connections opened.
+    pub opened_total: u64,
+    /// Requests that began on an idle connection.
+    pub reused_total: u64,
+    /// Requests sent once more because an idle connection had gone.
+    pub retried_total: u64,
+    /// Connections idle now, some of which may already be closed by the backend.
+    pub idle_current: usize,
+}
+
+/// Fetches from backends over connections that it keeps; a cheap handle, bound to its thread.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    options: PoolOptions,
+    http1: Builder,
+    idle: RefCell<Idle>,
+    opened: Cell<u64>,
+    reused: Cell<u64>,
+    retried: Cell<u64>,
+}
+
+impl Pool {
+    /// Makes an empty pool.
+    pub fn new(options: PoolOptions) -> Pool {
+        Pool {
+            shared: Rc::new(Shared {
+                options,
+                http1: connect::http1(),
+                idle: RefCell::new(Idle::new(Instant::now())),
+                opened: Cell::new(0),
+                reused: Cell::new(0),
+                retried: Cell::new(0),
+            }),
+        }
+    }
+
+    /// Returns what the pool has done.
+    pub fn counts(&self) -> PoolCounts {
+        PoolCounts {
+            opened_total: self.shared.opened.get(),
+            reused_total: self.shared.reused.get(),
+            retried_total: self.shared.retried.get(),
+            idle_current: self.shared.idle.borrow().total,
+        }
+    }
+
+    /// Drops idle connections that are closed, too long idle or too old.
+    ///
+    /// Every fetch does this, at most once a second.
+    pub fn sweep(&self, now: Instant) {
+        self.shared.idle.borrow_mut().sweep(now, &self.shared.options);
+    }
+
+    /// Takes the idle connection to a target that was used last.
+    pub(super) fn checkout(&self, target: &TargetKind, now: Instant) -> Option<Connection> {
+        let taken = self.shared.idle.borrow_mut().take(target, now, &self.shared.options)?;
+        self.shared.reused.set(self.shared.reused.get() + 1);
+        Some(taken)
+    }
+
+    /// Keeps a connection whose exchange is over, or closes it if it cannot be used again.
+    pub(super) fn check_in(&self, connection: Connection) {
+        let now = Instant::now();
+        let options = &self.shared.options;
+        // Not ready: the backend closes it, or the request's body was not sent to its end.
+        if connection.sender.is_ready() && !is_old(&connection, now, options) {
+            self.shared.idle.borrow_mut().put(connection, now, options);
+        }
+    }
+
+    /// Opens a connection to a target.
+    pub(super) async fn open(&self, target: &TargetKind) -> Result<Connection, FetchError> {
+        let shared = &self.shared;
+        let opened = connect::open(target, &shared.http1, shared.options.connect_timeout).await?;
+        shared.opened.set(shared.opened.get() + 1);
+        Ok(opened)
+    }
+
+    /// Counts a request that is sent once more.
+    pub(super) fn note_retry(&self) {
+        self.shared.retried.set(self.shared.retried.get() + 1);
+    }
+}
+
+impl Fetch for Pool {
+    fn fetch(
+        &self,
+        request: BackendRequest,
+        informational: Option<Informational>,
+    ) -> Pin<Box<dyn Future<Output = Result<BackendResponse, FetchFailure>>>> {
+        Box::pin(fetch::run(self.clone(), request, informational))
+    }
+}
+
+fn is_old(connection: &Connection, now: Instant, options: &PoolOptions) -> bool {
+    now.saturating_duration_since(connection.born) >= options.age_limit
+}
+
+/// A connection waiting for its next request.
+struct Resting {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Resting {
+    fn is_usable(&self, now: Instant, options: &PoolOptions) -> bool {
+        self.connection.sender.is_ready()
+            && now.saturating_duration_since(self.since) < options.idle_limit
+            && !is_old(&self.connection, now, options)
+    }
+}
+
+/// The idle connections; those of a target are in the order in which they became idle.
+struct Idle {
+    by_target: HashMap<Rc<TargetKind>, VecDeque<Resting>>,
+    total: usize,
+    swept: Instant,
+}
+
+impl Idle {
+    fn new(now: Instant) -> Idle {
+        Idle { by_target: HashMap::new(), total: 0, swept: now }
+    }
+
+    fn take(
+        &mut self,
+        target: &TargetKind,
+        now: Instant,
+        options: &PoolOptions,
+    ) -> Option<Connection> {
+        if now.saturating_duration_since(self.swept) >= SWEEP_INTERVAL {
+            self.sweep(now, options);
+        }
+        let resting = self.by_target.get_mut(target)?;
+        while let Some(candidate) = resting.pop_back() {
+            self.total -= 1;
+            if candidate.is_usable(now, options) {
+                return Some(candidate.connection);
+            }
+        }
+        None
+    }
+
+    fn put(&mut self, connection: Connection, now: Instant, options: &PoolOptions) {
+        if options.idle_max == 0 {
+            return;
+        }
+        if self.total >= options.idle_max {
+            self.drop_longest_idle();
+        }
+        let resting = self.by_target.entry(Rc::clone(&connection.target)).or_default();
+        resting.push_back(Resting { connection, since: now });
+        self.total += 1;
+        debug_assert_eq!(self.total, self.by_target.values().map(VecDeque::len).sum());
+    }
+
+    fn drop_longest_idle(&mut self) {
+        let longest = self
+            .by_target
+            .values_mut()
+            .filter(|resting| !resting.is_empty())
+            .min_by_key(|resting| resting.front().map(|first| first.since));
+        if longest.and_then(VecDeque::pop_front).is_some() {
+            self.total -= 1;
+        }
+    }
+
+    fn sweep(&mut self, now: Instant, options: &PoolOptions) {
+        self.by_target.retain(|_, resting| {
+            resting.retain(|candidate| candidate.is_usable(now, options));
+            !resting.is_empty()
+        });
+        self.total = self.by_target.values().map(VecDeque::len).sum();
+        self.swept = now;
+    }
+}
