@@ -1,4 +1,4 @@
-//! Guards the house style: floors, file and function sizes, names, reasons, and docs that tell the truth.
+//! Guards the house style: floors, file and function sizes, names, reasons; `docs.rs`: docs that tell the truth.
 //!
 //! It reads the sources as text, with comments and strings blanked out; it does not compile them, so it
 //! knows nothing of macros. What clippy and rustc can check is left to the lint table in `Cargo.toml`.
@@ -16,12 +16,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-#[path = "house/text.rs"]
+mod docs;
 mod text;
 
-use text::{blank, functions, idents, markdown_links, production, slugs, words};
+use text::{blank, functions, idents, production, words};
 
 /// Longest file, counted up to its tests.
 const FILE_LINES: usize = 400;
@@ -322,29 +322,6 @@ fn every_exception_has_a_reason() {
 }
 
 #[test]
-fn every_key_of_the_shipped_configuration_is_documented() {
-    let docs = read("docs/configuration.md");
-    let known: BTreeSet<&str> = idents(&docs).collect();
-    let mut faults = Vec::new();
-    for (number, line) in read("p-8.toml").lines().enumerate() {
-        let line = line.trim_start_matches(['#', ' ']);
-        let table = line
-            .strip_prefix('[')
-            .and_then(|l| l.trim_start_matches('[').split(']').next());
-        let key = line.split_once('=').map(|(key, _)| key.trim());
-        let Some(name) = table.or(key) else { continue };
-        let is_key = !name.is_empty()
-            && name
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        if is_key && !known.contains(name) {
-            faults.push(format!("p-8.toml:{}: {name}", number + 1));
-        }
-    }
-    report("docs/configuration.md names every key of p-8.toml", &faults);
-}
-
-#[test]
 fn panics_unwind() {
     for path in files("", "Cargo.toml") {
         let text = read(&path);
@@ -360,66 +337,4 @@ fn panics_unwind() {
             "{path}: a panic must unwind, so that supervise() can restart the actor"
         );
     }
-}
-
-#[test]
-fn the_two_commands_of_the_readme_are_there() {
-    let readme = read("README.md");
-    let manifest = read("Cargo.toml");
-    for command in ["cargo run --release -- p-8.toml", "cargo test"] {
-        assert!(
-            readme.lines().any(|l| l.trim() == command),
-            "README.md has no line `{command}`"
-        );
-    }
-    assert!(
-        manifest.contains("name = \"p-8\""),
-        "Cargo.toml has no program p-8"
-    );
-    assert!(root().join("p-8.toml").is_file(), "p-8.toml is not there");
-    assert!(
-        root().join("tests/main.rs").is_file(),
-        "tests/main.rs is not there"
-    );
-}
-
-#[test]
-fn every_link_of_the_docs_leads_somewhere() {
-    let mut pages = files("docs", ".md");
-    for folder in ["bench", "examples", "tests"] {
-        pages.extend(files(folder, ".md"));
-    }
-    for page in [
-        "README.md",
-        "CHANGELOG.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-    ] {
-        pages.push(page.to_owned());
-    }
-    let mut faults = Vec::new();
-    for page in pages {
-        let text = read(&page);
-        for link in markdown_links(&text) {
-            if link.contains("://") || link.starts_with("mailto:") {
-                continue;
-            }
-            let (path, anchor) = link.split_once('#').unwrap_or((&link, ""));
-            let folder = Path::new(&page).parent().unwrap_or(Path::new(""));
-            let to = if path.is_empty() {
-                root().join(&page)
-            } else {
-                root().join(folder).join(path)
-            };
-            let lost = !to.exists();
-            let heads = || slugs(&fs::read_to_string(&to).unwrap_or_default());
-            if lost || (!anchor.is_empty() && path.ends_with("md") && !heads().contains(anchor)) {
-                faults.push(format!("{page}: {link}"));
-            }
-        }
-    }
-    report(
-        "a link of the docs leads to a file, and to a heading in it",
-        &faults,
-    );
 }

@@ -316,6 +316,22 @@ pub(crate) fn markdown_links(text: &str) -> Vec<String> {
     out
 }
 
+/// Pages of the docs that a source names, with their anchors.
+pub(crate) fn cited_pages(text: &str) -> Vec<String> {
+    let part = |c: char| c.is_alphanumeric() || "/.#-_".contains(c);
+    text.match_indices("docs/")
+        .map(|(at, _)| {
+            text[at..]
+                .split(|c| !part(c))
+                .next()
+                .unwrap_or("")
+                .trim_end_matches('.')
+        })
+        .filter(|cited| cited.contains(".md"))
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Anchors of the headings, as GitHub makes them.
 pub(crate) fn slugs(text: &str) -> BTreeSet<String> {
     let heads = prose(text).filter(|l| l.starts_with('#'));
