@@ -121,3 +121,35 @@ fn every_page_and_test_that_is_cited_is_there() {
     }
     report("what is cited exists", &faults);
 }
+
+#[test]
+fn every_stable_word_is_documented() {
+    let docs = read("docs/operations.md");
+    let mut faults = Vec::new();
+    for s in sources()
+        .iter()
+        .filter(|s| s.path.starts_with("src/") && !s.is_test())
+    {
+        let mut stable = Vec::new();
+        for code in s.text.split("fn code(").skip(1) {
+            let body = code.split("fn ").next().unwrap_or("");
+            stable.extend(
+                body.split("=> \"")
+                    .skip(1)
+                    .filter_map(|rest| rest.split('"').next()),
+            );
+        }
+        if s.path == "src/stats/counters.rs" {
+            let entries = s.text.lines().filter(|l| l.ends_with("\","));
+            stable.extend(entries.filter_map(|l| l.split('"').nth(1)));
+        }
+        let lost = stable
+            .iter()
+            .filter(|word| !docs.contains(&format!("`{word}`")));
+        faults.extend(lost.map(|word| format!("{}: {word}", s.path)));
+    }
+    report(
+        "docs/operations.md lists every reason code and counter",
+        &faults,
+    );
+}
