@@ -1,0 +1,20 @@
+//! What the tests are made with: P-8 on ports of its own, clients, backends and publishers.
+//!
+//! Everything here speaks bytes over blocking sockets; only `server` knows the crate `p8`. Nothing
+//! here sleeps for a fixed time: waits end when what is waited for happens, or fail at a deadline.
+
+pub mod backend;
+pub mod client;
+pub mod config;
+pub mod grip;
+pub mod programs;
+pub mod publish;
+pub mod server;
+pub mod snapshot;
+pub mod wait;
+
+pub use backend::{Answer, Backend};
+pub use client::Client;
+pub use config::Config;
+pub use server::P8;
+pub use wait::wait_until;

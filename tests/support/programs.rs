@@ -1,0 +1,81 @@
+//! Other programs that a test starts: the real `p-8`, nginx, Chromium, a Python helper.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A child process that is ended when the test is done with it.
+pub struct Running(pub Child);
+
+impl Running {
+    /// Resident memory in bytes.
+    #[track_caller]
+    pub fn resident_bytes(&self) -> u64 {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("a process");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .expect("VmRSS");
+        let kib = line.split_whitespace().nth(1).expect("a number");
+        kib.parse::<u64>().expect("a number") * 1024
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// A folder of its own that goes away with the test.
+pub struct TempDir(PathBuf);
+
+impl TempDir {
+    pub fn new(name: &str) -> TempDir {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::SeqCst);
+        let path = env::temp_dir().join(format!("p8-{name}-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).expect("a folder");
+        TempDir(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file into the folder and gives its path.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, content).expect("a file");
+        path
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// Finds a program in PATH or the usual folders. Without it a test may be skipped, with a line on
+/// stderr, but not where `CI=true`: there it fails.
+#[track_caller]
+pub fn find_program(names: &[&str]) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain(["/usr/sbin", "/usr/bin"].map(PathBuf::from));
+    let found = folders.flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+    let found = found.into_iter().find(|file| file.is_file());
+    if found.is_none() {
+        let missing = names.join(" or ");
+        assert!(
+            env::var("CI").as_deref() != Ok("true"),
+            "{missing} is not installed"
+        );
+        eprintln!("SKIPPED: {missing} is not installed; install it to run this test");
+    }
+    found
+}

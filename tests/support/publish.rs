@@ -1,0 +1,44 @@
+//! A publisher: items, and the request that posts them to the control listener.
+
+use std::net::SocketAddr;
+
+use serde_json::{json, Value};
+
+use super::client::{Client, Reply};
+
+/// An item that appends to streams.
+pub fn stream_item(channel: &str, content: &str) -> Value {
+    json!({"channel": channel, "formats": {"http-stream": {"content": content}}})
+}
+
+/// An item that answers long-polls.
+pub fn response_item(channel: &str, body: &str) -> Value {
+    json!({"channel": channel, "formats": {"http-response": {"body": body}}})
+}
+
+/// An item that ends streams.
+pub fn close_item(channel: &str) -> Value {
+    json!({"channel": channel, "formats": {"http-stream": {"action": "close"}}})
+}
+
+/// Posts these bytes to `/publish/` and gives the answer.
+#[track_caller]
+pub fn post(control: SocketAddr, body: &[u8]) -> Reply {
+    let mut publisher = Client::connect(control);
+    let length = body.len().to_string();
+    publisher.request(
+        "POST",
+        "/publish/",
+        &[("Connection", "close"), ("Content-Length", &length)],
+        b"",
+    );
+    publisher.send(body);
+    publisher.reply()
+}
+
+/// Publishes these items; they must be accepted.
+#[track_caller]
+pub fn publish(control: SocketAddr, items: &[Value]) {
+    let reply = post(control, json!({ "items": items }).to_string().as_bytes());
+    assert_eq!((reply.status(), reply.text().trim()), (200, "Published"));
+}
