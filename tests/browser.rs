@@ -1,0 +1,100 @@
+//! A real browser on the demo page, through P-8.
+//!
+//! Chromium opens a driver page that comes from a backend behind P-8. It opens the demo in a second
+//! window of the same origin, uses it as a person would, and posts what it saw to the backend.
+
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::programs::{find_program, Running, TempDir};
+use crate::support::{Answer, Backend, Config, P8};
+
+const DRIVER: &str = r#"<!doctype html><title>driver</title><script>
+const until = async (what, test) => {
+  for (let n = 0; n < 400; n += 1) {
+    const value = test();
+    if (value) return value;
+    await new Promise((next) => setTimeout(next, 25));
+  }
+  throw new Error('waited for ' + what);
+};
+const run = async () => {
+  const demo = window.open('/p8-demo/');
+  const find = (id) => demo.document.getElementById(id);
+  const state = (id) => find(id) && find(id).dataset.state === 'connected';
+  await until('the stream', () => state('status-stream'));
+  await until('the poll', () => state('status-poll'));
+  const send = (text) => { find('message').value = text; find('send').click(); };
+  const texts = (log) => [...find(log).querySelectorAll('.text')].map((node) => node.textContent);
+  send('<b>hello</b> ☃');
+  await until('the message', () => texts('stream-log').length > 0 && texts('poll-log').length > 0);
+  const first = { stream: texts('stream-log'), poll: texts('poll-log'), result: find('result').textContent };
+  await until('the next poll', () => state('status-poll'));
+  send('x'.repeat(2000));
+  await until('a refusal', () => find('result').dataset.kind === 'wait');
+  return { first, refusal: find('result').textContent, lines: texts('stream-log').length };
+};
+run().then((seen) => ({ seen }), (error) => ({ error: String(error) })).then((report) =>
+  fetch('/report', { method: 'POST', body: JSON.stringify(report) }));
+</script>"#;
+
+#[test]
+fn the_demo_shows_published_messages_in_a_real_browser() {
+    let Some(chromium) = find_program(&["chromium", "chromium-browser", "google-chrome"]) else {
+        return;
+    };
+    let (tell, reports) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let backend = Backend::answering(move |request| match request.target.as_str() {
+        "/driver" => Answer::ok(DRIVER).header("Content-Type", "text/html; charset=utf-8"),
+        "/report" => {
+            let report = serde_json::from_slice::<Value>(&request.body).expect("JSON");
+            drop(tell.lock().expect("a sender").send(report));
+            Answer::ok("thanks")
+        }
+        _ => Answer::new(404),
+    });
+    let demo = "host = \"*\"\npath_beg = \"/p8-demo/\"";
+    let p8 = P8::start(&Config::to(backend.addr).route_to(demo, "{ demo = true }"));
+    let profile = TempDir::new("chromium");
+    let mut command = Command::new(chromium);
+    command.args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+    ]);
+    command.args([
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]);
+    command.args([
+        "--disable-popup-blocking",
+        "--disable-dev-shm-usage",
+        "--disable-extensions",
+    ]);
+    command.arg(format!("--user-data-dir={}", profile.path().display()));
+    command.arg(format!("http://{}/driver", p8.clients));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let _browser = Running(command.spawn().expect("Chromium starts"));
+    let report = reports
+        .recv_timeout(Duration::from_secs(60))
+        .expect("the driver reports");
+    let seen = &report["seen"];
+    let message = serde_json::json!(["<b>hello</b> ☃"]);
+    assert_eq!(seen["first"]["stream"], message, "{report}");
+    assert_eq!(seen["first"]["poll"], message, "{report}");
+    assert_eq!(seen["lines"], 1, "{report}");
+    assert!(
+        seen["refusal"]
+            .as_str()
+            .is_some_and(|text| text.contains("2000 bytes")),
+        "{report}"
+    );
+}

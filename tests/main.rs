@@ -1,0 +1,38 @@
+//! The integration tests: P-8 as clients, backends, publishers and operators meet it.
+//!
+//! One binary, linked once. `support` is what the tests are made with; every other module is one
+//! area of behaviour, and each test's name is the sentence it proves. Unit tests stand beside the
+//! code they test.
+
+#![allow(missing_docs, unreachable_pub, reason = "nobody imports a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and its support is not inside a #[test] function"
+)]
+
+mod support;
+
+mod admin;
+mod backend_failures;
+mod browser;
+mod config;
+mod disconnects;
+mod embed;
+mod forwarding;
+mod framing;
+mod house;
+mod http_stream;
+mod limits;
+mod long_poll;
+mod proxying;
+mod publish;
+mod regression;
+mod routing;
+mod signing;
+mod slow_client;
+mod static_files;
+#[cfg(feature = "chaos")]
+mod supervision;
