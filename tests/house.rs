@@ -1,7 +1,8 @@
-//! Guards the house style: floors, file and function sizes, names, reasons; `docs.rs`: docs that tell the truth.
+//! Guards the house style: floors, sizes, names, reasons; `docs.rs`: docs that tell the truth.
 //!
-//! It reads the sources as text, with comments and strings blanked out; it does not compile them, so it
-//! knows nothing of macros. What clippy and rustc can check is left to the lint table in `Cargo.toml`.
+//! It reads the sources as text, with comments and strings blanked out; it does not compile them,
+//! so it knows nothing of macros. What clippy and rustc can check is left to the lint table in
+//! `Cargo.toml`.
 //!
 //! Source: CONTRIBUTING.md.
 

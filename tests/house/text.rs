@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-/// The text with comments and the content of strings and characters made blank; lines stay where they are.
+/// The text with comments and the content of strings made blank; lines stay where they are.
 pub(crate) fn blank(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = bytes.to_vec();
@@ -25,7 +25,7 @@ pub(crate) fn blank(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// If a comment, string or character begins at `at`: what of it to blank. The second number is where to go on.
+/// If a comment, string or character begins at `at`: from where to where it is blanked.
 fn skip(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     let rest = &bytes[at..];
     let word_before = at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
@@ -165,8 +165,8 @@ fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
-/// First names below the crate's root, with their lines: after `crate::`, and after as many `super::` as the
-/// file is deep. Groups in braces are opened.
+/// First names below the crate's root, with their lines: after `crate::`, and after as many
+/// `super::` as the file is deep. Groups in braces are opened.
 pub(crate) fn crate_uses(code: &str, depth: usize) -> Vec<(usize, String)> {
     let mut out = Vec::new();
     for prefix in ["crate::".to_owned(), "super::".repeat(depth)] {
@@ -374,7 +374,8 @@ fn comments_and_strings_are_blanked() {
 
 #[test]
 fn uses_functions_and_attributes_are_found() {
-    let code = "use crate::{grip::{a, b}, http};\nuse super::super::server::X;\n#[allow(\n dead_code)]\nfn f(a: [u8; 2]) {\n x;\n\n if y { z }\n}\nfn g();\n";
+    let code = "use crate::{grip::{a, b}, http};\nuse super::super::server::X;\n\
+                #[allow(\n dead_code)]\nfn f(a: [u8; 2]) {\n x;\n\n if y { z }\n}\nfn g();\n";
     let names: Vec<String> = crate_uses(code, 2).into_iter().map(|(_, n)| n).collect();
     assert_eq!(names, ["grip", "http", "server"]);
     let found = functions(code);
