@@ -106,6 +106,16 @@ impl fmt::Debug for SigKey {
 /// **Units**: seconds since 1970.
 ///
 /// **Errors**: a public key.
+///
+/// ```
+/// use p8::grip::sig::{sign, verify, SigKey};
+///
+/// let key = SigKey::from_text("changeme")?;
+/// let token = sign(&key, "pushpin", 1_800_003_600)?;
+/// assert!(verify(&key, &token, 1_800_000_000));
+/// assert!(!verify(&key, &token, 1_800_003_600));
+/// # Ok::<(), p8::grip::SigError>(())
+/// ```
 pub fn sign(key: &SigKey, iss: &str, exp_unix_secs: u64) -> Result<String, SigError> {
     let signing = key.0.signing.as_ref().ok_or(SigError::PublicKey)?;
     let claims = Claims {

@@ -99,6 +99,19 @@ pub fn is_instruct(headers: &HeaderMap) -> bool {
 /// A response without any becomes an `Instruct` that passes it on.
 ///
 /// **Errors**: any unusable header or field; the response must then not reach the client.
+///
+/// ```
+/// use p8::grip::{instruct, HoldMode};
+///
+/// let mut headers = http::HeaderMap::new();
+/// headers.insert("grip-hold", "stream".parse()?);
+/// headers.insert("grip-channel", "news; prev-id=7".parse()?);
+/// let instruct = instruct::parse(200, None, &headers, "welcome\n".into())?;
+/// assert_eq!(instruct.hold.map(|hold| hold.mode), Some(HoldMode::Stream));
+/// assert_eq!(instruct.subscriptions[0].channel.as_str(), "news");
+/// assert!(instruct.response.headers.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn parse(
     status: u16,
     reason: Option<&str>,

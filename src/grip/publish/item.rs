@@ -40,6 +40,17 @@ pub struct Item {
 /// **Bounds**: 127 nested objects and arrays; more are no valid JSON.
 ///
 /// **Errors**: displayed with the exact texts that publishers know from Pushpin.
+///
+/// ```
+/// use p8::grip::publish::parse_request;
+///
+/// let body = br#"{"items": [{"channel": "news", "formats": {"http-stream": {"content": "x"}}}]}"#;
+/// assert_eq!(parse_request(body)?[0].channel.as_str(), "news");
+///
+/// let refusal = parse_request(b"{}").unwrap_err();
+/// assert_eq!(refusal.to_string(), "Invalid format: object does not contain 'items'");
+/// # Ok::<(), p8::grip::PublishError>(())
+/// ```
 pub fn parse_request(body: &[u8]) -> Result<Vec<Item>, PublishError> {
     let value: Value = serde_json::from_slice(body).map_err(|_| PublishError::NotJson)?;
     let mut request = match value {
