@@ -30,6 +30,7 @@ pub mod status;
 pub use channel::{ChannelName, ItemId};
 pub use error::{InstructError, PublishError, Side, SigError};
 pub use instruct::{Hold, HoldMode, Instruct, KeepAlive, KeepAliveMode, NextLink, Subscription};
+pub use json_fields::FieldError;
 pub use publish::{
     Formats, Item, ResponseBody, ResponseFormat, ResponseSend, StreamFormat, WsFormat, WsKind,
 };
