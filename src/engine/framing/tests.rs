@@ -148,6 +148,7 @@ fn facts_are_read_from_the_head() {
         ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: h2c, websocket\r\n\r\n", HeadFacts { upgrade: Upgrade::WebSocket, ..PLAIN }),
         ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n", HeadFacts { upgrade: Upgrade::WebSocket, body: Body::Counted(0), ..PLAIN }),
         ("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\nx", HeadFacts { expect_continue: true, body: Body::Counted(1), ..PLAIN }),
+        ("PUT / HTTP/1.1\r\nHost: a\r\nExpect: \"a, 100-continue, b\"\r\n\r\n", PLAIN),
         ("PUT / HTTP/1.1\r\nHost: a\r\nExpect: \"a,100-continue\"\r\n\r\n", PLAIN),
         ("PUT / HTTP/1.1\r\nHost: a\r\nExpect: \"a\\\",\", 100-continue\r\n\r\n", HeadFacts { expect_continue: true, ..PLAIN }),
         ("PUT / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\n\r\n", HeadFacts { http10: true, keep_alive: false, ..PLAIN }),

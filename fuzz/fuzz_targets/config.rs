@@ -1,0 +1,11 @@
+//! The configuration file: any text. A refusal says something and has a code.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    if let Err(error) = p8::Settings::from_toml(text) {
+        assert!(!error.to_string().is_empty() && !error.code().is_empty());
+    }
+});

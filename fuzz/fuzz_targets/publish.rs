@@ -1,0 +1,19 @@
+//! The body of a publish request: any bytes. Nothing is taken that would break a client's answer.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use p8::grip::{publish, ResponseFormat};
+
+fuzz_target!(|input: &[u8]| match publish::parse_request(input) {
+    Ok(items) => {
+        for item in items {
+            if let Some(ResponseFormat::Send(send)) = item.formats.response {
+                assert!((200..=999).contains(&send.status));
+                let reason = send.reason.unwrap_or_default();
+                assert!(!reason.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
+            }
+        }
+    }
+    Err(error) => assert!(!error.to_string().is_empty() && !error.code().is_empty()),
+});
