@@ -331,7 +331,7 @@ fn a_head_that_drips_in_is_scanned_once() {
     for end in 0..head.len() {
         assert_eq!(framing.on_bytes(&head.as_bytes()[..end]), Verdict::NeedMore);
     }
-    assert!(begun.elapsed().as_millis() < 500, "{:?}", begun.elapsed());
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
 }
 
 #[test]
