@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::file::OneOrMore;
 use super::origin::Origin;
-use crate::grip::sig::SigKey;
+use crate::grip::error::SigError;
+use crate::grip::sig::{self, SigKey};
 
 /// Checks values and gathers warnings.
 #[derive(Debug)]
@@ -121,13 +122,12 @@ impl Checker<'_> {
             return Ok(None);
         };
         let Some(named) = text.strip_prefix("file:") else {
-            return SigKey::from_text(&text)
-                .map(Some)
-                .map_err(|error| ConfigError::WrongValue {
-                    place: self.origin.place(path),
-                    found: format!("a key that cannot be used ({error})"),
-                    expected: "a text, \"base64:...\" or \"file:path\"".to_owned(),
-                });
+            let key = SigKey::from_text(&text).and_then(able_to_sign);
+            return key.map(Some).map_err(|error| ConfigError::WrongValue {
+                place: self.origin.place(path),
+                found: format!("a key that cannot be used ({error})"),
+                expected: "a text, \"base64:...\" or \"file:path\"".to_owned(),
+            });
         };
         let key_path = self.origin.beside(named);
         let unusable = |reason: String| ConfigError::KeyFile {
@@ -136,10 +136,14 @@ impl Checker<'_> {
             reason,
         };
         let content = std::fs::read(&key_path).map_err(|error| unusable(error.to_string()))?;
-        SigKey::from_file_content(&content)
-            .map(Some)
-            .map_err(|error| unusable(error.to_string()))
+        let key = SigKey::from_file_content(&content).and_then(able_to_sign);
+        key.map(Some).map_err(|error| unusable(error.to_string()))
     }
+}
+
+/// Signs once, because a public key is a key but makes no signature.
+fn able_to_sign(key: SigKey) -> Result<SigKey, SigError> {
+    sig::sign(&key, "", 0).map(|_| key)
 }
 
 /// Tells whether a text is there and not empty.

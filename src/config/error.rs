@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::grip::error::Side;
+
 /// Says why the configuration cannot be used.
 ///
 /// **Shape**: `p-8.toml:12: [http] listen: unknown key, expected one of: ...`, or with the name of
@@ -89,6 +91,11 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// Says whose fault it is.
+    pub fn side(&self) -> Side {
+        Side::Operator
+    }
+
     /// Names the cause in a stable word.
     pub fn code(&self) -> &'static str {
         match self {

@@ -1,7 +1,9 @@
-//! The configuration as it is written: the tables and keys of `p-8.toml`, nothing checked but types.
+//! The configuration as it is written: the tables and keys of `p-8.toml`, nothing checked but
+//! types.
 //!
-//! It has no defaults and knows no meaning; `tables` and `routes` turn it into [`super::Settings`]. Which keys
-//! exist is decided here and nowhere else: serde refuses the others.
+//! It has no defaults and knows no meaning; `tables`, `proxy`, `routes` and `targets` turn it into
+//! [`super::Settings`]. Which keys exist is decided here and nowhere else: serde refuses the
+//! others.
 
 use std::fmt;
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! p-8.toml ─┬─ spans (lines) ──────────────┐
-//!           └─ layers (figment) ─ file ─ tables, routes ─ Settings
+//!           └─ layers (figment) ─ file ─ tables, proxy, routes, targets ─ Settings
 //! P8_X__Y ────┘       as written            checked
 //! ```
 //!
@@ -18,10 +18,12 @@ mod error;
 mod file;
 mod layers;
 mod origin;
+mod proxy;
 mod routes;
 mod settings;
 mod spans;
 mod tables;
+mod targets;
 
 pub use error::{ConfigError, Place};
 pub use settings::{ControlSettings, HandlerSettings, HttpSettings, ProxySettings, Settings};

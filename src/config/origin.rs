@@ -45,18 +45,26 @@ impl<'a> Origin<'a> {
 
     /// Names the place of a value.
     pub(super) fn place(&self, path: &[impl AsRef<str>]) -> Place {
-        if let [table, key, ..] = path {
-            let name = (table.as_ref().to_owned(), key.as_ref().to_owned());
-            if let Some(variable) = self.variables.get(&name) {
-                return Place::new(variable.clone(), path);
-            }
-        }
         let file = self.file.display();
-        let source = match self.spans.line(path) {
-            Some(line) => format!("{file}:{line}"),
-            None => file.to_string(),
+        let source = match (self.variable(path), self.spans.line(path)) {
+            (Some(variable), _) => variable.to_owned(),
+            (None, Some(line)) => format!("{file}:{line}"),
+            (None, None) => file.to_string(),
         };
         Place::new(source, path)
+    }
+
+    /// Names the variable that set a key, or one that made a table the file does not have.
+    fn variable(&self, path: &[impl AsRef<str>]) -> Option<&str> {
+        let (table, key) = (path.first()?.as_ref(), path.get(1).map(AsRef::as_ref));
+        if key.is_none() && self.spans.line(path).is_some() {
+            return None;
+        }
+        let mut variables = self.variables.iter();
+        let sets = |name: &(String, String)| name.0 == table && key.is_none_or(|key| name.1 == key);
+        variables
+            .find(|(name, _)| sets(name))
+            .map(|(_, variable)| variable.as_str())
     }
 
     /// Makes the error of a value that means nothing.

@@ -80,8 +80,8 @@ proxy.x = 1
 host = \"*\"
 targets = [
   { url = \"u\" },
-  { test = true,
-    subs = [\"c\"] },
+  { test = true, subs = [
+    \"c\"] },
 ]
 [[routes]]
 host = \"x\"
@@ -99,7 +99,8 @@ host = \"x\"
             (&["http", "proxy", "x"], Some(7)),
             (&["routes", "0"], Some(9)),
             (&["routes", "0", "targets", "0", "url"], Some(12)),
-            (&["routes", "0", "targets", "1", "subs"], Some(14)),
+            (&["routes", "0", "targets", "1", "subs"], Some(13)),
+            (&["routes", "0", "targets", "1", "subs", "0"], Some(14)),
             (&["routes", "1"], Some(16)),
             (&["routes", "1", "host"], Some(17)),
             (&["absent"], None),

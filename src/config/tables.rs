@@ -1,19 +1,16 @@
-//! The second stage of every table but the routes: from what was written to [`Settings`].
+//! The second stage of the file and of its small tables: from what was written to [`Settings`].
 //!
-//! Each key's bounds stand here, beside the warning about keys that do nothing yet.
+//! Each key's bounds stand here, beside the warning about keys that do nothing yet. `[proxy]` and
+//! the routes have files of their own.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
-
-use http::{HeaderName, HeaderValue};
 
 use super::check::{given, Checker};
 use super::error::ConfigError;
 use super::file::{self, OneOrMore};
 use super::origin::Origin;
-use super::routes::{self, Signing};
-use super::{ControlSettings, HandlerSettings, HttpSettings, ProxySettings, Settings};
-use crate::engine::forward::{parse_xff_rules, ForwardOptions, SetProto, XffRule};
+use super::{proxy, routes};
+use super::{ControlSettings, HandlerSettings, HttpSettings, Settings};
 use crate::engine::outbox::SlowClient;
 
 /// Turns the file as written into settings.
@@ -27,7 +24,7 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
     let control = control(&checker, written.control, defaults.control)?;
     zmq(&mut checker, &written.zmq);
     let handler = handler(&mut checker, written.handler, defaults.handler)?;
-    let (mut proxy, signing) = proxy(&mut checker, written.proxy, defaults.proxy)?;
+    let (mut proxy, signing) = proxy::check(&mut checker, written.proxy, defaults.proxy)?;
     metrics(&mut checker, &written.metrics);
     let mut routes = defaults.routes;
     match written.routes {
@@ -253,144 +250,6 @@ fn warn_of_handler(checker: &mut Checker, written: &file::Handler) {
     let updates = written.update_on_first_subscription == Some(true);
     let silent = "a first subscription repeats no request";
     checker.not_built(&key("update_on_first_subscription"), updates, silent);
-}
-
-fn proxy(
-    checker: &mut Checker,
-    written: file::Proxy,
-    default: ProxySettings,
-) -> Result<(ProxySettings, Signing), ConfigError> {
-    warn_of_proxy(checker, &written);
-    let key = |key| ["proxy", key];
-    let signing = Signing {
-        iss: Some(
-            written
-                .sig_iss
-                .clone()
-                .unwrap_or_else(|| "pushpin".to_owned()),
-        ),
-        key: checker.key(&key("sig_key"), written.sig_key.clone())?,
-    };
-    let connect_ms = checker.number(
-        &key("connect_timeout_ms"),
-        written.connect_timeout_ms,
-        default.connect_timeout.as_millis() as usize,
-        1..=600_000,
-    )?;
-    let settings = ProxySettings {
-        forward: forward(checker, &written)?,
-        debug: written.debug.unwrap_or(default.debug),
-        connect_timeout: Duration::from_millis(connect_ms as u64),
-        response_timeout: checker.secs(
-            &key("response_timeout_secs"),
-            written.response_timeout_secs,
-            default.response_timeout,
-            1..=86_400,
-        )?,
-        pool_idle_max: checker.number(
-            &key("pool_idle_max"),
-            written.pool_idle_max,
-            default.pool_idle_max,
-            0..=100_000,
-        )?,
-        pool_idle: checker.secs(
-            &key("pool_idle_secs"),
-            written.pool_idle_secs,
-            default.pool_idle,
-            1..=86_400,
-        )?,
-        pool_age: checker.secs(
-            &key("pool_age_secs"),
-            written.pool_age_secs,
-            default.pool_age,
-            1..=604_800,
-        )?,
-    };
-    Ok((settings, signing))
-}
-
-fn warn_of_proxy(checker: &mut Checker, written: &file::Proxy) {
-    let key = |key| ["proxy", key];
-    let untrusted = "every client counts as untrusted";
-    checker.not_built(
-        &key("upstream_key"),
-        given(&written.upstream_key),
-        untrusted,
-    );
-    let by_host = "Pushpin-Route headers choose no route";
-    checker.not_built(
-        &key("accept_pushpin_route"),
-        written.accept_pushpin_route == Some(true),
-        by_host,
-    );
-    let no_cors = "no cross-origin headers are added";
-    checker.not_built(
-        &key("auto_cross_origin"),
-        written.auto_cross_origin == Some(true),
-        no_cors,
-    );
-}
-
-fn forward(checker: &Checker, written: &file::Proxy) -> Result<ForwardOptions, ConfigError> {
-    Ok(ForwardOptions {
-        set_x_forwarded_protocol: match written.set_x_forwarded_protocol {
-            Some(file::SetProto::ProtoOnly) => SetProto::ProtoOnly,
-            Some(file::SetProto::Both) => SetProto::Both,
-            Some(file::SetProto::Off) | None => SetProto::Off,
-        },
-        accept_x_forwarded_protocol: written.accept_x_forwarded_protocol.unwrap_or(false),
-        x_forwarded_for: xff(checker, "x_forwarded_for", &written.x_forwarded_for)?,
-        x_forwarded_for_trusted: xff(
-            checker,
-            "x_forwarded_for_trusted",
-            &written.x_forwarded_for_trusted,
-        )?,
-        cdn_loop: cdn_loop(checker, written.cdn_loop.as_deref())?,
-        orig_headers_need_mark: need_mark(checker, &written.orig_headers_need_mark)?,
-        sig: None,
-    })
-}
-
-fn xff(
-    checker: &Checker,
-    key: &str,
-    written: &Option<OneOrMore>,
-) -> Result<Vec<XffRule>, ConfigError> {
-    let Some(written) = written else {
-        return Ok(Vec::new());
-    };
-    parse_xff_rules(&written.values.join(",")).map_err(|found| {
-        let expected = "\"append\" and \"truncate:N\", separated by commas";
-        checker.origin.wrong(&["proxy", key], found, expected)
-    })
-}
-
-fn cdn_loop(checker: &Checker, written: Option<&str>) -> Result<Option<String>, ConfigError> {
-    let Some(text) = written.filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    if HeaderValue::from_str(text).is_err() || text.contains(',') {
-        let expected = "one element of a header's list, such as a host name";
-        return Err(checker.origin.wrong(&["proxy", "cdn_loop"], text, expected));
-    }
-    Ok(Some(text.to_owned()))
-}
-
-fn need_mark(
-    checker: &Checker,
-    written: &Option<OneOrMore>,
-) -> Result<Vec<HeaderName>, ConfigError> {
-    let names = written.iter().flat_map(|names| &names.values);
-    let names = names.flat_map(|names| names.split(',')).map(str::trim);
-    names
-        .filter(|name| !name.is_empty())
-        .map(|name| {
-            HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-                let path = ["proxy", "orig_headers_need_mark"];
-                checker.origin.wrong(&path, name, "names of headers")
-            })
-        })
-        .collect()
 }
 
 fn any(written: &Option<OneOrMore>) -> bool {

@@ -1,14 +1,16 @@
 //! Which backend a request goes to: routes, their targets, and the lookup by host, path, protocol
 //! and security.
 //!
-//! It opens no connection and reads no configuration; `config` builds the routes, the http floor asks.
+//! It opens no connection and reads no configuration; `config` builds the routes, the http floor
+//! asks.
 //!
 //! ```text
 //! host (port cut, lower-cased) -> its own routes, if it has any; else the routes of "*"
 //!      -> the first that matches, sorted: names proto > longer path_beg > names ssl
 //! ```
 //!
-//! Source: `reference/websocket-and-routing.md` 4.2, without the dependence on line order (fault 10).
+//! Source: `docs/configuration.md#routes`; like Pushpin's routes file, but that line order plays no
+//! part.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -50,8 +52,7 @@ pub enum JsonpMode {
 }
 
 /// Holds a route's JSON-P parameters.
-///
-/// **Source**: `reference/grip-http.md` 7.2.
+/// Nothing reads them yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jsonp {
     /// How responses are wrapped.

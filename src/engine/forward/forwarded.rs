@@ -3,7 +3,7 @@
 //! It does not decide who is trusted, and leaves `X-Forwarded-Host`, `X-Real-IP` and `Forwarded`
 //! as they are.
 //!
-//! Source: `reference/websocket-and-routing.md` 5.4.
+//! Source: `docs/configuration.md#what-changes-in-a-forwarded-request`; Pushpin's rules.
 
 use std::net::IpAddr;
 

@@ -7,9 +7,10 @@
 //! hop-by-hop off -> route headers -> originals -> CDN-Loop -> Grip-* -> X-Forwarded-* -> Host
 //! ```
 //!
-//! Source: `reference/grip-http.md` 1.2 and 1.9, with section 11 faults 13 and 14 put right, and
-//! `reference/websocket-and-routing.md` 5.3 to 5.5. Headers that `Connection` names are dropped
-//! before anything is added, so that a client cannot name away what P-8 sets.
+//! Headers that `Connection` names are dropped before anything is added, so that a client cannot
+//! name away what P-8 sets.
+//!
+//! Source: `docs/configuration.md#what-changes-in-a-forwarded-request`, RFC 9110 section 7.6.1.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -105,7 +106,7 @@ pub fn sig<'a>(route: &'a Route, options: &'a ForwardOptions) -> Option<&'a Sig>
 ///
 /// `grip_sig` is the signature made with [`sig`]'s key; it is left out where none belongs.
 ///
-/// **Source**: `reference/grip-http.md` 1.2.
+/// **Source**: `docs/configuration.md#what-changes-in-a-forwarded-request`.
 pub fn request<'a>(
     request: ClientRequest<'a>,
     route: &Route,
@@ -196,11 +197,8 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 fn strip_named(headers: &mut HeaderMap, name: &str) {
-    let common = ["close", "keep-alive", "host", "content-length"];
-    if !common
-        .iter()
-        .any(|common| name.eq_ignore_ascii_case(common))
-    {
+    let kept = ["close", "keep-alive", "host", "content-length"];
+    if !kept.iter().any(|kept| name.eq_ignore_ascii_case(kept)) {
         headers.remove(name);
     }
 }
@@ -284,8 +282,11 @@ fn elements(value: &str) -> impl Iterator<Item = &str> {
         .filter(|element| !element.is_empty())
 }
 
-/// Rewrites the path as the route says; the query stays.
+/// Rewrites the path as the route says; the query stays, and so does the `*` of `OPTIONS`.
 fn path<'a>(path_and_query: &'a str, route: &Route) -> Cow<'a, str> {
+    if path_and_query == "*" {
+        return Cow::Borrowed(path_and_query);
+    }
     let (start, removed) = match (&route.replace_beg, &route.path_beg) {
         (Some(start), path_beg) => (start.as_str(), path_beg.as_ref().map_or(0, String::len)),
         (None, _) if route.path_rem > 0 => ("", route.path_rem),

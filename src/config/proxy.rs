@@ -1,0 +1,153 @@
+//! The second stage of `[proxy]`: signing, header edits, and the bounds of backend connections.
+//!
+//! It edits no header, see `engine::forward`.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use super::check::{given, Checker};
+use super::error::ConfigError;
+use super::file::{self, OneOrMore};
+use super::routes::Signing;
+use super::ProxySettings;
+use crate::engine::forward::{parse_xff_rules, ForwardOptions, SetProto, XffRule};
+
+/// Turns the table into settings, and the signature's parts, which routes may override.
+pub(super) fn check(
+    checker: &mut Checker,
+    written: file::Proxy,
+    default: ProxySettings,
+) -> Result<(ProxySettings, Signing), ConfigError> {
+    warn(checker, &written);
+    let key = |key| ["proxy", key];
+    let signing = Signing {
+        iss: Some(
+            written
+                .sig_iss
+                .clone()
+                .unwrap_or_else(|| "pushpin".to_owned()),
+        ),
+        key: checker.key(&key("sig_key"), written.sig_key.clone())?,
+    };
+    let connect_ms = checker.number(
+        &key("connect_timeout_ms"),
+        written.connect_timeout_ms,
+        default.connect_timeout.as_millis() as usize,
+        1..=600_000,
+    )?;
+    let settings = ProxySettings {
+        forward: forward(checker, &written)?,
+        debug: written.debug.unwrap_or(default.debug),
+        connect_timeout: Duration::from_millis(connect_ms as u64),
+        response_timeout: checker.secs(
+            &key("response_timeout_secs"),
+            written.response_timeout_secs,
+            default.response_timeout,
+            1..=86_400,
+        )?,
+        pool_idle_max: checker.number(
+            &key("pool_idle_max"),
+            written.pool_idle_max,
+            default.pool_idle_max,
+            0..=100_000,
+        )?,
+        pool_idle: checker.secs(
+            &key("pool_idle_secs"),
+            written.pool_idle_secs,
+            default.pool_idle,
+            1..=86_400,
+        )?,
+        pool_age: checker.secs(
+            &key("pool_age_secs"),
+            written.pool_age_secs,
+            default.pool_age,
+            1..=604_800,
+        )?,
+    };
+    Ok((settings, signing))
+}
+
+fn warn(checker: &mut Checker, written: &file::Proxy) {
+    let key = |key| ["proxy", key];
+    let untrusted = "every client counts as untrusted";
+    checker.not_built(
+        &key("upstream_key"),
+        given(&written.upstream_key),
+        untrusted,
+    );
+    let by_host = "Pushpin-Route headers choose no route";
+    checker.not_built(
+        &key("accept_pushpin_route"),
+        written.accept_pushpin_route == Some(true),
+        by_host,
+    );
+    let no_cors = "no cross-origin headers are added";
+    checker.not_built(
+        &key("auto_cross_origin"),
+        written.auto_cross_origin == Some(true),
+        no_cors,
+    );
+}
+
+fn forward(checker: &Checker, written: &file::Proxy) -> Result<ForwardOptions, ConfigError> {
+    Ok(ForwardOptions {
+        set_x_forwarded_protocol: match written.set_x_forwarded_protocol {
+            Some(file::SetProto::ProtoOnly) => SetProto::ProtoOnly,
+            Some(file::SetProto::Both) => SetProto::Both,
+            Some(file::SetProto::Off) | None => SetProto::Off,
+        },
+        accept_x_forwarded_protocol: written.accept_x_forwarded_protocol.unwrap_or(false),
+        x_forwarded_for: xff(checker, "x_forwarded_for", &written.x_forwarded_for)?,
+        x_forwarded_for_trusted: xff(
+            checker,
+            "x_forwarded_for_trusted",
+            &written.x_forwarded_for_trusted,
+        )?,
+        cdn_loop: cdn_loop(checker, written.cdn_loop.as_deref())?,
+        orig_headers_need_mark: need_mark(checker, &written.orig_headers_need_mark)?,
+        sig: None,
+    })
+}
+
+fn xff(
+    checker: &Checker,
+    key: &str,
+    written: &Option<OneOrMore>,
+) -> Result<Vec<XffRule>, ConfigError> {
+    let Some(written) = written else {
+        return Ok(Vec::new());
+    };
+    parse_xff_rules(&written.values.join(",")).map_err(|found| {
+        let expected = "\"append\" and \"truncate:N\", separated by commas";
+        checker.origin.wrong(&["proxy", key], found, expected)
+    })
+}
+
+fn cdn_loop(checker: &Checker, written: Option<&str>) -> Result<Option<String>, ConfigError> {
+    let Some(text) = written.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    if HeaderValue::from_str(text).is_err() || text.contains(',') {
+        let expected = "one element of a header's list, such as a host name";
+        return Err(checker.origin.wrong(&["proxy", "cdn_loop"], text, expected));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+fn need_mark(
+    checker: &Checker,
+    written: &Option<OneOrMore>,
+) -> Result<Vec<HeaderName>, ConfigError> {
+    let names = written.iter().flat_map(|names| &names.values);
+    let names = names.flat_map(|names| names.split(',')).map(str::trim);
+    names
+        .filter(|name| !name.is_empty())
+        .map(|name| {
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+                let path = ["proxy", "orig_headers_need_mark"];
+                checker.origin.wrong(&path, name, "names of headers")
+            })
+        })
+        .collect()
+}
