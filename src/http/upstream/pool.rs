@@ -6,8 +6,6 @@
 use std::{
     cell::{Cell, RefCell},
     collections::{HashMap, VecDeque},
-    future::Future,
-    pin::Pin,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -17,7 +15,7 @@ use hyper::client::conn::http1::Builder;
 use crate::{
     actors::{
         fetch_error::FetchError,
-        ports::{BackendRequest, BackendResponse, Fetch, FetchFailure, Informational},
+        ports::{BackendRequest, Fetch, Fetching, Informational},
     },
     engine::route::TargetKind,
 };
@@ -146,11 +144,7 @@ impl Pool {
 }
 
 impl Fetch for Pool {
-    fn fetch(
-        &self,
-        request: BackendRequest,
-        informational: Option<Informational>,
-    ) -> Pin<Box<dyn Future<Output = Result<BackendResponse, FetchFailure>>>> {
+    fn fetch(&self, request: BackendRequest, informational: Option<Informational>) -> Fetching {
         Box::pin(fetch::run(self.clone(), request, informational))
     }
 }
@@ -214,7 +208,7 @@ impl Idle {
         let resting = self.by_target.entry(Rc::clone(&connection.target)).or_default();
         resting.push_back(Resting { connection, since: now });
         self.total += 1;
-        debug_assert_eq!(self.total, self.by_target.values().map(VecDeque::len).sum());
+        debug_assert_eq!(self.total, self.by_target.values().map(VecDeque::len).sum::<usize>());
     }
 
     fn drop_longest_idle(&mut self) {

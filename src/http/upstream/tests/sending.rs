@@ -31,12 +31,9 @@ fn a_request_target_reaches_the_wire_byte_for_byte() {
         "/../up/./here",
         "/%zz%",
         "/q?",
-        "/\"{}|^`'<ö>",
+        "/\"{}|^'ö?`{}|^'ö",
         "*",
     ] {
-        if uri.contains('<') {
-            continue; // Refused, see below.
-        }
         let wire =
             on_the_wire(move |target| BackendRequest { uri: uri.to_owned(), ..get(target) }, 0);
         assert!(wire.starts_with(&format!("GET {uri} HTTP/1.1\r\n")), "{wire}");
@@ -47,7 +44,9 @@ fn a_request_target_reaches_the_wire_byte_for_byte() {
 fn a_request_target_that_cannot_be_sent_is_refused() {
     run(async {
         let pool = Pool::new(PoolOptions::default());
-        for uri in ["", "a", "?a", "/a b", "/a#b", "/a\r\nb", "http://example.com/"] {
+        for uri in
+            ["", "a", "?a", "/a b", "/<a>", "/`", "/?\"", "/a#b", "/a\r\nb", "http://example.com/"]
+        {
             let request = BackendRequest { uri: uri.to_owned(), ..get(&target(1)) };
             let error = answer(&pool, request).await.err();
             assert_eq!(error, Some(FetchError::BadRequestTarget { uri: uri.to_owned() }));
@@ -79,7 +78,6 @@ fn a_request_without_host_gets_the_targets() {
 
 #[test]
 fn framing_follows_from_the_body_alone() {
-    let hello = || Bytes::from_static(b"hello");
     type Make = fn() -> BackendBody;
     let full: Make = || BackendBody::Full(Bytes::from_static(b"hello"));
     let empty: Make = || BackendBody::Empty;
@@ -88,7 +86,6 @@ fn framing_follows_from_the_body_alone() {
     let none: Make = || Pieces::stream(vec![], Then::End, Some(0));
     let chunked = "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n";
     let length = |length: usize, body: &str| format!("Content-Length: {length}\r\n\r\n{body}");
-    assert_eq!(hello().len(), 5);
     let table = [
         (Method::GET, empty, "\r\n".to_owned()),
         (Method::DELETE, empty, "\r\n".to_owned()),
