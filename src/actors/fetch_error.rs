@@ -152,14 +152,58 @@ mod tests {
         let target = || "a:1".to_owned();
         let why = || "x".to_owned();
         let table = [
-            (FetchError::Resolve { target: target(), why: why() }, "resolve-failed", true),
-            (FetchError::ConnectRefused { target: target() }, "connect-refused", true),
-            (FetchError::ConnectTimeout { target: target() }, "connect-timeout", true),
-            (FetchError::Connect { target: target(), why: why() }, "connect-failed", true),
-            (FetchError::ClosedBeforeAnswer { target: target() }, "closed-before-answer", false),
-            (FetchError::BadAnswer { target: target(), why: why() }, "bad-answer", false),
-            (FetchError::HeadTooLarge { target: target() }, "head-too-large", false),
-            (FetchError::BodyCut { target: target(), why: why() }, "body-cut", false),
+            (
+                FetchError::Resolve {
+                    target: target(),
+                    why: why(),
+                },
+                "resolve-failed",
+                true,
+            ),
+            (
+                FetchError::ConnectRefused { target: target() },
+                "connect-refused",
+                true,
+            ),
+            (
+                FetchError::ConnectTimeout { target: target() },
+                "connect-timeout",
+                true,
+            ),
+            (
+                FetchError::Connect {
+                    target: target(),
+                    why: why(),
+                },
+                "connect-failed",
+                true,
+            ),
+            (
+                FetchError::ClosedBeforeAnswer { target: target() },
+                "closed-before-answer",
+                false,
+            ),
+            (
+                FetchError::BadAnswer {
+                    target: target(),
+                    why: why(),
+                },
+                "bad-answer",
+                false,
+            ),
+            (
+                FetchError::HeadTooLarge { target: target() },
+                "head-too-large",
+                false,
+            ),
+            (
+                FetchError::BodyCut {
+                    target: target(),
+                    why: why(),
+                },
+                "body-cut",
+                false,
+            ),
         ];
         for (error, code, before_sending) in table {
             assert_eq!(error.code(), code);
@@ -168,13 +212,32 @@ mod tests {
             assert!(error.to_string().contains("backend a:1"), "{error}");
         }
         let late = FetchError::AnswerTimeout;
-        assert_eq!((late.code(), late.side()), ("answer-timeout", Side::Backend));
+        assert_eq!(
+            (late.code(), late.side()),
+            ("answer-timeout", Side::Backend)
+        );
         assert!(!late.before_sending());
         let table = [
-            (FetchError::TlsUnsupported { target: target() }, Side::Operator, true),
-            (FetchError::NoAddress { target: target() }, Side::Operator, false),
-            (FetchError::BadRequestTarget { uri: target() }, Side::Client, false),
-            (FetchError::RequestBodyCut { why: why() }, Side::Client, false),
+            (
+                FetchError::TlsUnsupported { target: target() },
+                Side::Operator,
+                true,
+            ),
+            (
+                FetchError::NoAddress { target: target() },
+                Side::Operator,
+                false,
+            ),
+            (
+                FetchError::BadRequestTarget { uri: target() },
+                Side::Client,
+                false,
+            ),
+            (
+                FetchError::RequestBodyCut { why: why() },
+                Side::Client,
+                false,
+            ),
         ];
         for (error, side, before_sending) in table {
             assert_eq!(error.side(), side, "{error}");

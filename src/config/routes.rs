@@ -2,7 +2,7 @@
 //!
 //! It does not look routes up, see `engine::route`.
 
-use http::{HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue, HOST};
 
 use super::check::{given, Checker};
 use super::error::ConfigError;
@@ -12,12 +12,11 @@ use crate::engine::route::{Jsonp, JsonpMode, Proto, Route, RouteError, RouteTabl
 use crate::grip::sig::SigKey;
 
 /// Headers that a route cannot set: P-8 writes them itself or drops them on the way.
-const OWN_HEADERS: [&str; 11] = [
+const OWN_HEADERS: [&str; 10] = [
     "accept-encoding",
     "connection",
     "content-length",
     "expect",
-    "host",
     "keep-alive",
     "proxy-connection",
     "te",
@@ -158,6 +157,7 @@ impl OneRoute<'_, '_> {
         Ok(route)
     }
 
+    /// Fills in what the backend sees; `Host` among the headers is the same as `as_host`.
     fn rewriting(&self, written: &file::Route, route: &mut Route) -> Result<(), ConfigError> {
         route.as_host = self.host_header(&["as_host"], written.as_host.as_deref())?;
         let path_rem = self.path(&["path_rem"]);
@@ -170,13 +170,19 @@ impl OneRoute<'_, '_> {
         }
         route.replace_beg = written.replace_beg.clone();
         for (position, header) in written.headers.iter().flatten().enumerate() {
-            let position = position.to_string();
-            let (name, value) = self.header(&["headers", &position], header)?;
-            if route.headers.iter().any(|(earlier, _)| *earlier == name) {
-                let expected = "each header once";
-                return Err(self.wrong(&["headers", &position], name.as_str(), expected));
+            let keys = ["headers", &position.to_string()];
+            let (name, value) = self.header(&keys, header)?;
+            let is_host = name == HOST;
+            let known = route.headers.iter().any(|(earlier, _)| *earlier == name);
+            if known || (is_host && route.as_host.is_some()) {
+                return Err(self.wrong(&keys, name.as_str(), "each header once"));
             }
-            route.headers.push((name, value));
+            if is_host {
+                let host = header.get(1).map(|host| host.trim());
+                route.as_host = self.host_header(&keys, host)?;
+            } else {
+                route.headers.push((name, value));
+            }
         }
         Ok(())
     }
@@ -194,7 +200,7 @@ impl OneRoute<'_, '_> {
             return Err(self.wrong(keys, name, "the name of a header"));
         };
         if OWN_HEADERS.contains(&parsed.as_str()) || parsed.as_str().starts_with("grip-") {
-            let expected = "a header that P-8 does not set itself (as_host sets Host)";
+            let expected = "a header that P-8 does not set itself";
             return Err(self.wrong(keys, name, expected));
         }
         match HeaderValue::from_str(value.trim()) {

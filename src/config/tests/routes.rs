@@ -34,6 +34,7 @@ targets = [
 [[routes]]
 targets = [{ url = "http://c.test" }]
 sig_iss = "you"
+headers = [["Host", "d.test"]]
 "#;
 
 #[test]
@@ -87,6 +88,7 @@ fn targets_are_read() {
     assert_eq!(subs, ["c1", "c2"]);
 
     let plain = &settings.routes[1];
+    assert_eq!(plain.as_host.as_deref(), Some("d.test"));
     assert_eq!(
         (plain.host.as_str(), plain.slow_client),
         ("*", SlowClient::DropNewest)
@@ -134,9 +136,16 @@ const WRONG_ROUTES: &[(&str, &str)] = &[
         "as_host: found \"u@a\", expected a host name, with or without port",
     ),
     (
-        "headers = [[\"Host\", \"x\"]]",
-        "headers[0]: found \"Host\", expected a header that P-8 does not set itself (as_host sets \
-         Host)",
+        "headers = [[\"TE\", \"x\"]]",
+        "headers[0]: found \"TE\", expected a header that P-8 does not set itself",
+    ),
+    (
+        "as_host = \"a\"\nheaders = [[\"Host\", \"b\"]]",
+        "headers[0]: found \"host\", expected each header once",
+    ),
+    (
+        "headers = [[\"Host\", \"a/b\"]]",
+        "headers[0]: found \"a/b\", expected a host name, with or without port",
     ),
     (
         "headers = [[\"Grip-Sig\", \"x\"]]",

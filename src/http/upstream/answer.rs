@@ -39,13 +39,22 @@ pub(super) fn accept(
         Box::pin(NoBody)
     } else {
         let pool = keep.then(|| pool.clone());
-        Box::pin(AnswerBody { incoming, connection: Some(connection), pool })
+        Box::pin(AnswerBody {
+            incoming,
+            connection: Some(connection),
+            pool,
+        })
     };
     let reason = parts
         .extensions
         .remove::<ReasonPhrase>()
         .map(|reason| String::from_utf8_lossy(reason.as_bytes()).into_owned());
-    BackendResponse { status: parts.status.as_u16(), reason, headers: parts.headers, body }
+    BackendResponse {
+        status: parts.status.as_u16(),
+        reason,
+        headers: parts.headers,
+        body,
+    }
 }
 
 /// The body of an answer that has none; boxing it allocates nothing.
@@ -91,7 +100,10 @@ impl AnswerBody {
             None => String::new(),
         };
         let why = cut(&error.to_string());
-        io::Error::new(io::ErrorKind::UnexpectedEof, FetchError::BodyCut { target, why })
+        io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            FetchError::BodyCut { target, why },
+        )
     }
 }
 

@@ -52,7 +52,9 @@ pub(super) fn http1() -> Builder {
     let mut http1 = Builder::new();
     http1.title_case_headers(true).max_headers(HEADERS_MAX);
     // The second bound is exact, the first one is not.
-    http1.max_buf_size(BUFFER_BYTES_MAX).max_header_size(BUFFER_BYTES_MAX);
+    http1
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .max_header_size(BUFFER_BYTES_MAX);
     http1
 }
 
@@ -65,15 +67,29 @@ pub(super) async fn open(
     limit: Duration,
 ) -> Result<Connection, FetchError> {
     let (host, port) = match target {
-        TargetKind::Http { host, port, tls: false } => (host, *port),
+        TargetKind::Http {
+            host,
+            port,
+            tls: false,
+        } => (host, *port),
         TargetKind::Http { .. } => {
-            return Err(FetchError::TlsUnsupported { target: target.to_string() })
+            return Err(FetchError::TlsUnsupported {
+                target: target.to_string(),
+            })
         }
-        _ => return Err(FetchError::NoAddress { target: target.to_string() }),
+        _ => {
+            return Err(FetchError::NoAddress {
+                target: target.to_string(),
+            })
+        }
     };
     let stream = match timeout(limit, dial(host, port, target)).await {
         Ok(stream) => stream?,
-        Err(_elapsed) => return Err(FetchError::ConnectTimeout { target: target.to_string() }),
+        Err(_elapsed) => {
+            return Err(FetchError::ConnectTimeout {
+                target: target.to_string(),
+            })
+        }
     };
     start(stream, http1, target).await
 }
@@ -86,9 +102,10 @@ async fn dial(host: &str, port: u16, target: &TargetKind) -> Result<TcpStream, F
     };
     match resolved {
         Ok(addresses) => first_of(addresses.take(ADDRESSES_MAX), target).await,
-        Err(error) => {
-            Err(FetchError::Resolve { target: target.to_string(), why: error.to_string() })
-        }
+        Err(error) => Err(FetchError::Resolve {
+            target: target.to_string(),
+            why: error.to_string(),
+        }),
     }
 }
 
@@ -102,7 +119,9 @@ pub(super) async fn first_of(
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 // Without it small writes wait for the backend's delayed acknowledgements.
-                stream.set_nodelay(true).map_err(|error| failed(target, &error))?;
+                stream
+                    .set_nodelay(true)
+                    .map_err(|error| failed(target, &error))?;
                 return Ok(stream);
             }
             Err(error) => last = Some(error),
@@ -110,9 +129,10 @@ pub(super) async fn first_of(
     }
     Err(match last {
         Some(error) => failed(target, &error),
-        None => {
-            FetchError::Resolve { target: target.to_string(), why: "it has no address".to_owned() }
-        }
+        None => FetchError::Resolve {
+            target: target.to_string(),
+            why: "it has no address".to_owned(),
+        },
     })
 }
 
@@ -122,7 +142,10 @@ fn failed(target: &TargetKind, error: &io::Error) -> FetchError {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => FetchError::ConnectRefused { target },
         io::ErrorKind::TimedOut => FetchError::ConnectTimeout { target },
-        _ => FetchError::Connect { target, why: error.to_string() },
+        _ => FetchError::Connect {
+            target,
+            why: error.to_string(),
+        },
     }
 }
 
@@ -134,15 +157,24 @@ async fn start(
 ) -> Result<Connection, FetchError> {
     let wire = Rc::new(WireState::default());
     let io = TokioIo::new(Wire::new(stream, Rc::clone(&wire)));
-    let (sender, connection) = http1.handshake(io).await.map_err(|error| FetchError::Connect {
-        target: target.to_string(),
-        why: error.to_string(),
-    })?;
+    let (sender, connection) = http1
+        .handshake(io)
+        .await
+        .map_err(|error| FetchError::Connect {
+            target: target.to_string(),
+            why: error.to_string(),
+        })?;
     let driver = tokio::task::spawn_local(async move {
         // Whoever waits for an answer or a body is told by hyper; nobody else needs to know.
         if let Err(error) = connection.await {
             log::trace!(why:% = error; "backend connection ended");
         }
     });
-    Ok(Connection { sender, wire, target: Rc::new(target.clone()), born: Instant::now(), driver })
+    Ok(Connection {
+        sender,
+        wire,
+        target: Rc::new(target.clone()),
+        born: Instant::now(),
+        driver,
+    })
 }

@@ -37,8 +37,10 @@ pub(super) async fn run(
     request: BackendRequest,
     informational: Option<Informational>,
 ) -> Result<BackendResponse, FetchFailure> {
-    let (target, message) =
-        message::build(request).map_err(|error| FetchFailure { error, unsent: None })?;
+    let (target, message) = message::build(request).map_err(|error| FetchFailure {
+        error,
+        unsent: None,
+    })?;
     let heads = informational.as_ref();
     let mut untouched = true;
     let message = match idle_connection(&pool, &target, &message).await {
@@ -51,7 +53,10 @@ pub(super) async fn run(
             };
             untouched = broken.message.is_some();
             let Some(message) = broken.message.or(copy.filter(|_| !broken.answered)) else {
-                return Err(FetchFailure { error: broken.error, unsent: None });
+                return Err(FetchFailure {
+                    error: broken.error,
+                    unsent: None,
+                });
             };
             log::debug!(backend:% = target, why = broken.error.code(); "request is sent again");
             pool.note_retry();
@@ -59,15 +64,23 @@ pub(super) async fn run(
         }
     };
     let unsent = |target: TargetKind, message: Option<Message>| {
-        message.filter(|_| untouched).map(|message| message::rebuild(target, message))
+        message
+            .filter(|_| untouched)
+            .map(|message| message::rebuild(target, message))
     };
     match pool.open(&target).await {
-        Err(error) => Err(FetchFailure { error, unsent: unsent(target, Some(message)) }),
+        Err(error) => Err(FetchFailure {
+            error,
+            unsent: unsent(target, Some(message)),
+        }),
         Ok(connection) => match exchange(&pool, connection, message, heads).await {
             Ok(answer) => Ok(answer),
             Err(broken) => {
                 let Broken { error, message, .. } = *broken;
-                Err(FetchFailure { error, unsent: unsent(target, message) })
+                Err(FetchFailure {
+                    error,
+                    unsent: unsent(target, message),
+                })
             }
         },
     }
@@ -119,13 +132,21 @@ async fn exchange(
     match result {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             let error = bad_answer(&connection.target, "unexpected 101");
-            Err(Box::new(Broken { error, message: None, answered }))
+            Err(Box::new(Broken {
+                error,
+                message: None,
+                answered,
+            }))
         }
         Ok(response) => Ok(answer::accept(response, connection, pool)),
         Err(mut failed) => {
             let message = failed.take_message();
             let error = diagnose(&failed.into_error(), answered, &connection.target);
-            Err(Box::new(Broken { error, message, answered }))
+            Err(Box::new(Broken {
+                error,
+                message,
+                answered,
+            }))
         }
     }
 }
@@ -163,24 +184,35 @@ async fn pass_on<T>(
 fn diagnose(error: &hyper::Error, answered: bool, target: &TargetKind) -> FetchError {
     // hyper has a question for this only in servers.
     if error.is_parse() && error.to_string() == "message head is too large" {
-        return FetchError::HeadTooLarge { target: target.to_string() };
+        return FetchError::HeadTooLarge {
+            target: target.to_string(),
+        };
     }
     if error.is_user() || error.is_body_write_aborted() {
-        let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        let why = error
+            .source()
+            .map_or_else(|| error.to_string(), ToString::to_string);
         return FetchError::RequestBodyCut { why: cut(&why) };
     }
     if answered && !error.is_canceled() {
         return bad_answer(target, &error.to_string());
     }
-    FetchError::ClosedBeforeAnswer { target: target.to_string() }
+    FetchError::ClosedBeforeAnswer {
+        target: target.to_string(),
+    }
 }
 
 fn bad_answer(target: &TargetKind, why: &str) -> FetchError {
-    FetchError::BadAnswer { target: target.to_string(), why: cut(why) }
+    FetchError::BadAnswer {
+        target: target.to_string(),
+        why: cut(why),
+    }
 }
 
 /// Cuts a text from outside to 100 bytes for an error.
 pub(super) fn cut(text: &str) -> String {
-    let end = (0..=text.len().min(100)).rev().find(|end| text.is_char_boundary(*end));
+    let end = (0..=text.len().min(100))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
 }

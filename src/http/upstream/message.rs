@@ -36,7 +36,13 @@ pub(super) type Message = Request<RequestBody>;
 ///
 /// **Errors**: a path and query that would not reach the wire byte for byte.
 pub(super) fn build(request: BackendRequest) -> Result<(TargetKind, Message), FetchError> {
-    let BackendRequest { target, method, uri, mut headers, body } = request;
+    let BackendRequest {
+        target,
+        method,
+        uri,
+        mut headers,
+        body,
+    } = request;
     let body = RequestBody(match body {
         BackendBody::Stream { body, .. } if body.is_end_stream() => BackendBody::Empty,
         body => body,
@@ -90,7 +96,9 @@ pub(super) fn copy(message: &Message) -> Option<Message> {
 /// Turns a path and query into a request target without copying it.
 fn request_target(uri: String) -> Result<Uri, FetchError> {
     let bytes = Bytes::from(uri);
-    let refuse = || FetchError::BadRequestTarget { uri: cut(&String::from_utf8_lossy(&bytes)) };
+    let refuse = || FetchError::BadRequestTarget {
+        uri: cut(&String::from_utf8_lossy(&bytes)),
+    };
     if !bytes.starts_with(b"/") && bytes != "*" {
         return Err(refuse());
     }
@@ -105,7 +113,10 @@ fn request_target(uri: String) -> Result<Uri, FetchError> {
 fn frame(method: &Method, headers: &mut HeaderMap, body: &BackendBody) {
     let length = match body {
         BackendBody::Full(bytes) => Some(bytes.len() as u64),
-        BackendBody::Stream { length: Some(length), .. } => Some(*length),
+        BackendBody::Stream {
+            length: Some(length),
+            ..
+        } => Some(*length),
         BackendBody::Stream { length: None, .. } => {
             headers.remove(CONTENT_LENGTH);
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -139,7 +150,11 @@ fn host_first(mut headers: HeaderMap, target: &TargetKind) -> HeaderMap {
 /// Names a target the way its own clients would.
 fn default_host(target: &TargetKind) -> Option<HeaderValue> {
     let host = match target {
-        TargetKind::Http { host, port: 80, tls: false } if !host.contains(':') => host.clone(),
+        TargetKind::Http {
+            host,
+            port: 80,
+            tls: false,
+        } if !host.contains(':') => host.clone(),
         other => other.to_string(),
     };
     HeaderValue::try_from(host).ok()
@@ -178,7 +193,10 @@ impl Body for RequestBody {
         match &self.0 {
             BackendBody::Empty => SizeHint::with_exact(0),
             BackendBody::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            BackendBody::Stream { length: Some(length), .. } => SizeHint::with_exact(*length),
+            BackendBody::Stream {
+                length: Some(length),
+                ..
+            } => SizeHint::with_exact(*length),
             BackendBody::Stream { length: None, .. } => SizeHint::default(),
         }
     }

@@ -109,12 +109,19 @@ impl Pool {
     ///
     /// Every fetch does this, at most once a second.
     pub fn sweep(&self, now: Instant) {
-        self.shared.idle.borrow_mut().sweep(now, &self.shared.options);
+        self.shared
+            .idle
+            .borrow_mut()
+            .sweep(now, &self.shared.options);
     }
 
     /// Takes the idle connection to a target that was used last.
     pub(super) fn checkout(&self, target: &TargetKind, now: Instant) -> Option<Connection> {
-        let taken = self.shared.idle.borrow_mut().take(target, now, &self.shared.options)?;
+        let taken = self
+            .shared
+            .idle
+            .borrow_mut()
+            .take(target, now, &self.shared.options)?;
         self.shared.reused.set(self.shared.reused.get() + 1);
         Some(taken)
     }
@@ -176,7 +183,11 @@ struct Idle {
 
 impl Idle {
     fn new(now: Instant) -> Idle {
-        Idle { by_target: HashMap::new(), total: 0, swept: now }
+        Idle {
+            by_target: HashMap::new(),
+            total: 0,
+            swept: now,
+        }
     }
 
     fn take(
@@ -205,10 +216,19 @@ impl Idle {
         if self.total >= options.idle_max {
             self.drop_longest_idle();
         }
-        let resting = self.by_target.entry(Rc::clone(&connection.target)).or_default();
-        resting.push_back(Resting { connection, since: now });
+        let resting = self
+            .by_target
+            .entry(Rc::clone(&connection.target))
+            .or_default();
+        resting.push_back(Resting {
+            connection,
+            since: now,
+        });
         self.total += 1;
-        debug_assert_eq!(self.total, self.by_target.values().map(VecDeque::len).sum::<usize>());
+        debug_assert_eq!(
+            self.total,
+            self.by_target.values().map(VecDeque::len).sum::<usize>()
+        );
     }
 
     fn drop_longest_idle(&mut self) {

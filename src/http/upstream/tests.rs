@@ -36,7 +36,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 fn run(test: impl Future<Output = ()> + 'static) {
     actix_rt::System::new().block_on(async move {
         let test = actix_rt::spawn(test);
-        tokio::time::timeout(LIMIT, test).await.expect("the test ends").expect("it does not panic");
+        tokio::time::timeout(LIMIT, test)
+            .await
+            .expect("the test ends")
+            .expect("it does not panic");
     });
 }
 
@@ -56,7 +59,11 @@ impl Backend {
             let _sender = sender;
             script(listener);
         });
-        Backend { target, thread, done }
+        Backend {
+            target,
+            thread,
+            done,
+        }
     }
 
     /// Plays the same script on each connection.
@@ -72,13 +79,20 @@ impl Backend {
 }
 
 fn target(port: u16) -> TargetKind {
-    TargetKind::Http { host: "127.0.0.1".to_owned(), port, tls: false }
+    TargetKind::Http {
+        host: "127.0.0.1".to_owned(),
+        port,
+        tls: false,
+    }
 }
 
 fn accept(listener: &TcpListener) -> Peer {
     let (stream, _) = listener.accept().expect("a connection");
     stream.set_read_timeout(Some(LIMIT)).expect("a timeout");
-    Peer { stream, unread: Vec::new() }
+    Peer {
+        stream,
+        unread: Vec::new(),
+    }
 }
 
 /// The backend's end of a connection.
@@ -91,7 +105,11 @@ impl Peer {
     /// Reads up to the end of a head, and returns it with its empty line.
     fn head(&mut self) -> String {
         loop {
-            if let Some(end) = self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
+            if let Some(end) = self
+                .unread
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+            {
                 let head = self.unread.drain(..end + 4).collect();
                 return String::from_utf8(head).expect("a text");
             }
@@ -108,7 +126,9 @@ impl Peer {
     }
 
     fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).expect("the proxy reads");
+        self.stream
+            .write_all(bytes.as_ref())
+            .expect("the proxy reads");
     }
 
     /// Waits for a byte or the end.
@@ -140,7 +160,13 @@ fn request(method: Method, target: &TargetKind, body: BackendBody) -> BackendReq
     let mut headers = HeaderMap::new();
     headers.insert(http::header::HOST, HeaderValue::from_static("example.com"));
     let target = target.clone();
-    BackendRequest { target, method, uri: "/".to_owned(), headers, body }
+    BackendRequest {
+        target,
+        method,
+        uri: "/".to_owned(),
+        headers,
+        body,
+    }
 }
 
 fn get(target: &TargetKind) -> BackendRequest {
@@ -148,11 +174,17 @@ fn get(target: &TargetKind) -> BackendRequest {
 }
 
 fn post(target: &TargetKind) -> BackendRequest {
-    request(Method::POST, target, BackendBody::Full(Bytes::from_static(b"hello")))
+    request(
+        Method::POST,
+        target,
+        BackendBody::Full(Bytes::from_static(b"hello")),
+    )
 }
 
 async fn answer(pool: &Pool, request: BackendRequest) -> Result<BackendResponse, FetchError> {
-    pool.fetch(request, None).await.map_err(|failure| failure.error)
+    pool.fetch(request, None)
+        .await
+        .map_err(|failure| failure.error)
 }
 
 /// Fetches, and reads the body to its end.
@@ -190,7 +222,10 @@ enum Then {
 impl Pieces {
     fn stream(pieces: Vec<Bytes>, then: Then, length: Option<u64>) -> BackendBody {
         let pieces = pieces.into_iter().rev().collect();
-        BackendBody::Stream { body: Box::pin(Pieces { pieces, then }), length }
+        BackendBody::Stream {
+            body: Box::pin(Pieces { pieces, then }),
+            length,
+        }
     }
 }
 

@@ -9,7 +9,9 @@ async fn body_of(bytes: &'static str) -> (Option<u64>, io::Result<Vec<u8>>) {
         peer.send(bytes);
     });
     let pool = Pool::new(PoolOptions::default());
-    let answer = answer(&pool, get(&backend.target)).await.expect("an answer");
+    let answer = answer(&pool, get(&backend.target))
+        .await
+        .expect("an answer");
     let length = answer.body.size_hint().exact();
     let body = read(answer.body).await;
     backend.finish().await;
@@ -58,7 +60,9 @@ fn a_body_cut_short_is_an_error() {
         ] {
             let error = body_of(bytes).await.1.expect_err("it was cut");
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{bytes}");
-            let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<FetchError>());
+            let cause = error
+                .get_ref()
+                .and_then(|cause| cause.downcast_ref::<FetchError>());
             assert_eq!(cause.map(FetchError::code), Some("body-cut"), "{bytes}");
         }
     });
@@ -70,15 +74,22 @@ fn answers_that_have_no_body_keep_the_connection_and_their_headers() {
         let backend = Backend::of_connections(1, |_, mut peer| {
             for status in ["200 OK", "204 No Content", "304 Not Modified", "200 OK"] {
                 peer.head();
-                let body = if status.starts_with("204") { "" } else { "Content-Length: 1000\r\n" };
+                let body = if status.starts_with("204") {
+                    ""
+                } else {
+                    "Content-Length: 1000\r\n"
+                };
                 peer.send(format!("HTTP/1.1 {status}\r\n{body}\r\n"));
             }
         });
         let pool = Pool::new(PoolOptions::default());
         let head = |method| request(method, &backend.target, BackendBody::Empty);
-        for (method, status) in
-            [(Method::HEAD, 200), (Method::GET, 204), (Method::GET, 304), (Method::HEAD, 200)]
-        {
+        for (method, status) in [
+            (Method::HEAD, 200),
+            (Method::GET, 204),
+            (Method::GET, 304),
+            (Method::HEAD, 200),
+        ] {
             let answer = answer(&pool, head(method)).await.expect("an answer");
             assert_eq!(answer.status, status);
             assert_eq!(answer.headers.contains_key("content-length"), status != 204);
@@ -93,14 +104,20 @@ fn answers_that_have_no_body_keep_the_connection_and_their_headers() {
 #[test]
 fn dropping_a_body_before_its_end_closes_the_connection() {
     run(async {
-        for head in ["Content-Length: 9", "Transfer-Encoding: chunked", "X: close-delimited"] {
+        for head in [
+            "Content-Length: 9",
+            "Transfer-Encoding: chunked",
+            "X: close-delimited",
+        ] {
             let backend = Backend::of_connections(1, move |_, mut peer| {
                 peer.head();
                 peer.send(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n3\r\nabc"));
                 peer.wait_closed();
             });
             let pool = Pool::new(PoolOptions::default());
-            let mut answer = answer(&pool, get(&backend.target)).await.expect("an answer");
+            let mut answer = answer(&pool, get(&backend.target))
+                .await
+                .expect("an answer");
             assert!(next(&mut answer.body).await.is_some());
             drop(answer);
             backend.finish().await;
@@ -120,7 +137,9 @@ fn a_reader_that_takes_nothing_makes_the_backend_wait() {
             peer.head();
             peer.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n"));
             let body = vec![b'x'; size];
-            peer.stream.set_write_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+            peer.stream
+                .set_write_timeout(Some(Duration::from_millis(300)))
+                .expect("a timeout");
             let mut written = 0;
             while let Ok(count) = peer.stream.write(&body[written..]) {
                 written += count;
@@ -133,7 +152,9 @@ fn a_reader_that_takes_nothing_makes_the_backend_wait() {
             peer.wait_closed();
         });
         let pool = Pool::new(PoolOptions::default());
-        let answer = answer(&pool, get(&backend.target)).await.expect("an answer");
+        let answer = answer(&pool, get(&backend.target))
+            .await
+            .expect("an answer");
         let written = stopped.await.expect("the backend was stopped");
         assert!(written < size / 2, "{written} bytes were taken");
         proceed.send(()).expect("the backend waits");
@@ -159,7 +180,10 @@ fn both_bodies_flow_at_the_same_time() {
         let pieces = (0..50).map(|_| Bytes::from(vec![b'x'; 100_000])).collect();
         let body = Pieces::stream(pieces, Then::End, Some(5_000_000));
         let request = request(Method::POST, &backend.target, body);
-        assert_eq!(whole(&pool, request).await.map(|(_, body)| body.len()), Ok(5_000_000));
+        assert_eq!(
+            whole(&pool, request).await.map(|(_, body)| body.len()),
+            Ok(5_000_000)
+        );
         backend.finish().await;
     });
 }

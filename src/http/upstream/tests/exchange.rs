@@ -14,11 +14,18 @@ fn a_head_is_passed_on_with_its_own_reason() {
             peer.send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
         });
         let pool = Pool::new(PoolOptions::default());
-        let first = answer(&pool, get(&backend.target)).await.expect("an answer");
-        assert_eq!((first.status, first.reason.as_deref()), (200, Some("Fine By Me")));
+        let first = answer(&pool, get(&backend.target))
+            .await
+            .expect("an answer");
+        assert_eq!(
+            (first.status, first.reason.as_deref()),
+            (200, Some("Fine By Me"))
+        );
         let values: Vec<_> = first.headers.get_all("x-a").iter().collect();
         assert_eq!(values, ["1", "2"]);
-        let second = answer(&pool, get(&backend.target)).await.expect("an answer");
+        let second = answer(&pool, get(&backend.target))
+            .await
+            .expect("an answer");
         assert_eq!((second.status, second.reason), (404, None));
         backend.finish().await;
     });
@@ -39,7 +46,9 @@ fn informational_heads_come_before_the_answer_and_never_instead_of_it() {
         let pool = Pool::new(PoolOptions::default());
         let noted = Rc::clone(&seen);
         let listener = Rc::new(move |status: u16, headers: &HeaderMap| {
-            noted.borrow_mut().push((status, headers.get("link").cloned()));
+            noted
+                .borrow_mut()
+                .push((status, headers.get("link").cloned()));
         });
         let answer = pool.fetch(get(&backend.target), Some(listener)).await;
         let answer = answer.ok().expect("an answer");
@@ -47,7 +56,10 @@ fn informational_heads_come_before_the_answer_and_never_instead_of_it() {
         assert_eq!(*seen.borrow(), [(103, Some(link)), (102, None)]);
         assert_eq!(answer.status, 200);
         assert_eq!(read(answer.body).await.expect("a body"), b"ok");
-        assert_eq!(whole(&pool, get(&backend.target)).await, Ok((200, "ok".to_owned())));
+        assert_eq!(
+            whole(&pool, get(&backend.target)).await,
+            Ok((200, "ok".to_owned()))
+        );
         backend.finish().await;
     });
 }
@@ -79,8 +91,14 @@ fn bad_answers_are_told_apart() {
         ("HTTP/1.1 200 OK\r\nA: ", "bad-answer"),
         ("SSH-2.0-OpenSSH\r\n\r\n", "bad-answer"),
         ("HTTP/1.1 200 OK\r\nA b\r\n\r\n", "bad-answer"),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "bad-answer"),
-        ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "bad-answer"),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            "bad-answer",
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+            "bad-answer",
+        ),
         (&many, "head-too-large"),
         (&long, "head-too-large"),
     ];
@@ -93,7 +111,11 @@ fn bad_answers_are_told_apart() {
                 let _written = peer.stream.write_all(sent.as_bytes());
             });
             let pool = Pool::new(PoolOptions::default());
-            let failure = pool.fetch(get(&backend.target), None).await.err().expect("no answer");
+            let failure = pool
+                .fetch(get(&backend.target), None)
+                .await
+                .err()
+                .expect("no answer");
             assert_eq!(failure.error.code(), code, "{}", failure.error);
             assert!(failure.unsent.is_none());
             backend.finish().await;
@@ -107,10 +129,14 @@ fn at_most_256_headers_pass() {
         let backend = Backend::of_connections(1, |_, mut peer| {
             peer.head();
             let headers = "A: b\r\n".repeat(255);
-            peer.send(format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: 0\r\n\r\n"));
+            peer.send(format!(
+                "HTTP/1.1 200 OK\r\n{headers}Content-Length: 0\r\n\r\n"
+            ));
         });
         let pool = Pool::new(PoolOptions::default());
-        let answer = answer(&pool, get(&backend.target)).await.expect("an answer");
+        let answer = answer(&pool, get(&backend.target))
+            .await
+            .expect("an answer");
         assert_eq!(answer.headers.len(), 256);
         backend.finish().await;
     });
@@ -128,11 +154,16 @@ fn a_refused_connection_gives_the_request_back() {
         let failure = pool.fetch(request, None).await.err().expect("no answer");
         assert_eq!(
             failure.error,
-            FetchError::ConnectRefused { target: format!("127.0.0.1:{port}") }
+            FetchError::ConnectRefused {
+                target: format!("127.0.0.1:{port}")
+            }
         );
         assert!(failure.error.before_sending());
         let unsent = failure.unsent.expect("nothing was sent");
-        assert_eq!((unsent.method, unsent.uri.as_str()), (Method::POST, "/a%20b?c"));
+        assert_eq!(
+            (unsent.method, unsent.uri.as_str()),
+            (Method::POST, "/a%20b?c")
+        );
         assert_eq!(unsent.target, target(port));
         assert!(matches!(unsent.body, BackendBody::Full(body) if body == "hello"));
         // The request that came back can go to another target.
@@ -142,7 +173,11 @@ fn a_refused_connection_gives_the_request_back() {
             peer.send(OK);
         });
         let again = post(&backend.target);
-        let again = BackendRequest { uri: unsent.uri, headers: unsent.headers, ..again };
+        let again = BackendRequest {
+            uri: unsent.uri,
+            headers: unsent.headers,
+            ..again
+        };
         assert_eq!(whole(&pool, again).await, Ok((200, "ok".to_owned())));
         backend.finish().await;
     });
@@ -150,17 +185,33 @@ fn a_refused_connection_gives_the_request_back() {
 
 #[test]
 fn targets_that_cannot_be_reached_are_told_apart() {
-    let host = |host: &str| TargetKind::Http { host: host.to_owned(), port: 1, tls: false };
+    let host = |host: &str| TargetKind::Http {
+        host: host.to_owned(),
+        port: 1,
+        tls: false,
+    };
     let table = [
         (host(&"a".repeat(300)), "resolve-failed", true),
-        (TargetKind::Http { host: "a".to_owned(), port: 1, tls: true }, "tls-unsupported", true),
+        (
+            TargetKind::Http {
+                host: "a".to_owned(),
+                port: 1,
+                tls: true,
+            },
+            "tls-unsupported",
+            true,
+        ),
         (TargetKind::Test, "no-address", false),
         (TargetKind::Demo, "no-address", false),
     ];
     run(async move {
         let pool = Pool::new(PoolOptions::default());
         for (target, code, next) in table {
-            let failure = pool.fetch(get(&target), None).await.err().expect("no answer");
+            let failure = pool
+                .fetch(get(&target), None)
+                .await
+                .err()
+                .expect("no answer");
             assert_eq!(failure.error.code(), code, "{}", failure.error);
             assert_eq!(failure.error.before_sending(), next, "{}", failure.error);
             assert!(failure.unsent.is_some());
@@ -172,7 +223,9 @@ fn targets_that_cannot_be_reached_are_told_apart() {
 fn connecting_is_bounded_in_time() {
     run(async {
         let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        socket
+            .bind("127.0.0.1:0".parse().expect("an address"))
+            .expect("a port");
         let listener = socket.listen(1).expect("a listener");
         let address = listener.local_addr().expect("an address");
         // Once its queue is full, a listener that accepts nothing lets connects hang.
@@ -182,9 +235,16 @@ fn connecting_is_bounded_in_time() {
             queued.push(stream);
         }
         let target = target(address.port());
-        let options = PoolOptions { connect_timeout: moment, ..PoolOptions::default() };
+        let options = PoolOptions {
+            connect_timeout: moment,
+            ..PoolOptions::default()
+        };
         let pool = Pool::new(options);
-        let failure = pool.fetch(get(&target), None).await.err().expect("no answer");
+        let failure = pool
+            .fetch(get(&target), None)
+            .await
+            .err()
+            .expect("no answer");
         assert_eq!(failure.error.code(), "connect-timeout");
         assert!(failure.unsent.is_some());
     });
@@ -197,16 +257,24 @@ fn every_address_of_a_name_is_tried() {
             peer.head();
             peer.send(OK);
         });
-        let TargetKind::Http { port, .. } = backend.target else { unreachable!() };
+        let TargetKind::Http { port, .. } = backend.target else {
+            unreachable!()
+        };
         let addresses = ["[::1]", "127.0.0.2", "127.0.0.1"]
             .map(|host| format!("{host}:{port}").parse().expect("an address"));
         let stream = super::super::connect::first_of(addresses, &backend.target).await;
         let stream = stream.expect("the last one accepts");
         assert_eq!(stream.peer_addr().ok(), addresses.last().copied());
         drop(stream);
-        backend.thread.join().expect_err("its connection brought no request");
+        backend
+            .thread
+            .join()
+            .expect_err("its connection brought no request");
         let refused = super::super::connect::first_of(addresses, &TargetKind::Test).await;
-        assert_eq!(refused.err().map(|error| error.code()), Some("connect-refused"));
+        assert_eq!(
+            refused.err().map(|error| error.code()),
+            Some("connect-refused")
+        );
         let none = super::super::connect::first_of([], &TargetKind::Test).await;
         assert_eq!(none.err().map(|error| error.code()), Some("resolve-failed"));
     });
@@ -224,8 +292,16 @@ fn names_and_both_kinds_of_addresses_work() {
                 peer.send(OK);
             });
             let pool = Pool::new(PoolOptions::default());
-            let target = TargetKind::Http { host: host.to_owned(), port, tls: false };
-            assert_eq!(whole(&pool, get(&target)).await, Ok((200, "ok".to_owned())), "{host}");
+            let target = TargetKind::Http {
+                host: host.to_owned(),
+                port,
+                tls: false,
+            };
+            assert_eq!(
+                whole(&pool, get(&target)).await,
+                Ok((200, "ok".to_owned())),
+                "{host}"
+            );
             backend.join().expect("the backend's script holds");
         }
     });
@@ -254,7 +330,11 @@ fn an_early_answer_is_delivered_while_the_body_is_being_sent() {
             let request = request(Method::POST, &backend.target, make(body()));
             let answered = whole(&pool, request).await;
             assert_eq!(answered, Ok((413, "big".to_owned())));
-            assert_eq!(pool.counts().idle_current, 0, "the body was not sent to its end");
+            assert_eq!(
+                pool.counts().idle_current,
+                0,
+                "the body was not sent to its end"
+            );
             delivered.send(()).expect("the backend waits");
             backend.finish().await;
         });

@@ -16,7 +16,11 @@ fn answering(answer: &'static str, connections: usize) -> Backend {
                 let mut peer = accept(&listener);
                 scope.spawn(move || {
                     while peer.has_more() {
-                        let body = if peer.head().starts_with("POST") { 5 } else { 0 };
+                        let body = if peer.head().starts_with("POST") {
+                            5
+                        } else {
+                            0
+                        };
                         peer.bytes(body);
                         peer.send(answer);
                     }
@@ -29,9 +33,10 @@ fn answering(answer: &'static str, connections: usize) -> Backend {
 #[test]
 fn a_connection_is_used_again() {
     run(async {
-        for answer in
-            [OK, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"]
-        {
+        for answer in [
+            OK,
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        ] {
             let backend = answering(answer, 1);
             let pool = Pool::new(PoolOptions::default());
             for request in [get, post, get, post] {
@@ -72,7 +77,9 @@ fn a_backend_that_closes_after_each_answer_without_saying_so_fails_no_get() {
     run(async {
         let rounds = 200;
         let backend = Backend::new(move |listener| {
-            listener.set_nonblocking(false).expect("a blocking listener");
+            listener
+                .set_nonblocking(false)
+                .expect("a blocking listener");
             for _ in 0..rounds {
                 let mut peer = accept(&listener);
                 peer.head();
@@ -81,7 +88,11 @@ fn a_backend_that_closes_after_each_answer_without_saying_so_fails_no_get() {
         });
         let pool = Pool::new(PoolOptions::default());
         for round in 0..rounds {
-            assert_eq!(whole(&pool, get(&backend.target)).await, ok(), "round {round}");
+            assert_eq!(
+                whole(&pool, get(&backend.target)).await,
+                ok(),
+                "round {round}"
+            );
         }
         backend.finish().await;
     });
@@ -112,15 +123,25 @@ fn a_message_is_sent_again_only_where_that_is_safe() {
                     peer.send(OK);
                     // The second request is read, and never answered.
                     let head = peer.head();
-                    peer.bytes(if head.contains("Content-Length: 5") { 5 } else { 0 });
+                    peer.bytes(if head.contains("Content-Length: 5") {
+                        5
+                    } else {
+                        0
+                    });
                 } else {
-                    peer.bytes(if head.contains("Content-Length: 5") { 5 } else { 0 });
+                    peer.bytes(if head.contains("Content-Length: 5") {
+                        5
+                    } else {
+                        0
+                    });
                     peer.send("HTTP/1.1 204 No Content\r\n\r\n");
                 }
             });
             let pool = Pool::new(PoolOptions::default());
             assert_eq!(whole(&pool, get(&backend.target)).await, ok());
-            let second = pool.fetch(request(method, &backend.target, body), None).await;
+            let second = pool
+                .fetch(request(method, &backend.target, body), None)
+                .await;
             match second {
                 Ok(answer) => assert!(again && answer.status == 204, "{shown}"),
                 Err(failure) => {
@@ -162,7 +183,10 @@ fn a_fresh_connection_gets_one_attempt() {
         });
         let pool = Pool::new(PoolOptions::default());
         let error = whole(&pool, get(&backend.target)).await.err();
-        assert_eq!(error.map(|error| error.code()), Some("closed-before-answer"));
+        assert_eq!(
+            error.map(|error| error.code()),
+            Some("closed-before-answer")
+        );
         assert_eq!(pool.counts().retried_total, 0);
         backend.finish().await;
     });
@@ -171,7 +195,10 @@ fn a_fresh_connection_gets_one_attempt() {
 #[test]
 fn a_post_survives_an_idle_connection_that_was_closed() {
     run(async {
-        for last_words in ["", "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"] {
+        for last_words in [
+            "",
+            "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n",
+        ] {
             let (close, asked) = mpsc::channel::<()>();
             let (closed, is_closed) = mpsc::channel::<()>();
             let backend = Backend::of_connections(2, move |index, mut peer| {
@@ -202,10 +229,15 @@ fn idle_connections_are_bounded_in_number_age_and_idleness() {
     run(async {
         let first = answering(OK, 2);
         let second = answering(OK, 1);
-        let options = PoolOptions { idle_max: 2, ..PoolOptions::default() };
+        let options = PoolOptions {
+            idle_max: 2,
+            ..PoolOptions::default()
+        };
         let pool = Pool::new(options);
-        let (one, two) =
-            tokio::join!(answer(&pool, get(&first.target)), answer(&pool, get(&first.target)));
+        let (one, two) = tokio::join!(
+            answer(&pool, get(&first.target)),
+            answer(&pool, get(&first.target))
+        );
         for answer in [one, two] {
             read(answer.expect("an answer").body).await.expect("a body");
         }
@@ -229,18 +261,30 @@ fn idle_connections_are_bounded_in_number_age_and_idleness() {
 fn a_pool_may_keep_nothing() {
     run(async {
         for options in [
-            PoolOptions { idle_max: 0, ..PoolOptions::default() },
-            PoolOptions { age_limit: Duration::ZERO, ..PoolOptions::default() },
+            PoolOptions {
+                idle_max: 0,
+                ..PoolOptions::default()
+            },
+            PoolOptions {
+                age_limit: Duration::ZERO,
+                ..PoolOptions::default()
+            },
         ] {
             let backend = answering(OK, 2);
             let pool = Pool::new(options);
             assert_eq!(whole(&pool, get(&backend.target)).await, ok());
             assert_eq!(whole(&pool, get(&backend.target)).await, ok());
-            assert_eq!((pool.counts().opened_total, pool.counts().idle_current), (2, 0));
+            assert_eq!(
+                (pool.counts().opened_total, pool.counts().idle_current),
+                (2, 0)
+            );
             backend.finish().await;
         }
         let backend = answering(OK, 2);
-        let pool = Pool::new(PoolOptions { idle_limit: Duration::ZERO, ..PoolOptions::default() });
+        let pool = Pool::new(PoolOptions {
+            idle_limit: Duration::ZERO,
+            ..PoolOptions::default()
+        });
         assert_eq!(whole(&pool, get(&backend.target)).await, ok());
         assert_eq!(whole(&pool, get(&backend.target)).await, ok());
         assert_eq!(pool.counts().opened_total, 2);

@@ -34,9 +34,17 @@ fn a_request_target_reaches_the_wire_byte_for_byte() {
         "/\"{}|^'ö?`{}|^'ö",
         "*",
     ] {
-        let wire =
-            on_the_wire(move |target| BackendRequest { uri: uri.to_owned(), ..get(target) }, 0);
-        assert!(wire.starts_with(&format!("GET {uri} HTTP/1.1\r\n")), "{wire}");
+        let wire = on_the_wire(
+            move |target| BackendRequest {
+                uri: uri.to_owned(),
+                ..get(target)
+            },
+            0,
+        );
+        assert!(
+            wire.starts_with(&format!("GET {uri} HTTP/1.1\r\n")),
+            "{wire}"
+        );
     }
 }
 
@@ -44,12 +52,29 @@ fn a_request_target_reaches_the_wire_byte_for_byte() {
 fn a_request_target_that_cannot_be_sent_is_refused() {
     run(async {
         let pool = Pool::new(PoolOptions::default());
-        for uri in
-            ["", "a", "?a", "/a b", "/<a>", "/`", "/?\"", "/a#b", "/a\r\nb", "http://example.com/"]
-        {
-            let request = BackendRequest { uri: uri.to_owned(), ..get(&target(1)) };
+        for uri in [
+            "",
+            "a",
+            "?a",
+            "/a b",
+            "/<a>",
+            "/`",
+            "/?\"",
+            "/a#b",
+            "/a\r\nb",
+            "http://example.com/",
+        ] {
+            let request = BackendRequest {
+                uri: uri.to_owned(),
+                ..get(&target(1))
+            };
             let error = answer(&pool, request).await.err();
-            assert_eq!(error, Some(FetchError::BadRequestTarget { uri: uri.to_owned() }));
+            assert_eq!(
+                error,
+                Some(FetchError::BadRequestTarget {
+                    uri: uri.to_owned()
+                })
+            );
         }
     });
 }
@@ -59,10 +84,18 @@ fn host_comes_first_and_names_are_title_case() {
     let make = |target: &TargetKind| {
         let mut request = get(target);
         request.headers.clear();
-        request.headers.insert("x-one", HeaderValue::from_static("1"));
-        request.headers.append("x-one", HeaderValue::from_static("2"));
-        request.headers.insert("accept", HeaderValue::from_static("*/*"));
-        request.headers.insert("host", HeaderValue::from_static("example.com"));
+        request
+            .headers
+            .insert("x-one", HeaderValue::from_static("1"));
+        request
+            .headers
+            .append("x-one", HeaderValue::from_static("2"));
+        request
+            .headers
+            .insert("accept", HeaderValue::from_static("*/*"));
+        request
+            .headers
+            .insert("host", HeaderValue::from_static("example.com"));
         request
     };
     let expected =
@@ -72,8 +105,17 @@ fn host_comes_first_and_names_are_title_case() {
 
 #[test]
 fn a_request_without_host_gets_the_targets() {
-    let wire = on_the_wire(|target| BackendRequest { headers: HeaderMap::new(), ..get(target) }, 0);
-    assert!(wire.starts_with("GET / HTTP/1.1\r\nHost: 127.0.0.1:"), "{wire}");
+    let wire = on_the_wire(
+        |target| BackendRequest {
+            headers: HeaderMap::new(),
+            ..get(target)
+        },
+        0,
+    );
+    assert!(
+        wire.starts_with("GET / HTTP/1.1\r\nHost: 127.0.0.1:"),
+        "{wire}"
+    );
 }
 
 #[test]
@@ -105,8 +147,12 @@ fn framing_follows_from_the_body_alone() {
         let shown = method.clone();
         let make = move |target: &TargetKind| {
             let mut request = request(method, target, body());
-            request.headers.insert("transfer-encoding", HeaderValue::from_static("gzip"));
-            request.headers.insert("content-length", HeaderValue::from_static("999"));
+            request
+                .headers
+                .insert("transfer-encoding", HeaderValue::from_static("gzip"));
+            request
+                .headers
+                .insert("content-length", HeaderValue::from_static("999"));
             request
         };
         let wire = on_the_wire(make, body_bytes);
@@ -127,10 +173,16 @@ fn a_failing_request_body_is_the_clients_fault() {
             let backend = Backend::of_connections(1, |_, mut peer| peer.wait_closed());
             let pool = Pool::new(PoolOptions::default());
             let body = Pieces::stream(vec!["hello".into()], then, length);
-            let failed = pool.fetch(request(Method::POST, &backend.target, body), None).await;
+            let failed = pool
+                .fetch(request(Method::POST, &backend.target, body), None)
+                .await;
             let failure = failed.err().expect("no answer");
             assert_eq!(failure.error.code(), "request-body-cut");
-            assert!(failure.error.to_string().contains(expected), "{}", failure.error);
+            assert!(
+                failure.error.to_string().contains(expected),
+                "{}",
+                failure.error
+            );
             assert!(failure.unsent.is_none());
             backend.finish().await;
         }

@@ -1,0 +1,291 @@
+//! The broker: a cheap handle to everything that runs, one for each P-8 in a process.
+//!
+//! It starts the handler and control arbiters and hands out each thread's [`Edge`]. No global state:
+//! brokers in one process know nothing of each other. The http floor adds `hold`.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    rc::Rc,
+    sync::{
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex,
+    },
+    time::Duration,
+};
+
+use actix::prelude::*;
+use actix_rt::Arbiter;
+use tokio::sync::oneshot;
+
+use super::{
+    edge::{CrashRecords, Edge},
+    messages::{Drain, PublishFailure, TakeSnapshot},
+    meter::{Hubs, Meter},
+    publisher::{HandlerOptions, Handlers, Publisher},
+    supervisor::supervise,
+};
+use crate::{
+    engine::{forward::ForwardOptions, outbox::OutboxLimits, rate::Rate, route::RouteTable},
+    grip::publish::Item,
+    stats::snapshot::Snapshot,
+};
+
+/// What a broker is started with.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BrokerOptions {
+    /// Threads that channels and publishers live on; at least 1.
+    pub arbiters: usize,
+    /// Bounds of channels.
+    pub handler: HandlerOptions,
+    /// Bounds of sessions; a route's `slow_client` replaces the policy.
+    pub outbox: OutboxLimits,
+    /// Most channels that one hold may ask for.
+    pub subscriptions_max: usize,
+    /// Which backend a request goes to.
+    pub routes: Arc<RouteTable>,
+    /// How requests reach backends.
+    pub backend: Arc<BackendOptions>,
+    /// The longest body of a publish, in bytes.
+    pub control_body_max: usize,
+    /// TCP settings of parked clients.
+    pub tcp: TcpOptions,
+}
+
+/// How requests reach backends.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BackendOptions {
+    /// Header edits and signing.
+    pub forward: ForwardOptions,
+    /// Error bodies explain themselves on every route.
+    pub debug: bool,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Longest wait for a response head.
+    pub response_timeout: Duration,
+    /// Idle connections kept by one worker.
+    pub pool_idle_max: usize,
+    /// How long a connection may be idle.
+    pub pool_idle: Duration,
+    /// How long a connection is used at most.
+    pub pool_age: Duration,
+}
+
+/// TCP settings of parked clients.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TcpOptions {
+    /// Idle time after which the kernel probes the client.
+    pub keepalive: Duration,
+    /// How long sent bytes may stay unacknowledged.
+    pub user_timeout: Duration,
+}
+
+impl Default for TcpOptions {
+    fn default() -> Self {
+        Self {
+            keepalive: Duration::from_secs(60),
+            user_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for BackendOptions {
+    fn default() -> Self {
+        Self {
+            forward: ForwardOptions::default(),
+            debug: false,
+            connect_timeout: Duration::from_secs(10),
+            response_timeout: Duration::from_secs(1_800),
+            pool_idle_max: 256,
+            pool_idle: Duration::from_secs(55),
+            pool_age: Duration::from_secs(3_600),
+        }
+    }
+}
+
+impl Default for BrokerOptions {
+    fn default() -> Self {
+        Self {
+            arbiters: 1,
+            handler: HandlerOptions::default(),
+            outbox: OutboxLimits::default(),
+            subscriptions_max: 20,
+            routes: Arc::default(),
+            backend: Arc::default(),
+            control_body_max: 1_000_000,
+            tcp: TcpOptions::default(),
+        }
+    }
+}
+
+impl BrokerOptions {
+    /// Sets the routes.
+    pub fn routes(mut self, routes: RouteTable) -> Self {
+        self.routes = Arc::new(routes);
+        self
+    }
+}
+
+/// What everybody together may publish through the demo.
+const DEMO_PUBLISHES_PER_SEC: u32 = 5;
+
+static BROKERS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The edges of this thread, by broker.
+    static EDGES: RefCell<HashMap<u64, Rc<Edge>>> = RefCell::default();
+}
+
+/// A handle to a running P-8; clones are the same broker.
+#[derive(Clone)]
+pub struct Broker(Arc<Inner>);
+
+struct Inner {
+    id: u64,
+    options: BrokerOptions,
+    handlers: Handlers,
+    hubs: Hubs,
+    crashes: CrashRecords,
+    meter: Addr<Meter>,
+    arbiters: Vec<Arbiter>,
+    next_hub: AtomicU64,
+    connections: AtomicUsize,
+    demo_rate: Mutex<Rate>,
+}
+
+/// Why a broker could not start.
+#[derive(Debug, thiserror::Error)]
+#[error("a handler thread ended before it had started")]
+pub struct BrokerError;
+
+impl Broker {
+    /// Starts the handler and control threads of a broker.
+    ///
+    /// Must be called within an actix system.
+    pub async fn start(options: BrokerOptions) -> Result<Self, BrokerError> {
+        let crashes = CrashRecords::default();
+        let mut arbiters = Vec::new();
+        let mut publishers = Vec::new();
+        for _ in 0..options.arbiters.max(1) {
+            let arbiter = Arbiter::new();
+            let (handler, crashes) = (options.handler, crashes.clone());
+            let start = move || Publisher::start(handler, crashes.publisher, crashes.channel);
+            publishers.push(started_on(&arbiter, start).await?);
+            arbiters.push(arbiter);
+        }
+        let handlers = Handlers::new(publishers);
+        let hubs = Hubs::default();
+        let control = Arbiter::new();
+        let parts = (hubs.clone(), handlers.clone(), crashes.clone());
+        let meter = started_on(&control, move || {
+            let record = parts.2.meter.clone();
+            supervise(record, |_| Meter::new(parts.0, parts.1, parts.2))
+        })
+        .await?;
+        arbiters.push(control);
+        Ok(Self(Arc::new(Inner {
+            id: BROKERS.fetch_add(1, Ordering::Relaxed),
+            options,
+            handlers,
+            hubs,
+            crashes,
+            meter,
+            arbiters,
+            next_hub: AtomicU64::new(0),
+            connections: AtomicUsize::new(0),
+            demo_rate: Mutex::new(Rate::new(DEMO_PUBLISHES_PER_SEC)),
+        })))
+    }
+
+    /// Returns what the broker was started with.
+    pub fn options(&self) -> &BrokerOptions {
+        &self.0.options
+    }
+
+    /// Publishes an item; returns when the last delivery is queued.
+    ///
+    /// **Errors**: a channel's queue is full (nothing was taken), or a crash on the way.
+    pub async fn publish(&self, item: Item) -> Result<(), PublishFailure> {
+        self.publish_all(vec![item]).await
+    }
+
+    /// Publishes items in order; all or, if a queue is full, none.
+    pub async fn publish_all(&self, items: Vec<Item>) -> Result<(), PublishFailure> {
+        self.0.handlers.publish(items).await
+    }
+
+    /// Returns everything the broker knows about itself.
+    pub async fn stats(&self) -> Snapshot {
+        self.0.meter.send(TakeSnapshot).await.unwrap_or_default()
+    }
+
+    /// Ends every held session in good order.
+    pub async fn drain(&self) {
+        for hub in self.0.hubs.all() {
+            let _ = hub.send(Drain).await;
+        }
+    }
+
+    /// Ends the broker's own threads; its handles then refuse everything.
+    pub fn stop(&self) {
+        self.0.stop_arbiters();
+    }
+
+    /// Returns the broker's part on this thread, starting it on first use.
+    ///
+    /// Must be called on a thread that runs an actix arbiter or server worker.
+    pub fn edge(&self) -> Rc<Edge> {
+        EDGES.with_borrow_mut(|edges| {
+            edges
+                .entry(self.0.id)
+                .or_insert_with(|| self.new_edge())
+                .clone()
+        })
+    }
+
+    /// Returns how many client connections there are; the listener keeps count.
+    pub fn connections(&self) -> &AtomicUsize {
+        &self.0.connections
+    }
+
+    /// Takes one of the demo's publishes, if there is one left in this second.
+    pub fn take_demo_publish(&self) -> bool {
+        let now = actix::clock::Instant::now().into_std();
+        self.0.demo_rate.lock().is_ok_and(|mut rate| rate.take(now))
+    }
+
+    fn new_edge(&self) -> Rc<Edge> {
+        let id = self.0.next_hub.fetch_add(1, Ordering::Relaxed);
+        let edge = Edge::start(id, self.0.handlers.clone(), self.0.crashes.clone());
+        self.0.hubs.enter(edge.hub().clone());
+        edge
+    }
+}
+
+impl Inner {
+    /// Tells every arbiter to stop; one that has stopped already needs no telling.
+    fn stop_arbiters(&self) {
+        for arbiter in &self.arbiters {
+            let _ = arbiter.stop();
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop_arbiters();
+    }
+}
+
+/// Runs `start` on an arbiter and returns what it made.
+async fn started_on<T: Send + 'static>(
+    arbiter: &Arbiter,
+    start: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, BrokerError> {
+    let (made, result) = oneshot::channel();
+    arbiter.spawn_fn(move || drop(made.send(start())));
+    result.await.map_err(|_| BrokerError)
+}

@@ -1,0 +1,243 @@
+//! One broker's part on one worker thread: its hub, its tables, and how sessions reach them.
+//!
+//! Created on the first use of a broker on a thread; nothing here crosses threads.
+
+use std::{cell::RefCell, rc::Rc, time::Instant};
+
+use actix::prelude::*;
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::{
+    flusher,
+    hub::Hub,
+    messages::{Depth, Join, Leave},
+    ports::Outlet,
+    publisher::Handlers,
+    store::HubStore,
+    supervisor::{supervise, CrashRecord},
+};
+use crate::{engine::fan_out::SessionKey, stats::counters::Counters};
+
+/// The kinds of actors whose crashes a broker records.
+#[derive(Clone, Debug)]
+pub struct CrashRecords {
+    /// Hubs.
+    pub hub: std::sync::Arc<CrashRecord>,
+    /// Channels.
+    pub channel: std::sync::Arc<CrashRecord>,
+    /// Publishers.
+    pub publisher: std::sync::Arc<CrashRecord>,
+    /// Sessions.
+    pub session: std::sync::Arc<CrashRecord>,
+    /// Upstreams.
+    pub upstream: std::sync::Arc<CrashRecord>,
+    /// Meters.
+    pub meter: std::sync::Arc<CrashRecord>,
+}
+
+impl Default for CrashRecords {
+    fn default() -> Self {
+        Self {
+            hub: CrashRecord::new("hub"),
+            channel: CrashRecord::new("channel"),
+            publisher: CrashRecord::new("publisher"),
+            session: CrashRecord::new("session"),
+            upstream: CrashRecord::new("upstream"),
+            meter: CrashRecord::new("meter"),
+        }
+    }
+}
+
+impl CrashRecords {
+    /// Returns every record.
+    pub fn all(&self) -> [&CrashRecord; 6] {
+        [
+            &self.hub,
+            &self.channel,
+            &self.publisher,
+            &self.session,
+            &self.upstream,
+            &self.meter,
+        ]
+    }
+}
+
+/// Rings when a worker's flusher or timer has something to do.
+#[derive(Debug, Default)]
+pub struct Bells {
+    /// An outbox is dirty.
+    pub flush: Notify,
+    /// The earliest deadline changed.
+    pub timer: Notify,
+}
+
+/// A broker on one worker thread.
+pub struct Edge {
+    hub: Addr<Hub>,
+    store: Rc<RefCell<HubStore>>,
+    bells: Rc<Bells>,
+    counters: Rc<Counters>,
+    crashes: CrashRecords,
+    session_mailbox: Depth,
+    tasks: [actix_rt::task::JoinHandle<()>; 2],
+}
+
+/// Why a session could not be subscribed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JoinError {
+    /// The worker's hub is crashing over and over.
+    #[error("the worker's hub does not answer")]
+    HubUnavailable,
+    /// A channel did not acknowledge.
+    #[error("a channel did not acknowledge the subscription")]
+    ChannelUnavailable,
+}
+
+impl Edge {
+    /// Starts the hub, flusher and timer of a broker on this thread.
+    pub fn start(id: u64, handlers: Handlers, crashes: CrashRecords) -> Rc<Self> {
+        let counters = Rc::new(Counters::default());
+        let store = Rc::new(RefCell::new(HubStore::new(counters.clone())));
+        let bells = Rc::new(Bells::default());
+        let hub = supervise(crashes.hub.clone(), |context| {
+            Hub::new(
+                id,
+                context,
+                (store.clone(), bells.clone(), counters.clone()),
+                handlers,
+            )
+        });
+        let tasks = [
+            actix_rt::spawn(flusher::flush(store.clone(), bells.clone())),
+            actix_rt::spawn(flusher::keep_time(store.clone(), bells.clone())),
+        ];
+        let session_mailbox = store.borrow().session_mailbox.clone();
+        Rc::new(Self {
+            hub,
+            store,
+            bells,
+            counters,
+            crashes,
+            session_mailbox,
+            tasks,
+        })
+    }
+
+    /// Returns this thread's counters.
+    pub fn counters(&self) -> &Rc<Counters> {
+        &self.counters
+    }
+
+    /// Returns the hub's address.
+    pub fn hub(&self) -> &Addr<Hub> {
+        &self.hub
+    }
+
+    /// Returns the broker's crash records.
+    pub fn crashes(&self) -> &CrashRecords {
+        &self.crashes
+    }
+
+    /// Returns the count of messages on their way to sessions.
+    pub fn session_mailbox(&self) -> &Depth {
+        &self.session_mailbox
+    }
+
+    /// Subscribes a session; returns when every channel has acknowledged.
+    ///
+    /// Dropping the future, or the membership, unsubscribes.
+    pub async fn join(self: &Rc<Self>, join: Join) -> Result<Membership, JoinError> {
+        let joined = self
+            .hub
+            .send(join)
+            .await
+            .map_err(|_| JoinError::HubUnavailable)?;
+        let membership = Membership {
+            edge: self.clone(),
+            key: joined.key,
+        };
+        if let Some(ready) = joined.ready {
+            ready.await.map_err(|_| JoinError::ChannelUnavailable)?;
+        }
+        Ok(membership)
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(|task| task.abort());
+    }
+}
+
+/// A session's place in its worker's tables; dropping it unsubscribes.
+pub struct Membership {
+    edge: Rc<Edge>,
+    key: SessionKey,
+}
+
+impl Membership {
+    /// Returns the session's name on this worker.
+    pub fn key(&self) -> SessionKey {
+        self.key
+    }
+
+    /// Returns the worker.
+    pub fn edge(&self) -> &Rc<Edge> {
+        &self.edge
+    }
+
+    /// Gives the session its way out, and what goes before everything that arrived meanwhile.
+    pub fn begin(&self, outlet: Rc<dyn Outlet>, head: Bytes) {
+        self.edge.store.borrow_mut().begin(self.key, outlet, head);
+        self.edge.bells.flush.notify_one();
+    }
+
+    /// Appends content to the stream, framed as its client needs it.
+    pub fn append_content(&self, content: Bytes) {
+        self.edge
+            .store
+            .borrow_mut()
+            .append_content(self.key, content);
+        self.edge.bells.flush.notify_one();
+    }
+
+    /// Appends the last bytes of the response.
+    pub fn finish(&self, bytes: Bytes) {
+        self.edge.store.borrow_mut().finish(self.key, bytes);
+        self.edge.bells.flush.notify_one();
+    }
+
+    /// The client takes bytes again.
+    pub fn writable(&self) {
+        self.edge.store.borrow_mut().mark_dirty(self.key);
+        self.edge.bells.flush.notify_one();
+    }
+
+    /// Asks to be woken.
+    pub fn wake_at(&self, deadline: Option<Instant>) {
+        if self
+            .edge
+            .store
+            .borrow_mut()
+            .set_deadline(self.key, deadline)
+        {
+            self.edge.bells.timer.notify_one();
+        }
+    }
+
+    /// Returns when something was last written to the client.
+    pub fn last_sent(&self) -> Option<Instant> {
+        self.edge.store.borrow().last_sent(self.key)
+    }
+}
+
+impl Drop for Membership {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one for each session; losing it would leak it"
+    )]
+    fn drop(&mut self) {
+        self.edge.hub.do_send(Leave(self.key));
+    }
+}

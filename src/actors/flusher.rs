@@ -1,0 +1,35 @@
+//! A worker's two standing tasks: one writes dirty outboxes in slices, one wakes sessions on time.
+
+use std::{cell::RefCell, rc::Rc};
+
+use super::{edge::Bells, store::HubStore};
+
+/// Sessions written to between two looks at the rest of the worker's work.
+const FLUSH_SLICE: usize = 64;
+
+/// Writes dirty outboxes, a slice at a time, for as long as the worker lives.
+pub async fn flush(store: Rc<RefCell<HubStore>>, bells: Rc<Bells>) {
+    loop {
+        bells.flush.notified().await;
+        while store.borrow_mut().flush_slice(FLUSH_SLICE) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Wakes sessions whose time has come, for as long as the worker lives.
+pub async fn keep_time(store: Rc<RefCell<HubStore>>, bells: Rc<Bells>) {
+    loop {
+        let next = store.borrow().next_deadline();
+        let changed = bells.timer.notified();
+        match next {
+            None => changed.await,
+            Some(at) => {
+                let _ = tokio::time::timeout_at(at.into(), changed).await;
+            }
+        }
+        store
+            .borrow_mut()
+            .wake_due(actix::clock::Instant::now().into_std());
+    }
+}

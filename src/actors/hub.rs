@@ -1,0 +1,225 @@
+//! The hub: one per worker. It knows which local sessions are on which channel, and fans items out.
+//!
+//! Its tables live beside it in `store`; after a panic it goes on behind the session it was serving.
+//! A fan-out is cut into slices, so that the worker's other work never waits long for it.
+
+use std::{cell::RefCell, rc::Rc};
+
+use actix::prelude::*;
+
+use super::{
+    edge::Bells,
+    messages::{
+        Depth, Drain, FromChannel, HubLink, Join, Joined, Leave, Subscribe, TakeWorkerSnapshot,
+        Unsubscribe,
+    },
+    publisher::Handlers,
+    store::{ChannelChange, HubStore},
+};
+use crate::stats::{counters::Counters, snapshot::WorkerSnapshot};
+
+/// Messages a hub's mailbox takes before channels have to wait.
+const MAILBOX: usize = 1_024;
+
+/// What lives beside a hub.
+pub type Beside = (Rc<RefCell<HubStore>>, Rc<Bells>, Rc<Counters>);
+
+/// The hub of one broker on one worker.
+pub struct Hub {
+    link: HubLink,
+    store: Rc<RefCell<HubStore>>,
+    bells: Rc<Bells>,
+    counters: Rc<Counters>,
+    handlers: Handlers,
+}
+
+impl Hub {
+    /// Makes the hub of a worker.
+    pub fn new(
+        id: u64,
+        context: &mut Context<Self>,
+        (store, bells, counters): Beside,
+        handlers: Handlers,
+    ) -> Self {
+        context.set_mailbox_capacity(MAILBOX);
+        let recipient = context.address().recipient();
+        let link = HubLink {
+            id,
+            recipient,
+            waiting: Depth::default(),
+        };
+        Self {
+            link,
+            store,
+            bells,
+            counters,
+            handlers,
+        }
+    }
+
+    /// Fans the item in flight out: a first slice now, further ones between the worker's other work.
+    fn fan_out(&self, context: &mut Context<Self>) {
+        let is_waiting = self.store.borrow_mut().serve_slice();
+        self.bells.flush.notify_one();
+        if is_waiting {
+            let (store, bells) = (self.store.clone(), self.bells.clone());
+            let slices = async move {
+                loop {
+                    tokio::task::yield_now().await;
+                    let is_waiting = store.borrow_mut().serve_slice();
+                    bells.flush.notify_one();
+                    if !is_waiting {
+                        break;
+                    }
+                }
+            };
+            context.wait(slices.into_actor(self));
+        }
+    }
+
+    fn subscribe(
+        &self,
+        ChannelChange {
+            channel,
+            generation,
+        }: ChannelChange,
+    ) {
+        let hub = self.link.clone();
+        self.handlers.subscribe(Subscribe {
+            channel,
+            hub,
+            generation,
+            waiting: None,
+        });
+    }
+
+    fn unsubscribe(
+        &self,
+        ChannelChange {
+            channel,
+            generation,
+        }: ChannelChange,
+    ) {
+        let hub_id = self.link.id;
+        self.handlers.unsubscribe(Unsubscribe {
+            channel,
+            hub_id,
+            generation,
+            waiting: None,
+        });
+    }
+}
+
+impl Actor for Hub {
+    type Context = Context<Self>;
+}
+
+impl Supervised for Hub {
+    /// Names the item whose delivery crashed, and serves those who still wait for it.
+    fn restarting(&mut self, context: &mut Self::Context) {
+        if let Some(encoded) = self.store.borrow().item_in_flight() {
+            let id = encoded.item.id.as_ref().map_or("", |id| id.as_str());
+            log::error!(target: "p8::supervisor", channel = encoded.item.channel.as_str(), id;
+                "the delivery of this item crashed the hub; one session did not get it");
+            self.counters
+                .drop_items(crate::stats::counters::Dropped::Panic, 1);
+        }
+        context.set_mailbox_capacity(MAILBOX);
+        let (store, bells) = (self.store.clone(), self.bells.clone());
+        let rest = async move {
+            while store.borrow_mut().serve_slice() {
+                bells.flush.notify_one();
+                tokio::task::yield_now().await;
+            }
+            bells.flush.notify_one();
+        };
+        context.wait(rest.into_actor(self));
+    }
+}
+
+impl Handler<FromChannel> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, message: FromChannel, context: &mut Self::Context) {
+        self.link.waiting.subtract();
+        match message {
+            FromChannel::Subscribed {
+                channel,
+                generation,
+                epoch,
+                next,
+            } => {
+                self.store
+                    .borrow_mut()
+                    .acknowledge(&channel, generation, epoch, next);
+            }
+            FromChannel::Deliver {
+                channel,
+                epoch,
+                sequence,
+                encoded,
+            } => {
+                let place = (epoch, sequence);
+                let begun = self
+                    .store
+                    .borrow_mut()
+                    .begin_delivery(&channel, place, encoded);
+                if begun {
+                    self.fan_out(context);
+                }
+            }
+        }
+    }
+}
+
+impl Handler<Join> for Hub {
+    type Result = MessageResult<Join>;
+
+    fn handle(&mut self, join: Join, _: &mut Self::Context) -> Self::Result {
+        let mut changes = Vec::new();
+        let joined: Joined = self
+            .store
+            .borrow_mut()
+            .join(join, |change| changes.push(change));
+        changes
+            .into_iter()
+            .for_each(|change| self.subscribe(change));
+        MessageResult(joined)
+    }
+}
+
+impl Handler<Leave> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Leave(key): Leave, _: &mut Self::Context) {
+        let mut changes = Vec::new();
+        self.store
+            .borrow_mut()
+            .leave(key, |change| changes.push(change));
+        changes
+            .into_iter()
+            .for_each(|change| self.unsubscribe(change));
+    }
+}
+
+impl Handler<Drain> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
+        self.store.borrow_mut().drain();
+    }
+}
+
+impl Handler<TakeWorkerSnapshot> for Hub {
+    type Result = MessageResult<TakeWorkerSnapshot>;
+
+    fn handle(&mut self, _: TakeWorkerSnapshot, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.borrow();
+        MessageResult(WorkerSnapshot {
+            readings: self.counters.read(),
+            hub_mailbox: self.link.waiting.get() as u64,
+            session_mailbox: store.session_mailbox.get() as u64,
+            channels: store.channels(),
+        })
+    }
+}

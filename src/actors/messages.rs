@@ -1,0 +1,318 @@
+//! Every message between actors: who sends it to whom, what comes back, and what a refusal means.
+//!
+//! ```text
+//!  proxy ──Join, Leave──▶ Hub ──Subscribe, Unsubscribe──▶ Publisher ──▶ Channel
+//!  Session ◀──ToSession── Hub ◀──FromChannel (Subscribed, Deliver)────── Channel
+//!  control ──Publish──▶ Publisher ──Accept──▶ Channel ──ChannelEmptied──▶ Publisher
+//!  Meter ──TakeSnapshot──▶ Hub, Publisher        server ──Drain──▶ Hub ──ToSession──▶ Session
+//! ```
+
+use std::sync::{
+    atomic::{AtomicUsize, Ordering},
+    Arc, Mutex,
+};
+
+use actix::prelude::*;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::{
+    engine::{
+        fan_out::SessionKey,
+        outbox::OutboxLimits,
+        wire::{self, BodyEnd},
+    },
+    grip::{
+        channel::ChannelName,
+        publish::{Item, StreamFormat},
+    },
+    stats::snapshot::{HandlerSnapshot, Snapshot, WorkerSnapshot},
+};
+
+/// What kind of items a session takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionKind {
+    /// A long-poll: `http-response`.
+    Response,
+    /// A stream: `http-stream`.
+    Stream,
+}
+
+/// An item with its wire forms, made once by its channel and shared by all sessions.
+#[derive(Debug)]
+pub struct Encoded {
+    /// The item.
+    pub item: Item,
+    /// `http-stream` content as a chunk; empty if there is none.
+    pub chunk: Bytes,
+    /// `http-stream` content as it is.
+    pub content: Bytes,
+}
+
+impl Encoded {
+    /// Encodes an item.
+    pub fn new(item: Item) -> Self {
+        let chunk = match &item.formats.stream {
+            Some(StreamFormat::Send { content, .. }) => wire::chunk(content),
+            _ => Bytes::new(),
+        };
+        let content = wire::unframed(&chunk);
+        Self {
+            item,
+            chunk,
+            content,
+        }
+    }
+}
+
+/// Proxy to Hub: subscribes a session that is about to be held.
+///
+/// **Full, Closed**: the hold is refused with 503.
+#[derive(Message)]
+#[rtype(result = "Joined")]
+pub struct Join {
+    /// Who.
+    pub session: Recipient<ToSession>,
+    /// What it takes.
+    pub kind: SessionKind,
+    /// How its stream is framed.
+    pub body_end: BodyEnd,
+    /// The bounds of its outbox.
+    pub limits: OutboxLimits,
+    /// To what; each name once.
+    pub channels: Vec<ChannelName>,
+}
+
+/// Answer to [`Join`].
+#[derive(Debug)]
+pub struct Joined {
+    /// The session's name on this worker.
+    pub key: SessionKey,
+    /// Resolves when every channel has acknowledged; none if all had before.
+    pub ready: Option<oneshot::Receiver<()>>,
+}
+
+/// Session to Hub: unsubscribes; sent once for each [`Join`]. Never refused.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Leave(pub SessionKey);
+
+/// Hub, flusher and timer to a Session.
+///
+/// **Full**: an item is dropped and counted. **Closed**: the session has ended.
+#[derive(Message, Clone, Debug)]
+#[rtype(result = "()")]
+pub enum ToSession {
+    /// An item that needs the session's logic.
+    Item(Arc<Encoded>),
+    /// The time it asked for has come.
+    Timer,
+    /// Its outbox is empty and its response complete.
+    Finished,
+    /// Its outbox is full and the policy is to close.
+    Overflow,
+    /// The client cannot be written to.
+    Gone,
+    /// The server is stopping: end in good order.
+    Drain,
+}
+
+/// A hub as its channels see it.
+#[derive(Clone)]
+pub struct HubLink {
+    /// Which worker.
+    pub id: u64,
+    /// Where deliveries go.
+    pub recipient: Recipient<FromChannel>,
+    /// Messages sent and not yet handled.
+    pub waiting: Depth,
+}
+
+/// Hub to Publisher, which passes it on to the Channel: the first local session came. Never refused.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Subscribe {
+    /// To what.
+    pub channel: ChannelName,
+    /// Who.
+    pub hub: HubLink,
+    /// Comes back in the acknowledgement.
+    pub generation: u64,
+    /// Counts as waiting at the channel until dropped.
+    pub waiting: Option<Waiting>,
+}
+
+/// Hub to Publisher, on to the Channel: the last local session left. Never refused.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Unsubscribe {
+    /// From what.
+    pub channel: ChannelName,
+    /// Which worker.
+    pub hub_id: u64,
+    /// The subscription that ends.
+    pub generation: u64,
+    /// Counts as waiting at the channel until dropped.
+    pub waiting: Option<Waiting>,
+}
+
+/// Channel to Hub. **Full**: the channel waits, and publishers with it. **Closed**: the hub is forgotten.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub enum FromChannel {
+    /// The hub is subscribed; deliveries begin with this number.
+    Subscribed {
+        /// To what.
+        channel: ChannelName,
+        /// Which subscription.
+        generation: u64,
+        /// Incarnation of the channel.
+        epoch: u64,
+        /// Number of the next delivery.
+        next: u64,
+    },
+    /// An item for the hub's members.
+    Deliver {
+        /// Where it was published.
+        channel: ChannelName,
+        /// Incarnation of the channel.
+        epoch: u64,
+        /// One more than the one before, for each hub.
+        sequence: u64,
+        /// The item.
+        encoded: Arc<Encoded>,
+    },
+}
+
+/// Control to Publisher: items of one request for this publisher's channels, already validated.
+///
+/// Answered when the last delivery is queued.
+#[derive(Message)]
+#[rtype(result = "Result<(), PublishFailure>")]
+pub struct Publish {
+    /// The items, in order.
+    pub items: Vec<Item>,
+    /// Counts as waiting until dropped.
+    pub waiting: Waiting,
+}
+
+/// Why accepted items were not all queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishFailure {
+    /// A bound is reached; nothing of the request was taken.
+    #[error("channel queue is full, expected fewer than {0} items waiting")]
+    Full(usize),
+    /// An actor crashed on it.
+    #[error("an item could not be delivered because its handler crashed")]
+    Crashed,
+}
+
+/// Publisher to Channel: one item. Never refused: the publisher has looked at the queue before.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Accept {
+    /// The item.
+    pub item: Item,
+    /// Tells the publisher when the deliveries are queued.
+    pub ticket: Arc<Ticket>,
+    /// Counts as waiting until dropped.
+    pub waiting: Waiting,
+}
+
+/// Channel to Publisher: no hub is subscribed any more. Never refused.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ChannelEmptied(pub ChannelName);
+
+/// Server to Hub: every held session ends in good order.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+/// Meter to Hub.
+#[derive(Message)]
+#[rtype(result = "WorkerSnapshot")]
+pub struct TakeWorkerSnapshot;
+
+/// Meter to Publisher.
+#[derive(Message)]
+#[rtype(result = "HandlerSnapshot")]
+pub struct TakeHandlerSnapshot;
+
+/// Admin to Meter.
+#[derive(Message)]
+#[rtype(result = "Snapshot")]
+pub struct TakeSnapshot;
+
+/// How many messages wait in a mailbox; shared by senders and receiver.
+#[derive(Clone, Debug, Default)]
+pub struct Depth(Arc<AtomicUsize>);
+
+impl Depth {
+    /// Counts one more, until the returned guard is dropped.
+    pub fn enter(&self) -> Waiting {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Waiting(self.0.clone())
+    }
+
+    /// Counts one more.
+    pub fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one less.
+    pub fn subtract(&self) {
+        let _ = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+    }
+
+    /// Returns how many wait.
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A message that counts as waiting; handled, lost or refused, its drop ends that.
+#[derive(Debug)]
+pub struct Waiting(Arc<AtomicUsize>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells a publisher when the items of a request are all queued, or that some never will be.
+#[derive(Debug)]
+pub struct Ticket {
+    expected: usize,
+    queued: AtomicUsize,
+    reply: Mutex<Option<oneshot::Sender<bool>>>,
+}
+
+impl Ticket {
+    /// Makes a ticket for this many items; the receiver hears once every share is dropped.
+    pub fn new(expected: usize) -> (Arc<Self>, oneshot::Receiver<bool>) {
+        let (reply, outcome) = oneshot::channel();
+        let ticket = Self {
+            expected,
+            queued: AtomicUsize::new(0),
+            reply: Some(reply).into(),
+        };
+        (Arc::new(ticket), outcome)
+    }
+
+    /// One item's deliveries are queued.
+    pub fn item_queued(&self) {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let all_queued = self.queued.load(Ordering::Relaxed) == self.expected;
+        let reply = self.reply.lock().ok().and_then(|mut reply| reply.take());
+        let _ = reply.map(|reply| reply.send(all_queued));
+    }
+}

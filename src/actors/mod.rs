@@ -1,0 +1,29 @@
+//! Floor 2: the actors, thin shells on actix around the machines of `engine`.
+//!
+//! | actor | lives on | lifetime | after a panic |
+//! |---|---|---|---|
+//! | [`Session`](session::Session) | edge | a client connection | that client only |
+//! | [`Upstream`](upstream::Upstream) | edge | a backend request | 502 |
+//! | [`Hub`](hub::Hub) | edge, one per worker | process | restarted in place |
+//! | [`Channel`](channel::Channel) | handler | first to last subscriber | restarted in place |
+//! | [`Publisher`](publisher::Publisher) | handler | process | restarted in place |
+//! | [`Meter`](meter::Meter) | control | process | restarted in place |
+//!
+//! They meet through [`messages`], and reach the network through [`ports`].
+
+pub mod broker;
+pub mod channel;
+#[cfg(feature = "chaos")]
+pub mod chaos;
+pub mod edge;
+pub mod fetch_error;
+pub mod flusher;
+pub mod hub;
+pub mod messages;
+pub mod meter;
+pub mod ports;
+pub mod publisher;
+pub mod session;
+pub mod store;
+pub mod supervisor;
+pub mod upstream;

@@ -1,0 +1,100 @@
+//! What the http floor fills in: the way out to a client, and the way to a backend.
+//!
+//! Actors reach the network only through these traits, so they are tested without one.
+
+use std::{future::Future, pin::Pin, rc::Rc};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+pub use super::fetch_error::FetchError;
+use crate::engine::{outbox::Outbox, route::TargetKind};
+
+/// What became of an attempt to write an outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// Nothing waits any more.
+    Drained,
+    /// Some was written and the client takes more.
+    Partly,
+    /// The client takes nothing now; the outlet's owner watches for it to change.
+    Blocked,
+    /// The client is gone.
+    Gone,
+}
+
+/// The way out to one client.
+pub trait Outlet {
+    /// Writes what waits, without blocking and at most one system call; returns the bytes written too.
+    fn flush(&self, outbox: &mut Outbox) -> (Flushed, usize);
+
+    /// Everything is written: gives the connection back for the next request, or ends it.
+    fn release(&self);
+
+    /// Cuts the response off, so that the client can tell.
+    fn abort(&self);
+}
+
+/// A body on its way, with back-pressure.
+pub type BodyStream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = std::io::Error>>>;
+
+/// A request for a backend.
+pub struct BackendRequest {
+    /// Where it goes.
+    pub target: TargetKind,
+    /// Its method.
+    pub method: Method,
+    /// Path and query, as they go on the wire.
+    pub uri: String,
+    /// Its headers, `Host` among them; no framing.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: BackendBody,
+}
+
+/// The body of a [`BackendRequest`].
+pub enum BackendBody {
+    /// None.
+    Empty,
+    /// All there; can be sent again.
+    Full(Bytes),
+    /// Still arriving from the client.
+    Stream {
+        /// The bytes.
+        body: BodyStream,
+        /// How many there will be, if the client said.
+        length: Option<u64>,
+    },
+}
+
+/// A backend's answer, its body still to come.
+pub struct BackendResponse {
+    /// Final status.
+    pub status: u16,
+    /// The reason phrase, if it is not the usual one.
+    pub reason: Option<String>,
+    /// All headers as received.
+    pub headers: HeaderMap,
+    /// The body; an exact size hint is its `Content-Length`.
+    pub body: BodyStream,
+}
+
+/// Hears of every interim response but 100 and 101.
+pub type Informational = Rc<dyn Fn(u16, &HeaderMap)>;
+
+/// What a [`Fetch`] promises.
+pub type Fetching = Pin<Box<dyn Future<Output = Result<BackendResponse, FetchFailure>>>>;
+
+/// The way to backends.
+pub trait Fetch {
+    /// Sends a request to its target; dropping the future or the body cancels it.
+    fn fetch(&self, request: BackendRequest, informational: Option<Informational>) -> Fetching;
+}
+
+/// A request that got no answer.
+pub struct FetchFailure {
+    /// Why.
+    pub error: FetchError,
+    /// The request, if none of it was sent: another target may have it.
+    pub unsent: Option<BackendRequest>,
+}

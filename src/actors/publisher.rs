@@ -1,0 +1,323 @@
+//! The publisher: one per handler arbiter. It takes items from every way in, looks whether there is
+//! room for all of them, and passes each to its channel; it also starts and ends channels.
+//!
+//! Channels and their state are in the [`Directory`] beside it, so a crash of the publisher costs the
+//! poisonous request alone.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    rc::Rc,
+    sync::Arc,
+};
+
+use actix::prelude::*;
+
+use super::{
+    channel::{Channel, ChannelState},
+    messages::{
+        Accept, ChannelEmptied, Depth, Publish, PublishFailure, Subscribe, TakeHandlerSnapshot,
+        Ticket, Unsubscribe,
+    },
+    supervisor::{supervise, CrashRecord},
+};
+use crate::{
+    grip::{channel::ChannelName, publish::Item},
+    stats::{
+        counters::{Counters, Refused, Total},
+        snapshot::HandlerSnapshot,
+    },
+};
+
+/// Bounds of a handler arbiter.
+#[derive(Clone, Copy, Debug)]
+pub struct HandlerOptions {
+    /// Most items waiting in one channel's mailbox; past it a publish is refused with 503.
+    pub channel_queue_items_max: usize,
+    /// Most channels; past it a subscription waits for ever and is refused by its time-out.
+    pub channels_max: usize,
+}
+
+impl Default for HandlerOptions {
+    fn default() -> Self {
+        Self {
+            channel_queue_items_max: 10_000,
+            channels_max: 1_000_000,
+        }
+    }
+}
+
+/// Every publisher of a broker; each name belongs to one of them.
+#[derive(Clone)]
+pub struct Handlers {
+    publishers: Arc<[(Addr<Publisher>, Depth)]>,
+    hash: RandomState,
+}
+
+impl Handlers {
+    /// Binds the publishers of a broker, each with the count of its waiting messages.
+    pub fn new(publishers: Vec<(Addr<Publisher>, Depth)>) -> Self {
+        Self {
+            publishers: publishers.into(),
+            hash: RandomState::new(),
+        }
+    }
+
+    /// Returns every publisher's address.
+    pub fn all(&self) -> impl Iterator<Item = &Addr<Publisher>> {
+        self.publishers.iter().map(|(publisher, _)| publisher)
+    }
+
+    /// Publishes the items of one request; returns when the last delivery is queued.
+    pub async fn publish(&self, items: Vec<Item>) -> Result<(), PublishFailure> {
+        let mut shares: Vec<Vec<Item>> = self.publishers.iter().map(|_| Vec::new()).collect();
+        for item in items {
+            let index = self.index(&item.channel);
+            shares
+                .get_mut(index)
+                .map(|share| share.push(item))
+                .unwrap_or_default();
+        }
+        let mut replies = Vec::new();
+        for ((publisher, depth), items) in self.publishers.iter().zip(shares) {
+            if !items.is_empty() {
+                replies.push(publisher.send(Publish {
+                    items,
+                    waiting: depth.enter(),
+                }));
+            }
+        }
+        let mut outcome = Ok(());
+        for reply in replies {
+            outcome = outcome.and(reply.await.unwrap_or(Err(PublishFailure::Crashed)));
+        }
+        outcome
+    }
+
+    /// Passes a hub's subscription on.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one for each channel a worker begins to hold"
+    )]
+    pub fn subscribe(&self, subscribe: Subscribe) {
+        let publisher = self.publishers.get(self.index(&subscribe.channel));
+        let _ = publisher.map(|(publisher, _)| publisher.do_send(subscribe));
+    }
+
+    /// Passes a hub's farewell on.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one for each subscription; losing it would leak"
+    )]
+    pub fn unsubscribe(&self, unsubscribe: Unsubscribe) {
+        let publisher = self.publishers.get(self.index(&unsubscribe.channel));
+        let _ = publisher.map(|(publisher, _)| publisher.do_send(unsubscribe));
+    }
+
+    fn index(&self, name: &ChannelName) -> usize {
+        match self.publishers.len() {
+            0 | 1 => 0,
+            n => (self.hash.hash_one(name) % n as u64) as usize,
+        }
+    }
+}
+
+/// The channels of one handler arbiter; it outlives crashes.
+#[derive(Default)]
+pub struct Directory {
+    channels: RefCell<HashMap<ChannelName, Listed>>,
+    epochs: Cell<u64>,
+}
+
+struct Listed {
+    address: Addr<Channel>,
+    state: Rc<RefCell<ChannelState>>,
+    /// Messages on their way to the channel; it is only ended when there are none.
+    waiting: Depth,
+}
+
+/// The actor.
+pub struct Publisher {
+    directory: Rc<Directory>,
+    counters: Rc<Counters>,
+    options: HandlerOptions,
+    crashes: Arc<CrashRecord>,
+    mailbox: Depth,
+    address: Addr<Publisher>,
+}
+
+impl Publisher {
+    /// Starts a publisher with its directory on this arbiter.
+    pub fn start(
+        options: HandlerOptions,
+        own_crashes: Arc<CrashRecord>,
+        channel_crashes: Arc<CrashRecord>,
+    ) -> (Addr<Self>, Depth) {
+        let mailbox = Depth::default();
+        let publisher = supervise(own_crashes, |context| Self {
+            directory: Rc::default(),
+            counters: Rc::default(),
+            options,
+            crashes: channel_crashes,
+            mailbox: mailbox.clone(),
+            address: context.address(),
+        });
+        (publisher, mailbox)
+    }
+
+    fn has_room(&self, items: &[Item]) -> bool {
+        let channels = self.directory.channels.borrow();
+        let mut wanted: HashMap<&ChannelName, usize> = HashMap::new();
+        items.iter().all(|item| {
+            let Some(listed) = channels.get(&item.channel) else {
+                return true;
+            };
+            let more = wanted.entry(&item.channel).or_default();
+            *more += 1;
+            listed.waiting.get() + *more <= self.options.channel_queue_items_max
+        })
+    }
+
+    /// Passes an item to its channel, if anybody is subscribed.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "`has_room` has looked at the bound before"
+    )]
+    fn pass_on(&self, item: Item, ticket: &Arc<Ticket>) {
+        self.counters.add(Total::ItemsPublished, 1);
+        let channels = self.directory.channels.borrow();
+        match channels.get(&item.channel) {
+            Some(listed) => {
+                let waiting = listed.waiting.enter();
+                listed.address.do_send(Accept {
+                    item,
+                    ticket: ticket.clone(),
+                    waiting,
+                });
+            }
+            None => {
+                self.counters.add(Total::ItemsUnsubscribed, 1);
+                ticket.item_queued();
+            }
+        }
+    }
+
+    fn list(&self, name: ChannelName) -> Listed {
+        let epoch = self.directory.epochs.get();
+        self.directory.epochs.set(epoch + 1);
+        let state = Rc::new(RefCell::new(ChannelState::default()));
+        let address = supervise(self.crashes.clone(), |_| {
+            Channel::new(
+                (name, epoch),
+                state.clone(),
+                self.address.clone().recipient(),
+                self.counters.clone(),
+            )
+        });
+        Listed {
+            address,
+            state,
+            waiting: Depth::default(),
+        }
+    }
+}
+
+impl Actor for Publisher {
+    type Context = Context<Self>;
+}
+
+impl Supervised for Publisher {}
+
+impl Handler<Publish> for Publisher {
+    type Result = ResponseFuture<Result<(), PublishFailure>>;
+
+    fn handle(&mut self, publish: Publish, _: &mut Self::Context) -> Self::Result {
+        let Publish { items, waiting } = publish;
+        drop(waiting);
+        if !self.has_room(&items) {
+            self.counters.refuse(Refused::PublishQueue, 1);
+            let max = self.options.channel_queue_items_max;
+            return Box::pin(async move { Err(PublishFailure::Full(max)) });
+        }
+        let (ticket, outcome) = Ticket::new(items.len());
+        for item in items {
+            #[cfg(feature = "chaos")]
+            super::chaos::maybe_panic(&item, "panic-publisher");
+            log::debug!(target: "p8::publish", channel = item.channel.as_str(); "item accepted");
+            self.pass_on(item, &ticket);
+        }
+        drop(ticket);
+        Box::pin(async move {
+            match outcome.await {
+                Ok(true) => Ok(()),
+                _ => Err(PublishFailure::Crashed),
+            }
+        })
+    }
+}
+
+impl Handler<Subscribe> for Publisher {
+    type Result = ();
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one for each channel a worker begins to hold"
+    )]
+    fn handle(&mut self, mut subscribe: Subscribe, _: &mut Self::Context) {
+        let name = subscribe.channel.clone();
+        let mut channels = self.directory.channels.borrow_mut();
+        let listed = channels
+            .entry(name.clone())
+            .or_insert_with(|| self.list(name));
+        subscribe.waiting = Some(listed.waiting.enter());
+        listed.address.do_send(subscribe);
+    }
+}
+
+impl Handler<Unsubscribe> for Publisher {
+    type Result = ();
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one for each subscription; losing it would leak"
+    )]
+    fn handle(&mut self, mut unsubscribe: Unsubscribe, _: &mut Self::Context) {
+        if let Some(listed) = self.directory.channels.borrow().get(&unsubscribe.channel) {
+            unsubscribe.waiting = Some(listed.waiting.enter());
+            listed.address.do_send(unsubscribe);
+        }
+    }
+}
+
+impl Handler<ChannelEmptied> for Publisher {
+    type Result = ();
+
+    /// Ends the channel, unless a message that would refill it is on its way.
+    fn handle(&mut self, ChannelEmptied(name): ChannelEmptied, _: &mut Self::Context) {
+        let mut channels = self.directory.channels.borrow_mut();
+        let is_over = channels
+            .get(&name)
+            .is_some_and(|listed| listed.state.borrow().is_empty() && listed.waiting.get() == 0);
+        if is_over {
+            channels.remove(&name);
+        }
+    }
+}
+
+impl Handler<TakeHandlerSnapshot> for Publisher {
+    type Result = MessageResult<TakeHandlerSnapshot>;
+
+    fn handle(&mut self, _: TakeHandlerSnapshot, _: &mut Self::Context) -> Self::Result {
+        let channels = self.directory.channels.borrow();
+        MessageResult(HandlerSnapshot {
+            readings: self.counters.read(),
+            channels: channels.len() as u64,
+            channel_mailbox: channels
+                .values()
+                .map(|listed| listed.waiting.get() as u64)
+                .sum(),
+            publisher_mailbox: self.mailbox.get() as u64,
+        })
+    }
+}

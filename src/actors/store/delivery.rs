@@ -1,0 +1,158 @@
+//! The fan-out of one item over a worker's sessions, in slices.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{HubStore, InFlight};
+use crate::{
+    actors::messages::{Encoded, SessionKind, ToSession},
+    engine::{fan_out::SessionKey, outbox::Pushed, subscription::Receipt, wire::BodyEnd},
+    grip::{channel::ChannelName, publish::StreamFormat},
+    stats::counters::{Dropped, Total},
+};
+
+/// Sessions served between two looks at the rest of the worker's work.
+const FAN_OUT_SLICE: usize = 1_024;
+
+impl HubStore {
+    /// Puts an item in flight to the members of its channel; false if it is for nobody.
+    pub fn begin_delivery(
+        &mut self,
+        name: &ChannelName,
+        (epoch, sequence): (u64, u64),
+        encoded: Arc<Encoded>,
+    ) -> bool {
+        let Some(index) = self.names.get(name).copied() else {
+            self.counters.add(Total::DeliveriesStale, 1);
+            return false;
+        };
+        let Some(channel) = self.channels.get_mut(index as usize) else {
+            return false;
+        };
+        match channel.subscription.on_delivery(epoch, sequence) {
+            Receipt::Stale => {
+                self.counters.add(Total::DeliveriesStale, 1);
+                return false;
+            }
+            Receipt::AfterGap(missed) => {
+                self.counters.add(Total::DeliveriesMissed, missed);
+                log::warn!(channel = name.as_str(), missed; "deliveries from a channel were lost");
+            }
+            Receipt::InOrder => {}
+        }
+        channel.members.begin();
+        self.in_flight = Some(InFlight {
+            channel: index,
+            encoded,
+            #[cfg(feature = "chaos")]
+            served: 0,
+        });
+        true
+    }
+
+    /// Returns the item in flight.
+    pub fn item_in_flight(&self) -> Option<&Arc<Encoded>> {
+        self.in_flight.as_ref().map(|in_flight| &in_flight.encoded)
+    }
+
+    /// Serves at most [`FAN_OUT_SLICE`] members; true if more are waiting.
+    ///
+    /// A member counts as served before it is touched, so a crash on it costs the others nothing.
+    pub fn serve_slice(&mut self) -> bool {
+        for _ in 0..FAN_OUT_SLICE {
+            let Some(in_flight) = &mut self.in_flight else {
+                return false;
+            };
+            let channel = self.channels.get_mut(in_flight.channel as usize);
+            let Some(key) = channel.and_then(|channel| channel.members.next_to_serve()) else {
+                self.in_flight = None;
+                return false;
+            };
+            #[cfg(feature = "chaos")]
+            {
+                in_flight.served += 1;
+                super::chaos::maybe_panic_hub(&in_flight.encoded.item, in_flight.served);
+            }
+            let encoded = in_flight.encoded.clone();
+            self.serve(key, &encoded);
+        }
+        true
+    }
+
+    fn serve(&mut self, key: SessionKey, encoded: &Arc<Encoded>) {
+        let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
+            return;
+        };
+        if entry.is_closing {
+            return;
+        }
+        let formats = &encoded.item.formats;
+        match (entry.kind, &formats.stream) {
+            (SessionKind::Response, _) if formats.response.is_some() => {
+                self.tell_item(key, encoded);
+            }
+            (SessionKind::Stream, Some(StreamFormat::Send { .. })) => {
+                self.append_item(key, encoded);
+            }
+            (SessionKind::Stream, Some(StreamFormat::Close)) => self.finish(key, Bytes::new()),
+            _ => {}
+        }
+    }
+
+    fn append_item(&mut self, key: SessionKey, encoded: &Encoded) {
+        let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
+            return;
+        };
+        let bytes = match entry.body_end {
+            BodyEnd::Chunked => encoded.chunk.clone(),
+            BodyEnd::Close | BodyEnd::Outside => encoded.content.clone(),
+        };
+        if bytes.is_empty() {
+            return;
+        }
+        match entry.outbox.push(bytes, &entry.limits) {
+            Pushed::Queued => self.counters.add(Total::ItemsDelivered, 1),
+            Pushed::DroppedOldest(n) => {
+                self.counters.add(Total::ItemsDelivered, 1);
+                self.counters.drop_items(Dropped::SlowClient, n as u64);
+                log::warn!(session = key.0, channel = encoded.item.channel.as_str(), dropped = n;
+                    "slow client: oldest items dropped");
+            }
+            Pushed::DroppedNewest => {
+                self.counters.drop_items(Dropped::SlowClient, 1);
+                log::warn!(session = key.0, channel = encoded.item.channel.as_str();
+                    "slow client: new item dropped");
+            }
+            Pushed::Overflow => {
+                let lost = entry.outbox.clear() + 1;
+                entry.is_closing = true;
+                self.counters
+                    .drop_items(Dropped::SlowClientClosed, lost as u64);
+                log::warn!(session = key.0, channel = encoded.item.channel.as_str(), dropped = lost;
+                    "slow client: session closed");
+                self.tell(key, ToSession::Overflow);
+                return;
+            }
+        }
+        self.mark_dirty(key);
+    }
+
+    /// Sends an item to a session that applies its own logic; a full mailbox loses it, counted.
+    fn tell_item(&self, key: SessionKey, encoded: &Arc<Encoded>) {
+        let Some(entry) = self.sessions.get(key.0 as usize) else {
+            return;
+        };
+        self.session_mailbox.add();
+        if entry
+            .session
+            .try_send(ToSession::Item(encoded.clone()))
+            .is_err()
+        {
+            self.session_mailbox.subtract();
+            self.counters.drop_items(Dropped::SessionBusy, 1);
+            log::warn!(session = key.0, channel = encoded.item.channel.as_str();
+                "item dropped: the session's mailbox is full");
+        }
+    }
+}

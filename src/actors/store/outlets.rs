@@ -1,0 +1,149 @@
+//! What waits to be written to each session, and when each wants to be woken.
+
+use std::{rc::Rc, time::Instant};
+
+use bytes::Bytes;
+
+use super::HubStore;
+use crate::{
+    actors::{
+        messages::{SessionKind, ToSession},
+        ports::{Flushed, Outlet},
+    },
+    engine::{
+        fan_out::SessionKey,
+        wire::{self, BodyEnd, LAST_CHUNK},
+    },
+    stats::counters::{Dropped, Total},
+};
+
+impl HubStore {
+    /// Gives a session its way out; the head goes before everything that arrived meanwhile.
+    pub fn begin(&mut self, key: SessionKey, outlet: Rc<dyn Outlet>, head: Bytes) {
+        let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
+            return;
+        };
+        entry.outlet = Some(outlet);
+        if !head.is_empty() {
+            entry.outbox.put_head(head);
+        }
+        self.mark_dirty(key);
+    }
+
+    /// Appends content that P-8 adds itself, unless the client is not keeping up anyway.
+    pub fn append_content(&mut self, key: SessionKey, content: Bytes) {
+        let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
+            return;
+        };
+        if entry.is_closing || !entry.outbox.is_empty() {
+            return;
+        }
+        entry.outbox.append(match entry.body_end {
+            BodyEnd::Chunked => wire::chunk(&content),
+            BodyEnd::Close | BodyEnd::Outside => content,
+        });
+        self.mark_dirty(key);
+    }
+
+    /// Appends the last bytes (for a chunked stream the last chunk) and ends the response once they left.
+    pub fn finish(&mut self, key: SessionKey, bytes: Bytes) {
+        let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
+            return;
+        };
+        if entry.is_closing {
+            return;
+        }
+        entry.is_closing = true;
+        entry.outbox.append(bytes);
+        if entry.kind == SessionKind::Stream && entry.body_end == BodyEnd::Chunked {
+            entry.outbox.append(LAST_CHUNK);
+        }
+        self.mark_dirty(key);
+    }
+
+    /// Changes when a session is woken; true if the timer must look again.
+    pub fn set_deadline(&mut self, key: SessionKey, deadline: Option<Instant>) -> bool {
+        let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
+            return false;
+        };
+        let old = std::mem::replace(&mut entry.deadline, deadline);
+        self.timetable.change(key, old, deadline)
+    }
+
+    /// Returns when something was last written to a session.
+    pub fn last_sent(&self, key: SessionKey) -> Option<Instant> {
+        self.sessions
+            .get(key.0 as usize)
+            .map(|entry| entry.last_sent)
+    }
+
+    /// The client takes bytes again.
+    pub fn mark_dirty(&mut self, key: SessionKey) {
+        let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
+            return;
+        };
+        if entry.outlet.is_some() && !entry.is_dirty {
+            entry.is_dirty = true;
+            self.dirty.push_back(key);
+        }
+    }
+
+    /// Tells every session to end.
+    pub fn drain(&mut self) {
+        let keys: Vec<_> = self
+            .sessions
+            .iter()
+            .map(|(key, _)| SessionKey(key as u32))
+            .collect();
+        keys.into_iter()
+            .for_each(|key| self.tell(key, ToSession::Drain));
+    }
+
+    /// Writes at most `sessions` dirty outboxes; true if more are waiting.
+    pub fn flush_slice(&mut self, sessions: usize) -> bool {
+        for _ in 0..sessions.min(self.dirty.len()) {
+            let Some(key) = self.dirty.pop_front() else {
+                break;
+            };
+            let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
+                continue;
+            };
+            entry.is_dirty = false;
+            let Some(outlet) = &entry.outlet else {
+                continue;
+            };
+            let (flushed, bytes) = outlet.flush(&mut entry.outbox);
+            if bytes > 0 {
+                entry.last_sent = actix::clock::Instant::now().into_std();
+                self.counters.add(Total::BytesWritten, bytes as u64);
+            }
+            match flushed {
+                Flushed::Drained if entry.is_closing => self.tell(key, ToSession::Finished),
+                Flushed::Drained | Flushed::Blocked => {}
+                Flushed::Partly => self.mark_dirty(key),
+                Flushed::Gone => {
+                    let lost = entry.outbox.clear();
+                    entry.is_closing = true;
+                    self.counters.drop_items(Dropped::ClientGone, lost as u64);
+                    self.tell(key, ToSession::Gone);
+                }
+            }
+        }
+        !self.dirty.is_empty()
+    }
+
+    /// Returns when the next session wants to be woken.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.timetable.next()
+    }
+
+    /// Wakes every session whose time has come.
+    pub fn wake_due(&mut self, now: Instant) {
+        while let Some(key) = self.timetable.due(now) {
+            if let Some(entry) = self.sessions.get_mut(key.0 as usize) {
+                entry.deadline = None;
+                self.tell(key, ToSession::Timer);
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Guarded actors: a panic restarts a handler actor in place, and ends any other one cleanly.
+//!
+//! `actix::Supervisor` is for actors that stop themselves; it does not survive a panic. `supervise`
+//! owns the actor's context and polls it under `catch_unwind`: address, queued messages and whatever
+//! lives beside the actor are kept. A budget keeps an actor that crashes on every message from
+//! spinning. A panic while a panic unwinds still aborts the process: nothing in a `Drop` may panic.
+
+use std::{
+    any::Any,
+    future::Future,
+    panic::{catch_unwind, AssertUnwindSafe},
+    pin::Pin,
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc, Mutex,
+    },
+    task::{ready, Context as TaskContext, Poll},
+};
+
+use actix::{dev::ContextFut, prelude::*};
+
+use crate::engine::restart_budget::RestartBudget;
+
+/// What is known of the crashes of one kind of actor; shared by all of that kind in a broker.
+#[derive(Debug)]
+pub struct CrashRecord {
+    /// The kind, as `/admin` names it.
+    pub kind: &'static str,
+    panics: AtomicU64,
+    last_panic: Mutex<Option<String>>,
+}
+
+impl CrashRecord {
+    /// Makes an empty record.
+    pub fn new(kind: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            kind,
+            panics: AtomicU64::new(0),
+            last_panic: Mutex::new(None),
+        })
+    }
+
+    /// Notes a panic and logs it.
+    pub fn note(&self, panic: &(dyn Any + Send), consequence: &'static str) {
+        let text = panic_text(panic);
+        self.panics.fetch_add(1, Ordering::Relaxed);
+        log::error!(target: "p8::supervisor", actor = self.kind, panic = text.as_str(); "{consequence}");
+        if let Ok(mut last) = self.last_panic.lock() {
+            *last = Some(text);
+        }
+    }
+
+    /// Returns the number of panics.
+    pub fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    /// Returns what the last panic said.
+    pub fn last_panic(&self) -> Option<String> {
+        self.last_panic.lock().ok().and_then(|last| last.clone())
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    let mut text = text.unwrap_or_else(|| "panicked without a text".to_owned());
+    if let Some((end, _)) = text.char_indices().nth(500) {
+        text.truncate(end);
+    }
+    text
+}
+
+/// Starts a permanent actor on this arbiter; `make` gets its context, so that it may learn its address.
+pub fn supervise<A>(record: Arc<CrashRecord>, make: impl FnOnce(&mut Context<A>) -> A) -> Addr<A>
+where
+    A: Actor<Context = Context<A>> + Supervised + Unpin,
+{
+    let mut context = Context::new();
+    let address = context.address();
+    let actor = make(&mut context);
+    actix_rt::spawn(Permanent {
+        context: context.into_future(actor),
+        record,
+        budget: RestartBudget::default(),
+        pause: None,
+    });
+    address
+}
+
+/// Starts a temporary actor: a panic ends it, and what it holds is dropped.
+pub fn start_temporary<A>(record: Arc<CrashRecord>, actor: A) -> Addr<A>
+where
+    A: Actor<Context = Context<A>> + Unpin,
+{
+    let context = Context::new();
+    let address = context.address();
+    actix_rt::spawn(Temporary {
+        context: Some(context.into_future(actor)),
+        record,
+    });
+    address
+}
+
+struct Permanent<A: Actor<Context = Context<A>> + Supervised> {
+    context: ContextFut<A, Context<A>>,
+    record: Arc<CrashRecord>,
+    budget: RestartBudget,
+    pause: Option<Pin<Box<actix::clock::Sleep>>>,
+}
+
+impl<A: Actor<Context = Context<A>> + Supervised + Unpin> Future for Permanent<A> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(task));
+                self.pause = None;
+            }
+            let context = &mut self.context;
+            let panic = match catch_unwind(AssertUnwindSafe(|| Pin::new(context).poll(task))) {
+                Ok(outcome) => return outcome,
+                Err(panic) => panic,
+            };
+            self.record
+                .note(&*panic, "actor panicked: restarting it in place");
+            let delay = self
+                .budget
+                .on_panic(actix::clock::Instant::now().into_std());
+            if !self.context.restart() {
+                return Poll::Ready(());
+            }
+            if !delay.is_zero() {
+                log::error!(target: "p8::supervisor", actor = self.record.kind,
+                    pause_ms = delay.as_millis() as u64; "actor keeps panicking: pausing it");
+                self.pause = Some(Box::pin(actix::clock::sleep(delay)));
+            }
+        }
+    }
+}
+
+struct Temporary<A: Actor<Context = Context<A>>> {
+    context: Option<ContextFut<A, Context<A>>>,
+    record: Arc<CrashRecord>,
+}
+
+impl<A: Actor<Context = Context<A>> + Unpin> Future for Temporary<A> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
+        let Some(context) = &mut self.context else {
+            return Poll::Ready(());
+        };
+        match catch_unwind(AssertUnwindSafe(|| Pin::new(context).poll(task))) {
+            Ok(outcome) => outcome,
+            Err(panic) => {
+                self.record.note(&*panic, "actor panicked: it is ended");
+                drop_quietly(self.context.take());
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+/// Drops a crashed actor; what its `Drop` does must not reach the task.
+pub fn drop_quietly<T>(crashed: T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(crashed)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Message)]
+    #[rtype(result = "u32")]
+    struct Number(u32);
+
+    struct Doubler;
+
+    impl Actor for Doubler {
+        type Context = Context<Self>;
+    }
+    impl Supervised for Doubler {}
+    impl Handler<Number> for Doubler {
+        type Result = u32;
+        fn handle(&mut self, Number(n): Number, _: &mut Self::Context) -> u32 {
+            assert_ne!(n, 13, "unlucky");
+            n * 2
+        }
+    }
+
+    #[actix_rt::test]
+    async fn a_panic_keeps_address_and_queue() {
+        let record = CrashRecord::new("doubler");
+        let address = supervise(record.clone(), |_| Doubler);
+        let replies: Vec<_> = [1, 13, 2, 3].map(|n| address.send(Number(n))).into();
+        let mut answers = Vec::new();
+        for reply in replies {
+            answers.push(reply.await.ok());
+        }
+        assert_eq!(answers, [Some(2), None, Some(4), Some(6)]);
+        assert_eq!(record.panics(), 1);
+        assert!(record
+            .last_panic()
+            .is_some_and(|text| text.contains("unlucky")));
+    }
+
+    #[actix_rt::test]
+    async fn an_actor_that_keeps_panicking_is_paused_and_comes_back() {
+        tokio::time::pause();
+        let record = CrashRecord::new("doubler");
+        let address = supervise(record.clone(), |_| Doubler);
+        for _ in 0..8 {
+            assert!(address.send(Number(13)).await.is_err());
+        }
+        assert_eq!(record.panics(), 8);
+        assert_eq!(address.send(Number(4)).await.ok(), Some(8));
+    }
+
+    #[actix_rt::test]
+    async fn a_temporary_actor_ends_with_its_panic() {
+        let record = CrashRecord::new("doubler");
+        let address = start_temporary(record.clone(), Doubler);
+        assert!(address.send(Number(13)).await.is_err());
+        assert!(!address.connected());
+        assert_eq!(record.panics(), 1);
+    }
+}

@@ -1,0 +1,138 @@
+//! The upstream: one backend request, all targets tried, until its answer's head is there.
+//!
+//! The body then streams between the two sockets and never passes here. A client that leaves, or a
+//! crash, drops the request and closes the backend connection.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use http::HeaderValue;
+use tokio::sync::oneshot;
+
+use super::{
+    ports::{BackendRequest, BackendResponse, Fetch, FetchError, FetchFailure, Informational},
+    supervisor::{start_temporary, CrashRecord},
+};
+use crate::{
+    engine::route::TargetKind,
+    stats::counters::{Counters, Total},
+};
+
+/// What an upstream is asked to do.
+pub struct Assignment {
+    /// The request, for the first target.
+    pub request: BackendRequest,
+    /// The targets to try after the first, in order, each with the `Host` it wants.
+    pub others: Vec<(TargetKind, HeaderValue)>,
+    /// Longest wait for the answer's head.
+    pub timeout: Duration,
+    /// Hears interim responses.
+    pub informational: Option<Informational>,
+}
+
+/// The answer, and which target gave it.
+pub struct Answered {
+    /// The answer.
+    pub response: BackendResponse,
+    /// Who gave it.
+    pub target: TargetKind,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// The last error.
+    pub error: FetchError,
+    /// Every target that was tried, in order.
+    pub tried: Vec<TargetKind>,
+}
+
+/// The actor.
+pub struct Upstream {
+    fetch: Rc<dyn Fetch>,
+    work: Option<(Assignment, oneshot::Sender<Result<Answered, Unanswered>>)>,
+    counters: Rc<Counters>,
+}
+
+impl Upstream {
+    /// Starts an upstream; the receiver gets its result, or an error if it crashed.
+    pub fn start(
+        assignment: Assignment,
+        fetch: Rc<dyn Fetch>,
+        counters: Rc<Counters>,
+        crashes: Arc<CrashRecord>,
+    ) -> oneshot::Receiver<Result<Answered, Unanswered>> {
+        let (reply, result) = oneshot::channel();
+        let work = Some((assignment, reply));
+        start_temporary(
+            crashes,
+            Self {
+                fetch,
+                work,
+                counters,
+            },
+        );
+        result
+    }
+}
+
+impl Actor for Upstream {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.counters.add(Total::Upstreams, 1);
+        let Some((assignment, mut reply)) = self.work.take() else {
+            return context.stop();
+        };
+        let fetch = self.fetch.clone();
+        let work = async move {
+            tokio::select! {
+                biased;
+                result = try_targets(fetch, assignment) => drop(reply.send(result)),
+                () = reply.closed() => {}
+            }
+        };
+        context.spawn(work.into_actor(self).map(|(), _, context| context.stop()));
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.counters.subtract(Total::Upstreams, 1);
+    }
+}
+
+async fn try_targets(fetch: Rc<dyn Fetch>, assignment: Assignment) -> Result<Answered, Unanswered> {
+    let Assignment {
+        mut request,
+        others,
+        timeout,
+        informational,
+    } = assignment;
+    let mut others = others.into_iter();
+    let mut tried = Vec::new();
+    loop {
+        let target = request.target.clone();
+        tried.push(target.clone());
+        let attempt = fetch.fetch(request, informational.clone());
+        let FetchFailure { error, unsent } = match actix::clock::timeout(timeout, attempt).await {
+            Ok(Ok(response)) => return Ok(Answered { response, target }),
+            Ok(Err(failure)) => failure,
+            Err(_) => FetchFailure {
+                error: FetchError::AnswerTimeout,
+                unsent: None,
+            },
+        };
+        log::debug!(target:? = target.to_string(), error:% = error; "backend did not answer");
+        match (unsent, others.next()) {
+            (Some(mut unsent), Some((next, host))) if error.before_sending() => {
+                unsent.headers.insert(http::header::HOST, host);
+                request = BackendRequest {
+                    target: next,
+                    ..unsent
+                };
+            }
+            _ => return Err(Unanswered { error, tried }),
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The outbox: what waits to be written to one client, bounded in items and bytes.
+//!
+//! Not its concern: sockets (a flusher writes what `slices` shows and reports by `advance`) and what
+//! the bytes mean. Entries are shared `Bytes`; a publish is never copied for a session.
+//! Past a bound the route's slow-client policy decides; nothing is dropped without being told.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::{Buf, Bytes};
+
+/// What happens to a client that reads slower than items arrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlowClient {
+    /// The session is ended; with a next link or history the client resumes without loss.
+    #[default]
+    Close,
+    /// The oldest waiting items make room.
+    DropOldest,
+    /// The new item is not queued.
+    DropNewest,
+}
+
+impl SlowClient {
+    /// Returns the word used in p-8.toml.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Close => "close",
+            Self::DropOldest => "drop-oldest",
+            Self::DropNewest => "drop-newest",
+        }
+    }
+}
+
+/// Bounds of an outbox and the policy past them.
+///
+/// **Bounds**: an item larger than `bytes_max` is accepted when nothing else waits, so that a
+/// publish within the control port's limit always reaches a client that reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxLimits {
+    /// Most items waiting.
+    pub items_max: usize,
+    /// Most bytes waiting.
+    pub bytes_max: usize,
+    /// What happens past a bound.
+    pub policy: SlowClient,
+}
+
+impl Default for OutboxLimits {
+    fn default() -> Self {
+        Self {
+            items_max: 4096,
+            bytes_max: 1 << 20,
+            policy: SlowClient::Close,
+        }
+    }
+}
+
+/// What became of a pushed item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It waits, and so does all that waited before.
+    Queued,
+    /// It waits; this many older items were dropped for it.
+    DroppedOldest(usize),
+    /// It was dropped itself.
+    DroppedNewest,
+    /// A bound is reached and the policy is to end the session.
+    Overflow,
+}
+
+/// The queue of one session.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    queue: VecDeque<Bytes>,
+    bytes: usize,
+    /// Leading entries that no policy may drop: a response head, a partly written item.
+    pinned: usize,
+}
+
+impl Outbox {
+    /// Tells whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Returns the number of waiting entries.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Returns the number of waiting bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Puts an item in the queue, within the limits.
+    pub fn push(&mut self, item: Bytes, limits: &OutboxLimits) -> Pushed {
+        if item.is_empty() || self.fits(item.len(), limits) {
+            self.append(item);
+            return Pushed::Queued;
+        }
+        match limits.policy {
+            SlowClient::Close => Pushed::Overflow,
+            SlowClient::DropNewest => Pushed::DroppedNewest,
+            SlowClient::DropOldest => self.push_over_oldest(item, limits),
+        }
+    }
+
+    /// Puts bytes in the queue that belong to the response itself: an end, a keep-alive, an answer.
+    pub fn append(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.bytes += bytes.len();
+        self.queue.push_back(bytes);
+        self.check_invariants();
+    }
+
+    /// Puts the response head before everything that arrived while it was made.
+    pub fn put_head(&mut self, head: Bytes) {
+        self.bytes += head.len();
+        self.queue.push_front(head);
+        self.pinned += 1;
+        self.check_invariants();
+    }
+
+    /// Fills `into` with what waits, oldest first, and returns how many slices it filled.
+    pub fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
+        into.iter_mut()
+            .zip(&self.queue)
+            .map(|(slot, entry)| *slot = IoSlice::new(entry))
+            .count()
+    }
+
+    /// Takes the oldest entry out whole.
+    pub fn pop(&mut self) -> Option<Bytes> {
+        let entry = self.queue.pop_front()?;
+        self.bytes -= entry.len();
+        self.pinned = self.pinned.saturating_sub(1);
+        self.give_back_memory();
+        self.check_invariants();
+        Some(entry)
+    }
+
+    /// Notes that `written` bytes have left, from the front on.
+    pub fn advance(&mut self, mut written: usize) {
+        while let Some(front) = self.queue.front_mut() {
+            if written < front.len() {
+                if written > 0 {
+                    front.advance(written);
+                    self.bytes -= written;
+                    self.pinned = self.pinned.max(1);
+                }
+                break;
+            }
+            written -= front.len();
+            self.pop();
+        }
+        self.check_invariants();
+    }
+
+    /// Drops everything and returns how many entries were waiting.
+    pub fn clear(&mut self) -> usize {
+        let dropped = self.queue.len();
+        *self = Self::default();
+        dropped
+    }
+
+    fn fits(&self, len: usize, limits: &OutboxLimits) -> bool {
+        self.queue.len() <= self.pinned
+            || (self.queue.len() < limits.items_max && self.bytes + len <= limits.bytes_max)
+    }
+
+    fn push_over_oldest(&mut self, item: Bytes, limits: &OutboxLimits) -> Pushed {
+        let mut dropped = 0;
+        while !self.fits(item.len(), limits) {
+            let Some(oldest) = self.queue.remove(self.pinned) else {
+                break;
+            };
+            self.bytes -= oldest.len();
+            dropped += 1;
+        }
+        self.append(item);
+        Pushed::DroppedOldest(dropped)
+    }
+
+    /// An idle session keeps no queue storage.
+    fn give_back_memory(&mut self) {
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+    }
+
+    fn check_invariants(&self) {
+        debug_assert!(self.pinned <= self.queue.len());
+        debug_assert!(
+            self.queue.len() > 64 || self.bytes == self.queue.iter().map(Bytes::len).sum::<usize>()
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(items_max: usize, bytes_max: usize, policy: SlowClient) -> OutboxLimits {
+        OutboxLimits {
+            items_max,
+            bytes_max,
+            policy,
+        }
+    }
+
+    fn content(outbox: &Outbox) -> Vec<u8> {
+        outbox.queue.iter().flatten().copied().collect()
+    }
+
+    #[test]
+    fn items_leave_in_order_and_partly() {
+        let mut outbox = Outbox::default();
+        let limits = OutboxLimits::default();
+        for item in ["one", "two", "three"] {
+            assert_eq!(outbox.push(Bytes::from(item), &limits), Pushed::Queued);
+        }
+        outbox.advance(4);
+        assert_eq!(content(&outbox), b"wothree");
+        assert_eq!(outbox.bytes(), 7);
+        outbox.advance(7);
+        assert!(outbox.is_empty());
+        assert_eq!(outbox.queue.capacity(), 0, "an idle outbox owns no storage");
+    }
+
+    #[test]
+    fn each_policy_acts_at_the_bound() {
+        for (policy, expected, left) in [
+            (SlowClient::Close, Pushed::Overflow, "abcd"),
+            (SlowClient::DropNewest, Pushed::DroppedNewest, "abcd"),
+            (SlowClient::DropOldest, Pushed::DroppedOldest(1), "cdef"),
+        ] {
+            let mut outbox = Outbox::default();
+            let limits = limits(2, 100, policy);
+            outbox.push(Bytes::from("ab"), &limits);
+            outbox.push(Bytes::from("cd"), &limits);
+            assert_eq!(outbox.push(Bytes::from("ef"), &limits), expected);
+            assert_eq!(content(&outbox), left.as_bytes(), "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn heads_and_begun_items_are_never_dropped() {
+        let mut outbox = Outbox::default();
+        let limits = limits(3, 100, SlowClient::DropOldest);
+        outbox.push(Bytes::from("11"), &limits);
+        outbox.put_head(Bytes::from("HEAD"));
+        outbox.push(Bytes::from("22"), &limits);
+        assert_eq!(
+            outbox.push(Bytes::from("33"), &limits),
+            Pushed::DroppedOldest(1)
+        );
+        assert_eq!(content(&outbox), b"HEAD2233");
+        outbox.advance(5);
+        assert_eq!(outbox.push(Bytes::from("44"), &limits), Pushed::Queued);
+        assert_eq!(
+            outbox.push(Bytes::from("55"), &limits),
+            Pushed::DroppedOldest(1)
+        );
+        assert_eq!(content(&outbox), b"24455", "the begun item stays whole");
+    }
+
+    #[test]
+    fn an_item_over_the_bound_passes_alone() {
+        for policy in [
+            SlowClient::Close,
+            SlowClient::DropOldest,
+            SlowClient::DropNewest,
+        ] {
+            let mut outbox = Outbox::default();
+            outbox.put_head(Bytes::from("h"));
+            let big = Bytes::from(vec![b'x'; 1000]);
+            assert_eq!(outbox.push(big, &limits(4, 10, policy)), Pushed::Queued);
+        }
+    }
+
+    #[test]
+    fn random_use_keeps_the_invariants() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for policy in [
+            SlowClient::Close,
+            SlowClient::DropOldest,
+            SlowClient::DropNewest,
+        ] {
+            let mut outbox = Outbox::default();
+            let limits = limits(8, 64, policy);
+            for _ in 0..5_000 {
+                match random.u8(0..4) {
+                    0 => outbox.advance(random.usize(0..=outbox.bytes())),
+                    1 => drop(outbox.pop()),
+                    _ => drop(outbox.push(Bytes::from(vec![1; random.usize(1..20)]), &limits)),
+                }
+                assert!(outbox.len() <= 8 && outbox.bytes() <= 64 + 20);
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a hold subscribes to: the route's implicit channels, then the instructed ones, prefixed and limited.
+//!
+//! Source: `docs/grip.md#channels`.
+
+use crate::grip::{channel::ChannelName, instruct::Subscription};
+
+/// The channels of one hold.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Full names, each once, in the order of subscription.
+    pub channels: Vec<ChannelName>,
+    /// How many instructed channels were left out because of the limit.
+    pub refused: usize,
+}
+
+/// Makes the plan: implicit channels (never prefixed, not counted), then up to `max` instructed ones.
+pub fn subscriptions(
+    implicit: &[ChannelName],
+    instructed: &[Subscription],
+    prefix: Option<&str>,
+    max: usize,
+) -> Plan {
+    let mut plan = Plan::default();
+    for channel in implicit {
+        plan.add(channel.clone());
+    }
+    for subscription in instructed.iter().take(max) {
+        plan.add(match prefix {
+            Some(prefix) => subscription.channel.prefixed(prefix),
+            None => subscription.channel.clone(),
+        });
+    }
+    plan.refused = instructed.len().saturating_sub(max);
+    plan
+}
+
+impl Plan {
+    fn add(&mut self, channel: ChannelName) {
+        if !self.channels.contains(&channel) {
+            self.channels.push(channel);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instructed(names: &[&str]) -> Vec<Subscription> {
+        let subscription = |name: &&str| Subscription {
+            channel: ChannelName::new(name),
+            prev_id: None,
+            filters: Vec::new(),
+        };
+        names.iter().map(subscription).collect()
+    }
+
+    #[test]
+    fn implicit_channels_come_first_unprefixed_and_uncounted() {
+        let plan = subscriptions(
+            &[ChannelName::new("implicit")],
+            &instructed(&["a", "b", "c"]),
+            Some("pre-"),
+            2,
+        );
+        let names: Vec<_> = plan.channels.iter().map(ChannelName::as_str).collect();
+        assert_eq!(names, ["implicit", "pre-a", "pre-b"]);
+        assert_eq!(plan.refused, 1);
+    }
+
+    #[test]
+    fn a_channel_named_twice_is_subscribed_once() {
+        let plan = subscriptions(
+            &[ChannelName::new("a")],
+            &instructed(&["a", "b", "b"]),
+            None,
+            20,
+        );
+        assert_eq!(plan.channels.len(), 2);
+        assert_eq!(plan.refused, 0);
+    }
+}

@@ -1,0 +1,173 @@
+//! The long-poll machine: one request held until an item answers it or its time is over.
+//!
+//! Not its concern: sockets, subscriptions, the clock. Source: `docs/grip.md#response-hold`.
+
+use std::time::Instant;
+
+use http::HeaderMap;
+
+use crate::grip::{
+    publish::{ResponseBody, ResponseFormat, ResponseSend},
+    response::Response,
+};
+
+/// What an item means for the held request.
+#[derive(Debug, PartialEq)]
+pub enum Output {
+    /// Send this and end the hold.
+    Respond(Response),
+    /// The item cannot be used; it is skipped and counted under this reason.
+    Skip(&'static str),
+}
+
+/// A held request that waits for its answer.
+#[derive(Debug)]
+pub struct ResponseHold {
+    /// Sent when the time is over; its headers are the base of a pushed answer.
+    timeout_response: Response,
+    deadline: Instant,
+    is_answered: bool,
+}
+
+impl ResponseHold {
+    /// Begins the hold.
+    pub fn new(timeout_response: Response, deadline: Instant) -> Self {
+        Self {
+            timeout_response,
+            deadline,
+            is_answered: false,
+        }
+    }
+
+    /// Returns when [`ResponseHold::on_timer`] is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        (!self.is_answered).then_some(self.deadline)
+    }
+
+    /// Takes an item; only the first usable one answers.
+    pub fn on_item(&mut self, format: &ResponseFormat) -> Option<Output> {
+        if self.is_answered {
+            return None;
+        }
+        let ResponseFormat::Send(send) = format else {
+            return None;
+        };
+        let ResponseBody::Bytes(body) = &send.body else {
+            return Some(Output::Skip("body-patch-unsupported"));
+        };
+        self.is_answered = true;
+        Some(Output::Respond(Response {
+            status: send.status,
+            reason: send.reason.clone(),
+            headers: inherit(&self.timeout_response.headers, send),
+            body: body.clone(),
+        }))
+    }
+
+    /// Gives the answer of an item-less end: time is over, or the server drains.
+    pub fn on_end(&mut self) -> Option<Output> {
+        if self.is_answered {
+            return None;
+        }
+        self.is_answered = true;
+        Some(Output::Respond(self.timeout_response.clone()))
+    }
+
+    /// Looks at the clock.
+    pub fn on_timer(&mut self, now: Instant) -> Option<Output> {
+        if now < self.deadline {
+            return None;
+        }
+        self.on_end()
+    }
+}
+
+/// Starts from the held response's headers; each name that the item sets replaces all of that name.
+fn inherit(held: &HeaderMap, send: &ResponseSend) -> HeaderMap {
+    let mut headers = held.clone();
+    for name in send.headers.keys() {
+        headers.remove(name);
+    }
+    headers.extend(send.headers.clone());
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use http::HeaderValue;
+    use std::time::Duration;
+
+    fn held() -> (ResponseHold, Instant) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("x-base", "base"), ("x-both", "old"), ("x-both", "older")] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let body = Bytes::from("nothing new");
+        let response = Response {
+            status: 404,
+            reason: None,
+            headers,
+            body,
+        };
+        let deadline = Instant::now() + Duration::from_secs(5);
+        (ResponseHold::new(response, deadline), deadline)
+    }
+
+    fn send(headers: &[(&'static str, &'static str)]) -> ResponseFormat {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        ResponseFormat::Send(ResponseSend {
+            status: 200,
+            reason: None,
+            headers: map,
+            body: ResponseBody::Bytes(Bytes::from("pushed")),
+            content_filters: None,
+        })
+    }
+
+    #[test]
+    fn the_first_item_answers_and_inherits_headers() {
+        let (mut hold, _) = held();
+        let Some(Output::Respond(answer)) = hold.on_item(&send(&[("x-both", "new"), ("x-a", "1")]))
+        else {
+            panic!("an answer is due")
+        };
+        assert_eq!(answer.status, 200, "the status comes from the item alone");
+        let values: Vec<_> = answer.headers.get_all("x-both").iter().collect();
+        assert_eq!(values, ["new"]);
+        assert_eq!(answer.headers["x-base"], "base");
+        assert_eq!(hold.on_item(&send(&[])), None, "a hold is answered once");
+        assert_eq!(hold.deadline(), None);
+        assert_eq!(hold.on_end(), None);
+    }
+
+    #[test]
+    fn other_actions_do_nothing() {
+        let (mut hold, _) = held();
+        for action in [
+            ResponseFormat::Hint,
+            ResponseFormat::Close,
+            ResponseFormat::Refresh,
+        ] {
+            assert_eq!(hold.on_item(&action), None);
+        }
+    }
+
+    #[test]
+    fn at_the_deadline_the_held_response_is_sent() {
+        let (mut hold, deadline) = held();
+        assert_eq!(hold.on_timer(deadline - Duration::from_millis(1)), None);
+        let Some(Output::Respond(answer)) = hold.on_timer(deadline) else {
+            panic!("time is over")
+        };
+        assert_eq!(
+            (answer.status, &answer.body[..]),
+            (404, &b"nothing new"[..])
+        );
+        assert_eq!(hold.on_timer(deadline), None);
+    }
+}

@@ -1,0 +1,291 @@
+//! Bodies on their way between client and backend: streamed, with back-pressure, never gathered whole.
+
+use std::{
+    cell::Cell,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{ready, Context, Poll},
+};
+
+use actix_web::{
+    body::{BodySize, BoxBody, MessageBody},
+    dev::Payload,
+    error::PayloadError,
+};
+use bytes::{Bytes, BytesMut};
+use http_body::{Body as _, Frame, SizeHint};
+
+use super::detach::Slot;
+use crate::actors::ports::{BackendBody, BodyStream};
+
+/// Bytes of a request body that are read before the backend is contacted.
+pub const READ_FIRST: usize = 10_000;
+
+/// How far a request body has been read.
+#[derive(Debug, Default)]
+pub struct Progress {
+    seen: Cell<u64>,
+    is_ended: Cell<bool>,
+}
+
+impl Progress {
+    /// Tells whether the body was read to its end and is no longer than `max`.
+    pub fn is_ended_within(&self, max: u64) -> bool {
+        self.is_ended.get() && self.seen.get() <= max
+    }
+
+    /// Tells whether the body was read to its end.
+    pub fn is_ended(&self) -> bool {
+        self.is_ended.get()
+    }
+}
+
+/// A request body whose first bytes have been read.
+struct RequestBody {
+    first: Bytes,
+    payload: Payload,
+    length: Option<u64>,
+    progress: Rc<Progress>,
+}
+
+/// Reads the first bytes of a request body; a short body is then complete and can be sent again.
+pub async fn request_body(
+    mut payload: Payload,
+    length: Option<u64>,
+) -> Result<(BackendBody, Rc<Progress>), PayloadError> {
+    let progress = Rc::new(Progress::default());
+    let mut first = BytesMut::new();
+    while first.len() < READ_FIRST {
+        match next_chunk(&mut payload).await {
+            Some(chunk) => first.extend_from_slice(&chunk?),
+            None => {
+                progress.is_ended.set(true);
+                break;
+            }
+        }
+    }
+    progress.seen.set(first.len() as u64);
+    let first = first.freeze();
+    if progress.is_ended.get() {
+        return Ok((BackendBody::Full(first), progress));
+    }
+    let body = Box::pin(RequestBody {
+        first,
+        payload,
+        length,
+        progress: progress.clone(),
+    });
+    Ok((BackendBody::Stream { body, length }, progress))
+}
+
+/// The progress of a request without a body.
+pub fn no_body() -> Rc<Progress> {
+    let progress = Progress::default();
+    progress.is_ended.set(true);
+    Rc::new(progress)
+}
+
+async fn next_chunk(payload: &mut Payload) -> Option<Result<Bytes, PayloadError>> {
+    std::future::poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut *payload), cx)).await
+}
+
+impl http_body::Body for RequestBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
+        }
+        let next = futures_core::Stream::poll_next(Pin::new(&mut self.payload), cx);
+        Poll::Ready(match ready!(next) {
+            Some(Ok(chunk)) => {
+                self.progress
+                    .seen
+                    .set(self.progress.seen.get() + chunk.len() as u64);
+                Some(Ok(Frame::data(chunk)))
+            }
+            Some(Err(error)) => Some(Err(io::Error::other(error.to_string()))),
+            None => {
+                self.progress.is_ended.set(true);
+                None
+            }
+        })
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+/// A backend's body on its way to the client.
+pub struct Relay {
+    body: BodyStream,
+    size: BodySize,
+    /// Bytes were handed out since the client's side was last idle: they must leave before an error cuts.
+    has_unflushed: bool,
+    error: Option<io::Error>,
+}
+
+impl Relay {
+    /// Relays a body; `bodiless` if the response has none on the wire, whatever its length header says.
+    pub fn new(body: BodyStream, bodiless: bool, length: Option<u64>) -> Self {
+        let size = match (bodiless, length) {
+            (true, Some(length)) => BodySize::Sized(length),
+            (true, None) => BodySize::None,
+            (false, _) => body
+                .size_hint()
+                .exact()
+                .map_or(BodySize::Stream, BodySize::Sized),
+        };
+        Self {
+            body,
+            size,
+            has_unflushed: false,
+            error: None,
+        }
+    }
+}
+
+impl MessageBody for Relay {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.size
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if let Some(error) = self.error.take() {
+            return Poll::Ready(Some(Err(error.into())));
+        }
+        loop {
+            let Poll::Ready(frame) = self.body.as_mut().poll_frame(cx) else {
+                self.has_unflushed = false;
+                return Poll::Pending;
+            };
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                // An empty chunk would end the response; trailers are not passed on.
+                Some(Ok(Ok(data))) if !data.is_empty() => {
+                    self.has_unflushed = true;
+                    return Poll::Ready(Some(Ok(data)));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(error)) if self.has_unflushed => {
+                    self.error = Some(error);
+                    self.has_unflushed = false;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// A response body that tells its connection when the response is complete.
+pub struct Tracked {
+    body: BoxBody,
+    slot: Rc<Slot>,
+}
+
+impl Tracked {
+    /// Watches a body.
+    pub fn new(body: BoxBody, slot: Rc<Slot>) -> Self {
+        Self { body, slot }
+    }
+}
+
+impl MessageBody for Tracked {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.slot.response_ended();
+    }
+}
+
+/// What a body gathered up to a limit came to.
+pub enum Gathered {
+    /// All of it.
+    Whole(Bytes),
+    /// More than the limit: what was read, and the rest.
+    TooLarge(Bytes, BodyStream),
+}
+
+/// Gathers a backend's body of at most `max` bytes.
+pub async fn gather(mut body: BodyStream, max: usize) -> io::Result<Gathered> {
+    let mut bytes = BytesMut::new();
+    loop {
+        let frame = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
+        let Some(frame) = frame else {
+            return Ok(Gathered::Whole(bytes.freeze()));
+        };
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+        if bytes.len() > max {
+            return Ok(Gathered::TooLarge(bytes.freeze(), body));
+        }
+    }
+}
+
+/// The rest of a large backend body, then the items of a hold.
+pub struct BodyThen<B> {
+    rest: Option<Relay>,
+    then: Pin<Box<B>>,
+}
+
+impl<B> BodyThen<B> {
+    /// Puts a backend's body before another one.
+    pub fn new(rest: BodyStream, then: B) -> Self {
+        Self {
+            rest: Some(Relay::new(rest, false, None)),
+            then: Box::pin(then),
+        }
+    }
+}
+
+impl<B: MessageBody> MessageBody for BodyThen<B> {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if let Some(rest) = &mut self.rest {
+            match ready!(Pin::new(rest).poll_next(cx)) {
+                None => self.rest = None,
+                some => return Poll::Ready(some),
+            }
+        }
+        self.then
+            .as_mut()
+            .poll_next(cx)
+            .map(|next| next.map(|next| next.map_err(Into::into)))
+    }
+}

@@ -1,0 +1,215 @@
+//! The control port's publishing side: `POST /publish`, and `/` as a health check.
+//!
+//! Same-origin rules and authentication come with a later capability: it listens on loopback only.
+//! Source: `docs/control-api.md`.
+
+use actix_web::{
+    http::{header, Method, StatusCode},
+    web::{self, ServiceConfig},
+    HttpRequest, HttpResponse,
+};
+
+use super::reply::REASON_HEADER;
+use crate::{
+    actors::{broker::Broker, messages::PublishFailure},
+    grip::publish,
+    stats::counters::Refused,
+};
+
+/// How long a publish may wait for its channels before it is refused.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Mounts the control endpoints in an actix-web app, below the scope it is called in.
+pub fn control(broker: &Broker) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    let broker = broker.clone();
+    move |config| {
+        config.app_data(web::Data::new(broker.clone()));
+        config.route("/", web::route().to(root));
+        for path in ["/publish", "/publish/"] {
+            config.route(path, web::route().to(publish));
+        }
+        config.default_service(web::to(not_found));
+    }
+}
+
+/// Mounts the control endpoints with a bound on request heads.
+pub fn limited(
+    broker: &Broker,
+    head_bytes_max: usize,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    let mount = control(broker);
+    move |config| {
+        config.app_data(HeadMax(head_bytes_max));
+        mount(config);
+    }
+}
+
+/// The longest request head, in bytes.
+struct HeadMax(usize);
+
+fn is_head_too_large(request: &HttpRequest) -> bool {
+    let Some(HeadMax(max)) = request.app_data::<HeadMax>() else {
+        return false;
+    };
+    let line = request.method().as_str().len() + request.uri().path().len() + 12;
+    let headers = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4);
+    line + headers.sum::<usize>() > *max
+}
+
+/// What a client of the control port wants to read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+}
+
+fn wanted(request: &HttpRequest) -> Result<Format, HttpResponse> {
+    if is_head_too_large(request) {
+        return Err(text(400, "head-too-large", "Request header too large."));
+    }
+    let mut values = request.headers().get_all(header::ACCEPT).peekable();
+    if values.peek().is_none() {
+        return Ok(Format::Text);
+    }
+    let elements = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    let known =
+        elements.filter_map(
+            |element| match element.split(';').next().unwrap_or_default().trim() {
+                "text/plain" | "text/*" | "*/*" | "*" => Some(Format::Text),
+                "application/json" | "application/*" => Some(Format::Json),
+                _ => None,
+            },
+        );
+    known.last().ok_or_else(|| {
+        let formats = "Not Acceptable. Supported formats are text/plain and application/json.";
+        text(406, "not-acceptable", formats)
+    })
+}
+
+fn text(code: u16, reason: &'static str, line: &str) -> HttpResponse {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut builder = HttpResponse::build(status);
+    builder.insert_header(("Content-Type", "text/plain"));
+    if !reason.is_empty() {
+        builder.insert_header((REASON_HEADER, reason));
+    }
+    builder.body(format!("{line}\n"))
+}
+
+async fn root(request: HttpRequest) -> HttpResponse {
+    match wanted(&request) {
+        Ok(_) => text(200, "", "P-8 API"),
+        Err(refusal) => refusal,
+    }
+}
+
+async fn not_found(request: HttpRequest) -> HttpResponse {
+    match wanted(&request) {
+        Ok(_) => text(404, "not-found", "Not Found"),
+        Err(refusal) => refusal,
+    }
+}
+
+async fn publish(
+    request: HttpRequest,
+    payload: web::Payload,
+    broker: web::Data<Broker>,
+) -> HttpResponse {
+    let format = match wanted(&request) {
+        Ok(format) => format,
+        Err(refusal) => return refusal,
+    };
+    if !request.query_string().is_empty() {
+        return text(404, "not-found", "Not Found");
+    }
+    if *request.method() != Method::POST {
+        let line = format!("Method not allowed: {}.", request.method());
+        let mut refusal = text(405, "method-not-allowed", &line);
+        refusal
+            .headers_mut()
+            .insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+        return refusal;
+    }
+    let body = match read_body(&request, payload, broker.options().control_body_max).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    let items = match publish::parse_request(&body) {
+        Ok(items) => items,
+        Err(error) => {
+            broker.edge().counters().refuse(Refused::Publish, 1);
+            log::warn!(target: "p8::publish", error:%; "publish refused");
+            return text(400, error.code(), &error.to_string());
+        }
+    };
+    let count = items.len();
+    match actix::clock::timeout(PATIENCE, broker.publish_all(items)).await {
+        Ok(Ok(())) => {
+            log::debug!(target: "p8::publish", items = count; "published");
+            published(format)
+        }
+        Ok(Err(failure @ PublishFailure::Full(_))) => busy(&failure.to_string()),
+        Ok(Err(failure @ PublishFailure::Crashed)) => text(
+            500,
+            "publish-crashed",
+            &format!("Internal error: {failure}"),
+        ),
+        Err(_) => busy("channels did not take the items in time"),
+    }
+}
+
+async fn read_body(
+    request: &HttpRequest,
+    payload: web::Payload,
+    max: usize,
+) -> Result<bytes::Bytes, HttpResponse> {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_none() && !is_chunked {
+        return Err(text(
+            411,
+            "length-required",
+            "Request requires Content-Length.",
+        ));
+    }
+    let too_large = || text(400, "body-too-large", "Request body too large.");
+    if length.is_some_and(|length| length > max) {
+        return Err(too_large());
+    }
+    match payload.to_bytes_limited(max).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(text(
+            400,
+            "bad-request-body",
+            "Request body ended too early.",
+        )),
+        Err(_) => Err(too_large()),
+    }
+}
+
+fn published(format: Format) -> HttpResponse {
+    match format {
+        Format::Text => text(200, "", "Published"),
+        Format::Json => HttpResponse::Ok()
+            .insert_header(("Content-Type", "application/json"))
+            .body("{\"message\":\"Published\"}\n"),
+    }
+}
+
+fn busy(why: &str) -> HttpResponse {
+    let mut refusal = text(
+        503,
+        "publish-queue-full",
+        &format!("Service unavailable: {why}"),
+    );
+    refusal
+        .headers_mut()
+        .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    refusal
+}

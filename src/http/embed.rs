@@ -1,0 +1,40 @@
+//! Holding a response in somebody else's actix-web service.
+
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::{
+    hold::{plain, Begin, Client},
+    proxy::Outcome,
+    reply,
+};
+use crate::{actors::broker::Broker, grip::instruct::Instruct};
+
+impl Broker {
+    /// Follows instructions as if a backend had answered `request` with them.
+    ///
+    /// A stream's response comes back at once, open; a long-poll's when an item, its timeout or the
+    /// server's end answers it. Without a hold it is the instructed response. Channels are taken as
+    /// they are: there is no route, so no prefix.
+    ///
+    /// **Bounds**: `subscriptions_max` channels; further ones are left out.
+    /// **Errors**: 503 if the channels cannot be subscribed.
+    pub async fn hold(&self, request: &HttpRequest, instruct: Instruct) -> HttpResponse {
+        let Some(hold) = instruct.hold.clone() else {
+            return plain(&instruct.response);
+        };
+        let max = self.options().subscriptions_max;
+        let plan = crate::engine::plan::subscriptions(&[], &instruct.subscriptions, None, max);
+        let client = Client::embedded(*request.method() == actix_web::http::Method::HEAD);
+        let begin = Begin {
+            hold,
+            instruct,
+            channels: plan.channels,
+            slow_client: None,
+        };
+        match begin.start(self, client, None).await {
+            Ok(Outcome::Response(response)) => response,
+            Ok(Outcome::Parked) => HttpResponse::Ok().finish(),
+            Err(error) => reply::not_joined(error).response,
+        }
+    }
+}

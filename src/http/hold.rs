@@ -1,0 +1,340 @@
+//! From instructions to a hold: subscribe first, then answer, then let go of everything not needed.
+//!
+//! ```text
+//! plan channels ─▶ join (acknowledged by every channel) ─▶ park the socket ─▶ head ─▶ items
+//!                                                      └─▶ or a body outlet, where it cannot be parked
+//! ```
+//!
+//! Taking the socket is the last act; whatever may fail comes before it.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+
+use actix::prelude::*;
+use actix_web::{body::BoxBody, HttpResponse};
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::{
+    body::BodyThen,
+    border,
+    detach::Slot,
+    held_body::{BodyOutlet, HeldBody},
+    proxy::{Exchange, Front, Outcome, GRIP_BODY_MAX},
+    reply::{self, Manners},
+};
+use crate::{
+    actors::{
+        broker::Broker,
+        edge::{JoinError, Membership},
+        messages::{Join, SessionKind, ToSession},
+        ports::BodyStream,
+        session::{jitter, Answer, Held, Machine, Session, SessionState},
+        supervisor::start_temporary,
+    },
+    engine::{
+        plan,
+        response_hold::ResponseHold,
+        route::{Route, Target},
+        stream_hold::StreamHold,
+        wire::{self, BodyEnd, Reply},
+    },
+    grip::{
+        channel::ChannelName,
+        instruct::{Hold, HoldMode, Instruct},
+        response::Response,
+    },
+    stats::counters::Refused,
+};
+
+/// The client side of a hold.
+pub struct Client {
+    slot: Option<Rc<Slot>>,
+    reply: Reply,
+    /// The request was read to its end, so its socket may be taken.
+    is_read: bool,
+}
+
+impl Client {
+    /// Takes what a hold needs to know of an exchange.
+    pub fn of(exchange: &Exchange, is_read: bool) -> Self {
+        let method_is_head = *exchange.request.method() == actix_web::http::Method::HEAD;
+        let reply = exchange
+            .slot
+            .as_ref()
+            .map_or(Reply::CLOSING, |slot| slot.reply());
+        let reply = Reply {
+            head_only: method_is_head,
+            ..reply
+        };
+        Self {
+            slot: exchange.slot.clone(),
+            reply,
+            is_read,
+        }
+    }
+
+    /// The client of somebody else's server: its socket is not P-8's to take.
+    pub fn embedded(head_only: bool) -> Self {
+        Self {
+            slot: None,
+            reply: Reply {
+                head_only,
+                ..Reply::CLOSING
+            },
+            is_read: false,
+        }
+    }
+
+    fn parkable_slot(&self) -> Option<&Rc<Slot>> {
+        self.slot
+            .as_ref()
+            .filter(|slot| self.is_read && slot.is_parkable())
+    }
+}
+
+/// What a backend instructed, and where that came from.
+pub struct HoldPlan<'a> {
+    /// The request's route.
+    pub route: &'a Arc<Route>,
+    /// The target that answered.
+    pub target: &'a Target,
+    /// The instructions.
+    pub instruct: Instruct,
+    /// The rest of a body that is too large to gather.
+    pub rest: Option<BodyStream>,
+}
+
+/// Follows instructions to a held or a plain response.
+pub async fn follow(
+    front: &Front,
+    client: Client,
+    plan: HoldPlan<'_>,
+    manners: Manners,
+) -> Outcome {
+    let HoldPlan {
+        route,
+        target,
+        instruct,
+        rest,
+    } = plan;
+    if let Some(next) = &instruct.next {
+        log::warn!(uri = next.uri.as_str(); "next links are not followed yet: ignored");
+    }
+    let Some(hold) = instruct.hold.clone() else {
+        return match rest {
+            None => Outcome::Response(plain(&instruct.response)),
+            Some(_) => too_large(manners),
+        };
+    };
+    let is_stream = hold.mode == HoldMode::Stream;
+    if rest.is_some() && !is_stream {
+        return too_large(manners);
+    }
+    if is_stream && !client.reply.has_body(instruct.response.status) {
+        return Outcome::Response(plain(&instruct.response));
+    }
+    let limits = front.broker.options();
+    let channels = plan::subscriptions(
+        &target.subs,
+        &instruct.subscriptions,
+        route.prefix.as_deref(),
+        limits.subscriptions_max,
+    );
+    if channels.refused > 0 {
+        front
+            .edge
+            .counters()
+            .refuse(Refused::Channels, channels.refused as u64);
+        log::warn!(refused = channels.refused, limit = limits.subscriptions_max;
+            "a hold asked for too many channels: the rest is not subscribed");
+    }
+    let slow_client = Some(route.slow_client);
+    let begun = Begin {
+        hold,
+        instruct,
+        channels: channels.channels,
+        slow_client,
+    };
+    match begun.start(&front.broker, client, rest).await {
+        Ok(outcome) => outcome,
+        Err(error) => reply::not_joined(error).into(),
+    }
+}
+
+fn too_large(manners: Manners) -> Outcome {
+    let why = format!("GRIP instruct response too large, expected at most {GRIP_BODY_MAX} bytes");
+    reply::bad_backend("instruct-too-large", &why, manners).into()
+}
+
+/// Makes an ordinary response of one that P-8 has whole.
+pub fn plain(response: &Response) -> HttpResponse {
+    let reason = Some(response.reason_phrase());
+    let mut builder = border::response_out(response.status, reason, &response.headers);
+    if wire::is_bodiless(response.status) {
+        return builder.finish();
+    }
+    builder.body(response.body.clone())
+}
+
+/// A hold about to begin.
+pub struct Begin {
+    /// Its mode and timeout.
+    pub hold: Hold,
+    /// Response and keep-alive.
+    pub instruct: Instruct,
+    /// Full channel names.
+    pub channels: Vec<ChannelName>,
+    /// The route's policy; none: the broker's.
+    pub slow_client: Option<crate::engine::outbox::SlowClient>,
+}
+
+impl Begin {
+    /// Subscribes, then holds: on a parked socket if it can be taken, else through a response body.
+    pub async fn start(
+        self,
+        broker: &Broker,
+        client: Client,
+        rest: Option<BodyStream>,
+    ) -> Result<Outcome, JoinError> {
+        if let (Some(slot), None) = (client.parkable_slot().cloned(), &rest) {
+            let session = slot.session.clone().recipient();
+            let end = client.reply.stream_end();
+            let membership = self.join(broker, session, end).await?;
+            return Ok(self
+                .park(membership, &slot, client.reply)
+                .unwrap_or_else(|| reply::not_joined(JoinError::HubUnavailable).into()));
+        }
+        let edge = broker.edge();
+        let state = Rc::<RefCell<SessionState>>::default();
+        let actor = Session::new(state.clone(), edge.session_mailbox().clone());
+        let session = start_temporary(edge.crashes().session.clone(), actor).recipient();
+        let membership = self.join(broker, session, BodyEnd::Outside).await?;
+        Ok(Outcome::Response(match self.hold.mode {
+            HoldMode::Stream => self.stream_body(membership, state, rest),
+            HoldMode::Response => self.awaited(membership, state).await,
+        }))
+    }
+
+    async fn join(
+        &self,
+        broker: &Broker,
+        session: Recipient<ToSession>,
+        body_end: BodyEnd,
+    ) -> Result<Membership, JoinError> {
+        let mut limits = broker.options().outbox;
+        limits.policy = self.slow_client.unwrap_or(limits.policy);
+        let kind = match self.hold.mode {
+            HoldMode::Response => SessionKind::Response,
+            HoldMode::Stream => SessionKind::Stream,
+        };
+        let channels = self.channels.clone();
+        broker
+            .edge()
+            .join(Join {
+                session,
+                kind,
+                body_end,
+                limits,
+                channels,
+            })
+            .await
+    }
+
+    /// Takes the socket; from here on nothing may be awaited.
+    fn park(self, membership: Membership, slot: &Rc<Slot>, reply: Reply) -> Option<Outcome> {
+        let is_stream = self.hold.mode == HoldMode::Stream;
+        let keep_alive = reply.keep_alive && !(is_stream && reply.http10);
+        let reply = Reply {
+            keep_alive,
+            ..reply
+        };
+        let outlet = slot.park(keep_alive)?;
+        let head = match self.hold.mode {
+            HoldMode::Stream => wire::stream_head(&self.instruct.response, reply),
+            HoldMode::Response => Bytes::new(),
+        };
+        let machine = match self.hold.mode {
+            HoldMode::Stream => Machine::Stream(self.stream_hold()),
+            HoldMode::Response => Machine::Response(self.response_hold(), Answer::Wire(reply)),
+        };
+        membership.begin(outlet.clone(), head);
+        slot.state
+            .borrow_mut()
+            .begin(Held::new(membership, Some(outlet), machine));
+        Some(Outcome::Parked)
+    }
+
+    /// Holds through a response body that another dispatcher writes.
+    fn stream_body(
+        self,
+        membership: Membership,
+        state: Rc<RefCell<SessionState>>,
+        rest: Option<BodyStream>,
+    ) -> HttpResponse {
+        let outlet = BodyOutlet::new();
+        let Response {
+            status,
+            headers,
+            body,
+            ..
+        } = &self.instruct.response;
+        let reason = Some(self.instruct.response.reason_phrase());
+        let mut builder = border::response_out(*status, reason, headers);
+        membership.begin(outlet.clone(), body.clone());
+        let held = Held::new(
+            membership,
+            Some(outlet.clone()),
+            Machine::Stream(self.stream_hold()),
+        );
+        state.borrow_mut().begin(held);
+        let held_body = HeldBody::new(outlet, state);
+        match rest {
+            None => builder.body(held_body),
+            Some(rest) => builder.body(BoxBody::new(BodyThen::new(rest, held_body))),
+        }
+    }
+
+    /// Waits for the answer and returns it as a response.
+    async fn awaited(
+        self,
+        membership: Membership,
+        state: Rc<RefCell<SessionState>>,
+    ) -> HttpResponse {
+        let (answer, answered) = oneshot::channel();
+        let machine = Machine::Response(self.response_hold(), Answer::Handed(answer));
+        let abandon = AbandonOnDrop(state.clone());
+        state
+            .borrow_mut()
+            .begin(Held::new(membership, None, machine));
+        let response = answered.await;
+        drop(abandon);
+        match response {
+            Ok(response) => plain(&response),
+            Err(_) => reply::not_joined(JoinError::HubUnavailable).response,
+        }
+    }
+
+    fn stream_hold(&self) -> StreamHold {
+        let now = actix::clock::Instant::now().into_std();
+        StreamHold::new(self.instruct.keep_alive.clone(), now, jitter())
+    }
+
+    fn response_hold(&self) -> ResponseHold {
+        let now = actix::clock::Instant::now().into_std();
+        let timeout = Duration::from_secs(u64::from(self.hold.timeout_secs));
+        ResponseHold::new(self.instruct.response.clone(), now + timeout)
+    }
+}
+
+/// Ends a hold whose waiting handler was dropped: its client is gone.
+struct AbandonOnDrop(Rc<RefCell<SessionState>>);
+
+impl Drop for AbandonOnDrop {
+    fn drop(&mut self) {
+        if let Ok(mut state) = self.0.try_borrow_mut() {
+            if state.is_held() {
+                state.abandon();
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Floor 3: the network. actix-web and actix-http towards clients, hyper towards backends.
+//!
+//! | file | what |
+//! |---|---|
+//! | `listener` | sockets accepted, for clients and for publishers and operators |
+//! | `connection`, `detach`, `parked` | a client connection: served, its socket taken, held |
+//! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
+//! | `hold`, `held_body` | from instructions to a held session |
+//! | `control`, `admin`, `builtin`, `pages` | what P-8 serves itself |
+//! | `reply` | the only map from errors to statuses |
+
+pub mod admin;
+pub mod body;
+pub mod border;
+pub mod builtin;
+pub mod connection;
+pub mod control;
+pub mod detach;
+mod embed;
+pub mod held_body;
+pub mod hold;
+pub mod listener;
+pub mod pages;
+pub mod parked;
+pub mod proxy;
+pub mod reply;
+pub mod upstream;
+
+pub use admin::admin;
+pub use control::control;
+pub use proxy::proxy;

@@ -1,0 +1,104 @@
+//! The program `p-8`: arguments, configuration, logger, run, exit code; nothing else.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+use p8::{Server, Settings};
+
+/// Bad usage or configuration, as sysexits.h has it.
+const EX_USAGE: u8 = 64;
+
+/// A realtime push server: holds connections for web applications that answer short requests.
+#[derive(Parser)]
+#[command(name = "p-8", version, about)]
+struct Arguments {
+    /// The configuration file; P8_<TABLE>__<KEY> in the environment overrides its keys.
+    config: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() {
+                EX_USAGE.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    start_logger();
+    let settings = match Settings::load(&arguments.config) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("p-8: {error}");
+            return EX_USAGE.into();
+        }
+    };
+    for warning in &settings.warnings {
+        log::warn!("{warning}");
+    }
+    match actix_rt::System::new().block_on(run(settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("p-8: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(settings: Settings) -> Result<(), p8::Error> {
+    let server = Server::start(settings).await?;
+    print_banner(&server);
+    wait_for_signal().await?;
+    log::info!("stopping: holds are ended, requests in flight finish");
+    tokio::select! {
+        () = server.stop() => {}
+        second = wait_for_signal() => {
+            log::warn!("second signal: ending now");
+            second?;
+        }
+    }
+    Ok(())
+}
+
+async fn wait_for_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{signal, SignalKind};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn print_banner(server: &Server) {
+    println!("P-8 {}", env!("CARGO_PKG_VERSION"));
+    for address in server.client_addrs() {
+        println!("  clients      http://{address}/");
+    }
+    let control = server.control_addr();
+    println!("  publish      http://{control}/publish/");
+    println!("  admin        http://{control}/admin/");
+    for route in server.broker().options().routes.routes() {
+        let targets: Vec<_> = route
+            .targets
+            .iter()
+            .map(|target| target.kind.to_string())
+            .collect();
+        let path = route.path_beg.as_deref().unwrap_or("/");
+        println!(
+            "  route        {}{path} -> {}",
+            route.host,
+            targets.join(", ")
+        );
+    }
+}
+
+fn start_logger() {
+    let filter =
+        env_logger::Env::default().default_filter_or("info,actix_http=off,actix_server=warn");
+    env_logger::Builder::from_env(filter).init();
+}

@@ -1,0 +1,203 @@
+//! The server: wires a broker's actors to listeners; starts, drains and stops them.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::{
+    actors::{
+        broker::{BackendOptions, Broker, BrokerError, BrokerOptions, TcpOptions},
+        publisher::HandlerOptions,
+    },
+    config::Settings,
+    engine::{
+        framing::FramingLimits,
+        outbox::OutboxLimits,
+        route::{RouteError, RouteTable},
+    },
+    http::listener::{self, ClientOptions},
+};
+
+/// Connections that the kernel keeps for a listener until they are accepted.
+const BACKLOG: i32 = 1_024;
+
+/// File descriptors kept for the control port and for backends.
+const RESERVED_FILES: u64 = 256;
+
+/// Why a server could not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} ({key}): {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The setting it comes from.
+        key: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The routes contradict each other.
+    #[error(transparent)]
+    Routes(#[from] RouteError),
+    /// A thread could not be started.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// A listener could not be started.
+    #[error("cannot start a listener: {0}")]
+    Start(#[from] io::Error),
+}
+
+/// A running server.
+pub struct Server {
+    broker: Broker,
+    clients: actix_server::ServerHandle,
+    operators: actix_web::dev::ServerHandle,
+    client_addrs: Vec<SocketAddr>,
+    control_addr: SocketAddr,
+    drain: Duration,
+}
+
+impl Server {
+    /// Binds every address, starts the actors and begins to serve.
+    ///
+    /// Must be called within an actix system.
+    pub async fn start(settings: Settings) -> Result<Self, Error> {
+        let broker = Broker::start(broker_options(&settings)?).await?;
+        let bind = |address: &SocketAddr| bind(*address, "[http] listen");
+        let clients = settings
+            .http
+            .listen
+            .iter()
+            .map(bind)
+            .collect::<Result<Vec<_>, _>>()?;
+        let control = self::bind(settings.control.listen, "[control] listen")?;
+        let client_addrs = clients
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<Result<_, _>>()?;
+        let control_addr = control.local_addr()?;
+        let options = client_options(&settings);
+        let clients = listener::clients(clients, &broker, options)?;
+        let operators = listener::operators(control, &broker, settings.control.max_headers_size)?;
+        let handles = (clients.handle(), operators.handle());
+        actix_rt::spawn(clients);
+        actix_rt::spawn(operators);
+        Ok(Self {
+            broker,
+            clients: handles.0,
+            operators: handles.1,
+            client_addrs,
+            control_addr,
+            drain: settings.http.drain,
+        })
+    }
+
+    /// Returns the broker.
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// Returns the addresses that clients are accepted on.
+    pub fn client_addrs(&self) -> &[SocketAddr] {
+        &self.client_addrs
+    }
+
+    /// Returns the address for publishers and operators.
+    pub fn control_addr(&self) -> SocketAddr {
+        self.control_addr
+    }
+
+    /// Stops accepting, ends holds in good order, lets requests finish for the drain time, and ends.
+    pub async fn stop(self) {
+        self.clients.pause().await;
+        self.broker.drain().await;
+        let clients = self.clients.stop(true);
+        let _ = actix::clock::timeout(self.drain + Duration::from_millis(500), clients).await;
+        self.operators.stop(false).await;
+        self.broker.stop();
+    }
+}
+
+fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, Error> {
+    let listen = || {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    };
+    listen().map_err(|source| Error::Listen {
+        address,
+        key,
+        source,
+    })
+}
+
+fn broker_options(settings: &Settings) -> Result<BrokerOptions, Error> {
+    let mut options = BrokerOptions::default().routes(RouteTable::new(settings.routes.clone())?);
+    let handler = &settings.handler;
+    options.arbiters = handler.arbiters;
+    options.handler = HandlerOptions {
+        channel_queue_items_max: handler.channel_queue_items_max,
+        channels_max: handler.channels_max,
+    };
+    options.outbox = OutboxLimits {
+        items_max: handler.session_queue_items_max,
+        bytes_max: handler.session_queue_bytes_max,
+        policy: handler.slow_client,
+    };
+    options.subscriptions_max = handler.connection_subscription_max;
+    options.control_body_max = settings.control.max_body_size;
+    let proxy = &settings.proxy;
+    let mut backend = BackendOptions::default();
+    backend.forward = proxy.forward.clone();
+    backend.debug = proxy.debug;
+    backend.connect_timeout = proxy.connect_timeout;
+    backend.response_timeout = proxy.response_timeout;
+    backend.pool_idle_max = proxy.pool_idle_max;
+    backend.pool_idle = proxy.pool_idle;
+    backend.pool_age = proxy.pool_age;
+    options.backend = backend.into();
+    options.tcp = TcpOptions {
+        keepalive: settings.http.tcp_keepalive,
+        user_timeout: settings.http.tcp_user_timeout,
+    };
+    Ok(options)
+}
+
+fn client_options(settings: &Settings) -> ClientOptions {
+    let http = &settings.http;
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let files = raise_file_limit();
+    let room = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
+    if room < http.client_maxconn {
+        log::warn!(client_maxconn = http.client_maxconn, open_files = files, connections_max = room;
+            "the limit of open files is below client_maxconn: fewer connections are accepted");
+    }
+    ClientOptions {
+        workers: http.workers.unwrap_or_else(cores),
+        limits: FramingLimits {
+            head_bytes_max: http.client_buffer_size,
+            ..FramingLimits::default()
+        },
+        connections_max: http.client_maxconn.min(room),
+        keep_alive: http.keep_alive,
+        drain: http.drain,
+    }
+}
+
+/// Raises the limit of open files as far as this process may, and returns it.
+fn raise_file_limit() -> u64 {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024)
+}

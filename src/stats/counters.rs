@@ -1,0 +1,222 @@
+//! The counters of one thread. Every drop and refusal has a reason here; reasons are stable words.
+
+use std::{cell::Cell, collections::BTreeMap};
+
+macro_rules! names {
+    ($(#[$doc:meta])* $kind:ident { $($(#[$entry_doc:meta])* $entry:ident = $name:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $kind { $($(#[$entry_doc])* $entry,)+ }
+
+        impl $kind {
+            /// Every name, in the order of declaration.
+            pub const NAMES: &'static [&'static str] = &[$($name,)+];
+
+            /// Returns the stable name.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$entry => $name,)+ }
+            }
+        }
+    };
+}
+
+names! {
+    /// Things that happened, and things that are there now.
+    Total {
+        /// Client requests that reached the proxy.
+        Requests = "requests_total",
+        /// Requests answered by a backend.
+        Proxied = "requests_proxied_total",
+        /// Requests that became a response hold.
+        ResponseHolds = "response_holds_total",
+        /// Requests that became a stream hold.
+        StreamHolds = "stream_holds_total",
+        /// Holds whose client left.
+        ClientsGone = "clients_gone_total",
+        /// Held sessions now.
+        Sessions = "sessions_current",
+        /// Held sessions now whose socket is parked.
+        Parked = "sessions_parked_current",
+        /// Client connections now.
+        Connections = "connections_current",
+        /// Backend requests now.
+        Upstreams = "upstreams_current",
+        /// Items accepted from publishers.
+        ItemsPublished = "items_published_total",
+        /// Items put in an outbox or answered with, one for each session.
+        ItemsDelivered = "items_delivered_total",
+        /// Items for channels nobody here is subscribed to.
+        ItemsUnsubscribed = "items_unsubscribed_total",
+        /// Bytes written to held clients.
+        BytesWritten = "held_bytes_written_total",
+        /// Deliveries that never arrived from a channel, seen by their numbers.
+        DeliveriesMissed = "deliveries_missed_total",
+        /// Deliveries of a replaced channel or an ended subscription.
+        DeliveriesStale = "deliveries_stale_total",
+        /// Interim (1xx) responses passed on.
+        Interim = "interim_responses_total",
+        /// Sessions that panicked.
+        SessionPanics = "session_panics_total",
+    }
+}
+
+names! {
+    /// Why an item did not reach a session that was subscribed.
+    Dropped {
+        /// The outbox was full and the policy is drop-oldest or drop-newest.
+        SlowClient = "slow-client",
+        /// The outbox was full and the session was closed; what waited is counted too.
+        SlowClientClosed = "slow-client-closed",
+        /// The client left with items waiting.
+        ClientGone = "client-gone",
+        /// The session's own mailbox was full.
+        SessionBusy = "session-busy",
+        /// The item's form is not supported yet.
+        Unsupported = "unsupported",
+        /// The delivery panicked.
+        Panic = "panic",
+        /// A worker was gone when the channel wanted to deliver.
+        WorkerGone = "worker-gone",
+    }
+}
+
+names! {
+    /// Why something was refused.
+    Refused {
+        /// A malformed client request.
+        Request = "bad-request",
+        /// No route for it.
+        NoRoute = "no-route",
+        /// No backend could answer.
+        Backend = "backend",
+        /// The backend's instructions were bad.
+        Instruct = "bad-instruct",
+        /// Channels over the limit of a session.
+        Channels = "too-many-channels",
+        /// A malformed publish.
+        Publish = "bad-publish",
+        /// A publish while a channel's queue was full.
+        PublishQueue = "publish-queue-full",
+        /// A connection over `client_maxconn`.
+        Connections = "too-many-connections",
+        /// A demo publish over its limits.
+        Demo = "demo-limit",
+    }
+}
+
+/// The counters of one thread.
+#[derive(Debug)]
+pub struct Counters {
+    totals: [Cell<u64>; Total::NAMES.len()],
+    dropped: [Cell<u64>; Dropped::NAMES.len()],
+    refused: [Cell<u64>; Refused::NAMES.len()],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            totals: [const { Cell::new(0) }; Total::NAMES.len()],
+            dropped: [const { Cell::new(0) }; Dropped::NAMES.len()],
+            refused: [const { Cell::new(0) }; Refused::NAMES.len()],
+        }
+    }
+}
+
+impl Counters {
+    /// Adds to a total or gauge.
+    pub fn add(&self, total: Total, n: u64) {
+        if let Some(cell) = self.totals.get(total as usize) {
+            cell.set(cell.get().wrapping_add(n));
+        }
+    }
+
+    /// Lowers a gauge.
+    pub fn subtract(&self, gauge: Total, n: u64) {
+        if let Some(cell) = self.totals.get(gauge as usize) {
+            cell.set(cell.get().saturating_sub(n));
+        }
+    }
+
+    /// Returns a total or gauge.
+    pub fn total(&self, total: Total) -> u64 {
+        self.totals.get(total as usize).map_or(0, Cell::get)
+    }
+
+    /// Counts items that did not reach a session.
+    pub fn drop_items(&self, reason: Dropped, n: u64) {
+        if let Some(cell) = self.dropped.get(reason as usize) {
+            cell.set(cell.get() + n);
+        }
+    }
+
+    /// Counts a refusal.
+    pub fn refuse(&self, reason: Refused, n: u64) {
+        if let Some(cell) = self.refused.get(reason as usize) {
+            cell.set(cell.get() + n);
+        }
+    }
+
+    /// Reads everything.
+    pub fn read(&self) -> Readings {
+        Readings {
+            totals: read(Total::NAMES, &self.totals),
+            dropped: read(Dropped::NAMES, &self.dropped),
+            refused: read(Refused::NAMES, &self.refused),
+        }
+    }
+}
+
+fn read(names: &[&'static str], cells: &[Cell<u64>]) -> BTreeMap<&'static str, u64> {
+    names
+        .iter()
+        .copied()
+        .zip(cells.iter().map(Cell::get))
+        .collect()
+}
+
+/// The values of a [`Counters`] at one moment; can cross threads and be merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readings {
+    /// Totals and gauges by name.
+    pub totals: BTreeMap<&'static str, u64>,
+    /// Items not delivered, by reason.
+    pub dropped: BTreeMap<&'static str, u64>,
+    /// Refusals by reason.
+    pub refused: BTreeMap<&'static str, u64>,
+}
+
+impl Readings {
+    /// Adds another thread's values.
+    pub fn merge(&mut self, other: &Readings) {
+        for (mine, theirs) in [
+            (&mut self.totals, &other.totals),
+            (&mut self.dropped, &other.dropped),
+            (&mut self.refused, &other.refused),
+        ] {
+            for (name, value) in theirs {
+                *mine.entry(name).or_default() += value;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_read_by_name_and_merged() {
+        let counters = Counters::default();
+        counters.add(Total::Requests, 2);
+        counters.add(Total::Sessions, 5);
+        counters.subtract(Total::Sessions, 1);
+        counters.drop_items(Dropped::SlowClient, 3);
+        counters.refuse(Refused::NoRoute, 1);
+        let mut readings = counters.read();
+        readings.merge(&counters.read());
+        assert_eq!(readings.totals["requests_total"], 4);
+        assert_eq!(readings.totals["sessions_current"], 8);
+        assert_eq!(readings.dropped["slow-client"], 6);
+        assert_eq!(readings.refused["no-route"], 2);
+    }
+}

@@ -1,0 +1,145 @@
+//! What `/admin` shows: everything P-8 knows about itself at one moment. Source: `docs/admin.md`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::counters::Readings;
+
+/// The state of a broker.
+///
+/// **Shape**: the JSON of `GET /admin/api/snapshot`.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Version of P-8.
+    pub version: &'static str,
+    /// Seconds since the start.
+    pub uptime_secs: u64,
+    /// Threads that answered with their part of this snapshot.
+    pub workers: usize,
+    /// Actors by kind.
+    pub actors: BTreeMap<&'static str, ActorSnapshot>,
+    /// Totals and gauges by name.
+    pub totals: BTreeMap<&'static str, u64>,
+    /// Items not delivered, by reason.
+    pub dropped: BTreeMap<&'static str, u64>,
+    /// Refusals by reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// The channels with the most subscribers, at most [`CHANNELS_MAX`].
+    pub channels: Vec<ChannelSnapshot>,
+    /// All channels with subscribers.
+    pub channels_total: usize,
+}
+
+/// Most channels listed in a snapshot.
+pub const CHANNELS_MAX: usize = 1_000;
+
+/// One kind of actor.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct ActorSnapshot {
+    /// Actors alive.
+    pub count: u64,
+    /// Messages waiting in their mailboxes together.
+    pub mailbox: u64,
+    /// Restarts after a panic; for sessions and upstreams, which are not restarted, their panics.
+    pub restarts: u64,
+    /// What the last panic said.
+    pub last_panic: Option<String>,
+}
+
+/// One channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ChannelSnapshot {
+    /// Its name.
+    pub name: String,
+    /// Sessions subscribed to it.
+    pub subscribers: usize,
+}
+
+/// The part of one edge worker.
+#[derive(Clone, Debug, Default)]
+pub struct WorkerSnapshot {
+    /// Its counters.
+    pub readings: Readings,
+    /// Messages waiting in its hub's mailbox.
+    pub hub_mailbox: u64,
+    /// Messages waiting in its sessions' mailboxes.
+    pub session_mailbox: u64,
+    /// Its channels, the largest first, at most [`CHANNELS_MAX`].
+    pub channels: Vec<ChannelSnapshot>,
+}
+
+/// The part of one handler arbiter.
+#[derive(Clone, Debug, Default)]
+pub struct HandlerSnapshot {
+    /// Its counters.
+    pub readings: Readings,
+    /// Live channels.
+    pub channels: u64,
+    /// Items waiting in its channels' mailboxes.
+    pub channel_mailbox: u64,
+    /// Publishes waiting in its publisher's mailbox.
+    pub publisher_mailbox: u64,
+}
+
+impl Snapshot {
+    /// Adds a worker's part.
+    pub fn add_worker(&mut self, worker: &WorkerSnapshot) {
+        self.add_readings(&worker.readings);
+        let hub = self.actors.entry("hub").or_default();
+        hub.count += 1;
+        hub.mailbox += worker.hub_mailbox;
+        self.actors.entry("session").or_default().mailbox += worker.session_mailbox;
+        for channel in &worker.channels {
+            match self
+                .channels
+                .iter_mut()
+                .find(|known| known.name == channel.name)
+            {
+                Some(known) => known.subscribers += channel.subscribers,
+                None => self.channels.push(channel.clone()),
+            }
+        }
+        self.workers += 1;
+    }
+
+    /// Adds a handler arbiter's part.
+    pub fn add_handler(&mut self, handler: &HandlerSnapshot) {
+        self.add_readings(&handler.readings);
+        let publisher = self.actors.entry("publisher").or_default();
+        publisher.count += 1;
+        publisher.mailbox += handler.publisher_mailbox;
+        let channel = self.actors.entry("channel").or_default();
+        channel.count += handler.channels;
+        channel.mailbox += handler.channel_mailbox;
+        self.channels_total += handler.channels as usize;
+    }
+
+    /// Puts the largest channels first and cuts the list.
+    pub fn finish(&mut self) {
+        self.channels.sort_by(|a, b| {
+            b.subscribers
+                .cmp(&a.subscribers)
+                .then_with(|| a.name.cmp(&b.name))
+        });
+        self.channels.truncate(CHANNELS_MAX);
+        let gauge = |totals: &BTreeMap<&'static str, u64>, name| totals.get(name).copied();
+        let connections = gauge(&self.totals, "connections_current").unwrap_or_default();
+        let upstreams = gauge(&self.totals, "upstreams_current").unwrap_or_default();
+        self.actors.entry("session").or_default().count = connections;
+        self.actors.entry("upstream").or_default().count = upstreams;
+    }
+
+    fn add_readings(&mut self, readings: &Readings) {
+        let mut all = Readings {
+            totals: std::mem::take(&mut self.totals),
+            dropped: std::mem::take(&mut self.dropped),
+            refused: std::mem::take(&mut self.refused),
+        };
+        all.merge(readings);
+        (self.totals, self.dropped, self.refused) = (all.totals, all.dropped, all.refused);
+    }
+}
