@@ -12,7 +12,7 @@ use std::{
 };
 
 use actix_web::{
-    body::BoxBody,
+    body::{BodySize, BoxBody, MessageBody},
     http::header,
     web::{self, ServiceConfig},
     HttpRequest, HttpResponse,
@@ -100,11 +100,17 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
     };
     let slot = request.conn_data::<Rc<Slot>>().cloned();
     front.edge.counters().add(Total::Requests, 1);
+    let is_http10 = request.version() == actix_web::http::Version::HTTP_10;
     let mut response = match front.answer(request, payload, slot.clone()).await {
         Outcome::Parked => return HttpResponse::Ok().finish(),
         Outcome::Response(response) => response,
     };
     response.head_mut().set_camel_case_headers(true);
+    if is_http10 && response.body().size() == BodySize::Stream {
+        // Its end can only be told by closing.
+        response.head_mut().no_chunking(true);
+        response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
+    }
     match slot {
         Some(slot) => response.map_body(|_, body| BoxBody::new(Tracked::new(body, slot))),
         None => response,

@@ -72,7 +72,7 @@ impl HubStore {
             #[cfg(feature = "chaos")]
             {
                 in_flight.served += 1;
-                super::chaos::maybe_panic_hub(&in_flight.encoded.item, in_flight.served);
+                crate::actors::chaos::maybe_panic_hub(&in_flight.encoded.item, in_flight.served);
             }
             let encoded = in_flight.encoded.clone();
             self.serve(key, &encoded);
