@@ -2,16 +2,12 @@
 //!
 //! These tests run the real binary. Source: `docs/configuration.md`.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::client::Client;
-use crate::support::programs::{Running, TempDir};
+use crate::support::programs::{Program, TempDir, P8_BINARY};
 use crate::support::wait::DEADLINE;
 use crate::support::{wait_until, Answer, Backend, Config};
-
-const P8_BINARY: &str = env!("CARGO_BIN_EXE_p-8");
 
 /// Starts the binary with that file and environment, and lets it end by itself.
 #[track_caller]
@@ -183,74 +179,10 @@ fn a_port_that_is_taken_ends_with_1_and_names_it() {
     assert!(told.contains(&address), "{told}");
 }
 
-/// The running binary with the addresses that its banner names.
-struct Started {
-    running: Running,
-    banner: String,
-    clients: SocketAddr,
-    control: SocketAddr,
-    _folder: TempDir,
-}
-
-/// Every `127.0.0.1:PORT` in a text.
-fn addresses(text: &str) -> Vec<SocketAddr> {
-    let places = text.match_indices("127.0.0.1:").map(|(at, _)| &text[at..]);
-    let ends = |place: &&str| place[10..].find(|c: char| !c.is_ascii_digit());
-    places
-        .filter_map(|place| {
-            place[..ends(&place).map_or(place.len(), |n| n + 10)]
-                .parse()
-                .ok()
-        })
-        .collect()
-}
-
-/// Starts the binary and reads its banner: everything on stdout until both ports are named.
-#[track_caller]
-fn started(text: &str, environment: &[(&str, &str)]) -> Started {
-    let folder = TempDir::new("config");
-    let file = folder.file("p-8.toml", text);
-    let mut command = Command::new(P8_BINARY);
-    command
-        .arg(file)
-        .envs(environment.iter().copied())
-        .stdin(Stdio::null());
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let mut running = Running(child);
-    let mut lines = BufReader::new(running.0.stdout.take().expect("its output")).lines();
-    let mut banner = String::new();
-    let distinct = |banner: &str| {
-        let mut all = addresses(banner);
-        all.dedup();
-        all
-    };
-    while !banner.contains("/admin/") {
-        let line = lines
-            .next()
-            .unwrap_or_else(|| panic!("it ended after {banner:?}"));
-        banner.push_str(&line.expect("text"));
-        banner.push('\n');
-    }
-    let [clients, control] = distinct(&banner)[..2] else {
-        unreachable!("two addresses")
-    };
-    Started {
-        running,
-        banner,
-        clients,
-        control,
-        _folder: folder,
-    }
-}
-
 #[test]
 fn the_banner_says_where_everything_is_and_it_is_there() {
     let backend = Backend::answering(|_| Answer::ok("behind"));
-    let p8 = started(&Config::to(backend.addr).toml(), &[]);
+    let p8 = Program::start(&Config::to(backend.addr).toml(), &[]);
     assert!(
         p8.banner.contains(&backend.addr.to_string()),
         "where to: {}",
@@ -278,7 +210,7 @@ fn variables_win_over_the_file_and_other_variables_are_ignored() {
         ("P8_STATS", "1"),
         ("P8_HTTP_LISTEN", "one underscore"),
     ];
-    let p8 = started(&text, &environment);
+    let p8 = Program::start(&text, &environment);
     let body = |size: usize| format!("{{\"items\": []{}}}", " ".repeat(size - 13));
     for (size, status) in [(200, 200), (201, 400)] {
         let reply = crate::support::publish::post(p8.control, body(size).as_bytes());
@@ -289,7 +221,7 @@ fn variables_win_over_the_file_and_other_variables_are_ignored() {
 #[test]
 fn keys_of_what_is_not_built_yet_warn_but_do_not_stop_the_start() {
     let text = Config::to(Backend::nowhere()).toml();
-    let p8 = started(
+    let p8 = Program::start(
         &format!("{text}\n[zmq]\npull = \"tcp://127.0.0.1:5560\"\n"),
         &[],
     );
@@ -298,7 +230,7 @@ fn keys_of_what_is_not_built_yet_warn_but_do_not_stop_the_start() {
 
 #[test]
 fn sigterm_ends_it_with_0_within_the_drain() {
-    let mut p8 = started(
+    let mut p8 = Program::start(
         &Config::to(Backend::nowhere()).http("drain_secs = 1").toml(),
         &[],
     );

@@ -119,11 +119,9 @@ fn a_stream_may_be_on_several_channels_and_on_one_twice() {
     for form in BOTH_FORMS {
         let (_backend, p8) = before(hold_in(form, "stream", &["a", "b", "a"], ""));
         let mut client = p8.stream("/");
-        p8.publish(&[
-            stream_item("a", "1\n"),
-            stream_item("b", "2\n"),
-            stream_item("a", "3\n"),
-        ]);
+        for (channel, text) in [("a", "1\n"), ("b", "2\n"), ("a", "3\n")] {
+            p8.publish(&[stream_item(channel, text)]);
+        }
         p8.publish(&[close_item("b")]);
         assert_eq!(
             client.read_to_end().expect("an end"),

@@ -406,70 +406,74 @@ fn json_and_header_channels_add_up() {
     }
 }
 
+/// Headers that make no instruction.
+const BAD_HEADERS: &[&[(&str, &str)]] = &[
+    &[("Grip-Hold", "forever")],
+    &[("Grip-Hold", "Response")],
+    &[("Grip-Hold", "")],
+    &[("Grip-Hold", "response"), ("Grip-Timeout", "soon")],
+    &[("Grip-Hold", "response"), ("Grip-Timeout", "-1")],
+    &[("Grip-Hold", "response"), ("Grip-Timeout", "5.5")],
+    &[("Grip-Hold", "response"), ("Grip-Timeout", "99999999999")],
+    &[
+        ("Grip-Hold", "stream"),
+        ("Grip-Keep-Alive", "x; format=nope"),
+    ],
+    &[("Grip-Hold", "stream"), ("Grip-Keep-Alive", "x; mode=nope")],
+    &[
+        ("Grip-Hold", "stream"),
+        ("Grip-Keep-Alive", "x; timeout=abc"),
+    ],
+    &[("Grip-Hold", "stream"), ("Grip-Keep-Alive", "; timeout=5")],
+    &[
+        ("Grip-Hold", "stream"),
+        ("Grip-Keep-Alive", "a\\x4; format=cstring"),
+    ],
+    &[("Grip-Hold", "response"), ("Grip-Status", "abc")],
+    &[("Grip-Hold", "response"), ("Grip-Status", "1000")],
+    &[("Grip-Hold", "stream"), ("Grip-Link", "/next; rel=next")],
+    &[("Grip-Hold", "stream"), ("Grip-Link", "<>; rel=next")],
+    &[
+        ("Grip-Hold", "stream"),
+        ("Grip-Link", "</n>; rel=next; timeout=x"),
+    ],
+    &[
+        ("Grip-Hold", "response"),
+        (
+            "Grip-Channel",
+            "c; filter=a; filter=b; filter=c; filter=d; filter=e; filter=f",
+        ),
+    ],
+];
+
+/// Documents that make no instruction.
+const BAD_DOCUMENTS: &[&str] = &[
+    "{nope",
+    "",
+    "[]",
+    "{} x",
+    r#"{"hold": 1}"#,
+    r#"{"hold": {"mode": "odd", "channels": []}}"#,
+    r#"{"hold": {"mode": "stream"}}"#,
+    r#"{"hold": {"channels": [{}]}}"#,
+    r#"{"hold": {"channels": [{"name": 5}]}}"#,
+    r#"{"hold": {"channels": [{"name": "c", "prev-id": null}]}}"#,
+    r#"{"hold": {"channels": [{"name": "c", "filters": ["a","b","c","d","e","f"]}]}}"#,
+    r#"{"hold": {"channels": [], "timeout": -1}}"#,
+    r#"{"hold": {"channels": [], "keep-alive": 5}}"#,
+    r#"{"hold": {"channels": [], "meta": {"a": 1}}}"#,
+    r#"{"hold": {"channels": []}, "response": {"headers": 3}}"#,
+    r#"{"hold": {"channels": []}, "response": {"code": 1000}}"#,
+];
+
 #[test]
 fn instructions_that_cannot_be_understood_give_502_with_the_reason_on_a_debug_route() {
-    let headers: &[&[(&str, &str)]] = &[
-        &[("Grip-Hold", "forever")],
-        &[("Grip-Hold", "Response")],
-        &[("Grip-Hold", "")],
-        &[("Grip-Hold", "response"), ("Grip-Timeout", "soon")],
-        &[("Grip-Hold", "response"), ("Grip-Timeout", "-1")],
-        &[("Grip-Hold", "response"), ("Grip-Timeout", "5.5")],
-        &[("Grip-Hold", "response"), ("Grip-Timeout", "99999999999")],
-        &[
-            ("Grip-Hold", "stream"),
-            ("Grip-Keep-Alive", "x; format=nope"),
-        ],
-        &[("Grip-Hold", "stream"), ("Grip-Keep-Alive", "x; mode=nope")],
-        &[
-            ("Grip-Hold", "stream"),
-            ("Grip-Keep-Alive", "x; timeout=abc"),
-        ],
-        &[("Grip-Hold", "stream"), ("Grip-Keep-Alive", "; timeout=5")],
-        &[
-            ("Grip-Hold", "stream"),
-            ("Grip-Keep-Alive", "a\\x4; format=cstring"),
-        ],
-        &[("Grip-Hold", "response"), ("Grip-Status", "abc")],
-        &[("Grip-Hold", "response"), ("Grip-Status", "1000")],
-        &[("Grip-Hold", "stream"), ("Grip-Link", "/next; rel=next")],
-        &[("Grip-Hold", "stream"), ("Grip-Link", "<>; rel=next")],
-        &[
-            ("Grip-Hold", "stream"),
-            ("Grip-Link", "</n>; rel=next; timeout=x"),
-        ],
-        &[
-            ("Grip-Hold", "response"),
-            (
-                "Grip-Channel",
-                "c; filter=a; filter=b; filter=c; filter=d; filter=e; filter=f",
-            ),
-        ],
-    ];
-    let documents = [
-        "{nope",
-        "",
-        "[]",
-        "{} x",
-        r#"{"hold": 1}"#,
-        r#"{"hold": {"mode": "odd", "channels": []}}"#,
-        r#"{"hold": {"mode": "stream"}}"#,
-        r#"{"hold": {"channels": [{}]}}"#,
-        r#"{"hold": {"channels": [{"name": 5}]}}"#,
-        r#"{"hold": {"channels": [{"name": "c", "prev-id": null}]}}"#,
-        r#"{"hold": {"channels": [{"name": "c", "filters": ["a","b","c","d","e","f"]}]}}"#,
-        r#"{"hold": {"channels": [], "timeout": -1}}"#,
-        r#"{"hold": {"channels": [], "keep-alive": 5}}"#,
-        r#"{"hold": {"channels": [], "meta": {"a": 1}}}"#,
-        r#"{"hold": {"channels": []}, "response": {"headers": 3}}"#,
-        r#"{"hold": {"channels": []}, "response": {"code": 1000}}"#,
-    ];
-    let by_headers = headers.iter().map(|list| {
+    let by_headers = BAD_HEADERS.iter().map(|list| {
         list.iter().fold(Answer::ok("x"), |answer, (name, value)| {
             answer.header(name, value)
         })
     });
-    let by_json = documents
+    let by_json = BAD_DOCUMENTS
         .iter()
         .map(|text| Answer::ok(text).header("Content-Type", "application/grip-instruct; a=b"));
     let mut wrong_status = instruct(&json!({"hold": {"channels": []}}));

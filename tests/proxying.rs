@@ -391,16 +391,16 @@ fn interim_answers_do_not_reach_an_http_1_0_client() {
 #[test]
 fn an_early_answer_arrives_while_the_request_body_is_unsent() {
     let backend = Backend::scripted(|exchange| {
-        exchange.read_some_body();
-        exchange.answer(
-            &Answer::new(413)
-                .body("too much")
-                .header("Connection", "close"),
-        );
+        while exchange.request().body.len() < 20_000 && exchange.read_some_body() > 0 {}
+        let refusal = Answer::new(413)
+            .body("too much")
+            .header("Connection", "close");
+        exchange.answer(&refusal);
     });
     let p8 = P8::start(&Config::to(backend.addr));
     let mut client = p8.client();
-    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\nbegin");
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n");
+    client.send([b'x'; 20_000]);
     let reply = client.reply();
     assert_eq!((reply.status(), reply.text().as_str()), (413, "too much"));
 }

@@ -171,11 +171,9 @@ fn the_test_target_greets_holds_and_streams() {
     assert_eq!(p8.get("/").status(), 200);
     assert_eq!(p8.get("/nope").status(), 404);
     let mut stream = p8.stream("/stream?channel=x&channel=y");
-    p8.publish(&[
-        stream_item("x", "pushed-x\n"),
-        stream_item("y", "pushed-y\n"),
-        close_item("x"),
-    ]);
+    p8.publish(&[stream_item("x", "pushed-x\n")]);
+    p8.publish(&[stream_item("y", "pushed-y\n")]);
+    p8.publish(&[close_item("x")]);
     let body = stream.read_to_end().expect("an end");
     assert!(
         body.ends_with(b"pushed-x\npushed-y\n"),

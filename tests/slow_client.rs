@@ -33,8 +33,9 @@ fn numbers(body: &[u8]) -> Vec<usize> {
     items.collect()
 }
 
-/// Publishes every item while one client reads and one does not; gives P-8 and the one that didn't.
-fn publish_past_a_client_that_waits(policy: &str) -> (Backend, P8, Client) {
+/// Publishes every item while one client reads and one does not; gives the one that did not, and
+/// whom else the test needs.
+fn publish_past_a_client_that_waits(policy: &str) -> ((Backend, Client), P8, Client) {
     let backend = Backend::answering(|_| hold("stream", "a", ""));
     let config = Config::new()
         .handler(&format!("session_queue_items_max = {QUEUE_ITEMS}"))
@@ -56,12 +57,12 @@ fn publish_past_a_client_that_waits(policy: &str) -> (Backend, P8, Client) {
             "the one that reads misses none"
         );
     }
-    (backend, p8, slow)
+    ((backend, quick), p8, slow)
 }
 
 #[test]
 fn the_close_policy_ends_the_session_visibly_and_counts_what_waited() {
-    let (_backend, p8, mut slow) = publish_past_a_client_that_waits("close");
+    let (_others, p8, mut slow) = publish_past_a_client_that_waits("close");
     let snapshot = p8.snapshot();
     assert!(
         snapshot.dropped("slow-client-closed") > QUEUE_ITEMS as u64,
@@ -83,7 +84,7 @@ fn the_close_policy_ends_the_session_visibly_and_counts_what_waited() {
 
 #[test]
 fn drop_oldest_keeps_the_newest_items_whole_and_in_order() {
-    let (_backend, p8, mut slow) = publish_past_a_client_that_waits("drop-oldest");
+    let (_others, p8, mut slow) = publish_past_a_client_that_waits("drop-oldest");
     let lost = p8.snapshot().dropped("slow-client");
     assert!(lost > 0 && lost < ITEMS as u64, "{lost} lost");
     p8.publish(&[close_item("a")]);
@@ -100,7 +101,7 @@ fn drop_oldest_keeps_the_newest_items_whole_and_in_order() {
 
 #[test]
 fn drop_newest_keeps_the_oldest_items_whole_and_in_order() {
-    let (_backend, p8, mut slow) = publish_past_a_client_that_waits("drop-newest");
+    let (_others, p8, mut slow) = publish_past_a_client_that_waits("drop-newest");
     let lost = p8.snapshot().dropped("slow-client");
     assert!(lost > 0 && lost < ITEMS as u64, "{lost} lost");
     p8.publish(&[close_item("a")]);

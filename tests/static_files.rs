@@ -1,13 +1,13 @@
 //! A real nginx behind the real binary: 50 MB files, many readers, little memory.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::programs::{find_program, Running, TempDir};
+use crate::support::programs::{find_program, Program, Running, TempDir};
 use crate::support::wait::DEADLINE;
 use crate::support::{wait_until, Client, Config};
 
@@ -60,24 +60,6 @@ fn start_nginx(nginx: &std::path::Path, folder: &TempDir, address: SocketAddr) -
     running
 }
 
-/// The binary before that backend, and its client port.
-fn start_p8(folder: &TempDir, backend: SocketAddr) -> (Running, SocketAddr) {
-    let file = folder.file("p-8.toml", Config::to(backend).toml());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_p-8"));
-    command
-        .arg(file)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut running = Running(command.spawn().expect("P-8 starts"));
-    let lines = BufReader::new(running.0.stdout.take().expect("its output")).lines();
-    let address = lines.map_while(Result::ok).find_map(|line| {
-        let port = line.split_once("127.0.0.1:")?.1;
-        let digits: String = port.chars().take_while(char::is_ascii_digit).collect();
-        format!("127.0.0.1:{digits}").parse().ok()
-    });
-    (running, address.expect("the banner names the client port"))
-}
-
 #[test]
 fn twenty_downloads_of_50_mb_are_equal_and_cost_little_memory() {
     let Some(nginx) = find_program(&["nginx"]) else {
@@ -88,13 +70,14 @@ fn twenty_downloads_of_50_mb_are_equal_and_cost_little_memory() {
     folder.file("file.bin", &expected);
     let address = free_address();
     let _nginx = start_nginx(&nginx, &folder, address);
-    let (p8, clients) = start_p8(&folder, address);
+    let p8 = Program::start(&Config::to(address).toml(), &[]);
+    let clients = p8.clients;
     let small = Client::connect(clients).get("/nginx.conf");
     assert_eq!(
         small.body,
         fs::read(folder.path().join("nginx.conf")).expect("a file")
     );
-    let before = p8.resident_bytes();
+    let before = p8.running.resident_bytes();
 
     let slow = thread::spawn(move || read_slowly(clients));
     let expected = std::sync::Arc::new(expected);
@@ -106,7 +89,7 @@ fn twenty_downloads_of_50_mb_are_equal_and_cost_little_memory() {
         .collect();
     let mut most = before;
     while !quick.iter().all(thread::JoinHandle::is_finished) {
-        most = most.max(p8.resident_bytes());
+        most = most.max(p8.running.resident_bytes());
         thread::park_timeout(Duration::from_millis(20));
     }
     for download in quick {
@@ -117,7 +100,7 @@ fn twenty_downloads_of_50_mb_are_equal_and_cost_little_memory() {
         expected.starts_with(&beginning),
         "the slow one's bytes are equal"
     );
-    most = most.max(p8.resident_bytes());
+    most = most.max(p8.running.resident_bytes());
     let grown = most.saturating_sub(before);
     assert!(
         grown < GROWTH_BYTES_MAX,

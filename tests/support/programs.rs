@@ -2,8 +2,10 @@
 
 use std::env;
 use std::fs;
+use std::io::{BufRead, BufReader, Lines};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A child process that is ended when the test is done with it.
@@ -29,6 +31,71 @@ impl Drop for Running {
         drop(self.0.kill());
         drop(self.0.wait());
     }
+}
+
+/// The program itself.
+pub const P8_BINARY: &str = env!("CARGO_BIN_EXE_p-8");
+
+/// The program, running, with what its banner says.
+pub struct Program {
+    pub running: Running,
+    pub banner: String,
+    pub clients: SocketAddr,
+    pub control: SocketAddr,
+    _output: Lines<BufReader<ChildStdout>>,
+    _folder: TempDir,
+}
+
+impl Program {
+    /// Starts it with a configuration of one route, and reads the banner, whose last line names
+    /// that route.
+    #[track_caller]
+    pub fn start(config: &str, environment: &[(&str, &str)]) -> Program {
+        let folder = TempDir::new("program");
+        let mut command = Command::new(P8_BINARY);
+        command
+            .arg(folder.file("p-8.toml", config))
+            .envs(environment.iter().copied());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut running = Running(command.spawn().expect("P-8 starts"));
+        let mut output = BufReader::new(running.0.stdout.take().expect("its output")).lines();
+        let mut banner = String::new();
+        while !banner.contains(" -> ") {
+            let Some(line) = output.next() else {
+                panic!("it ended after {banner:?}")
+            };
+            banner.push_str(&line.expect("text"));
+            banner.push('\n');
+        }
+        let (clients, control) = (address(&banner, "clients"), address(&banner, "admin"));
+        Program {
+            running,
+            banner,
+            clients,
+            control,
+            _output: output,
+            _folder: folder,
+        }
+    }
+}
+
+/// The address in the line of the banner that begins with that word.
+#[track_caller]
+fn address(banner: &str, word: &str) -> SocketAddr {
+    let line = banner
+        .lines()
+        .find(|line| line.trim_start().starts_with(word));
+    let url = line
+        .and_then(|line| line.split("http://").nth(1))
+        .expect("a line with an address");
+    url.split('/')
+        .next()
+        .unwrap_or_default()
+        .parse()
+        .expect("an address")
 }
 
 /// A folder of its own that goes away with the test.

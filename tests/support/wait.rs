@@ -7,6 +7,10 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Waits until `cond` holds; fails the test, naming `what`, when `deadline` has passed.
 #[track_caller]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one wait of all tests: it polls what it waits for"
+)]
 pub fn wait_until(deadline: Duration, what: &str, mut cond: impl FnMut() -> bool) {
     let started = Instant::now();
     while !cond() {
