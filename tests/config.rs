@@ -202,17 +202,17 @@ fn the_banner_says_where_everything_is_and_it_is_there() {
 fn variables_win_over_the_file_and_other_variables_are_ignored() {
     let backend = Backend::answering(|_| Answer::ok("behind"));
     let text = Config::to(backend.addr)
-        .control("max_body_size = 100")
+        .control("max_body_size = 2000")
         .toml();
     let environment = [
-        ("P8_CONTROL__MAX_BODY_SIZE", "200"),
+        ("P8_CONTROL__MAX_BODY_SIZE", "3000"),
         ("P8_BIN", "not configuration"),
         ("P8_STATS", "1"),
         ("P8_HTTP_LISTEN", "one underscore"),
     ];
     let p8 = Program::start(&text, &environment);
     let body = |size: usize| format!("{{\"items\": []{}}}", " ".repeat(size - 13));
-    for (size, status) in [(200, 200), (201, 400)] {
+    for (size, status) in [(3000, 200), (3001, 400)] {
         let reply = crate::support::publish::post(p8.control, body(size).as_bytes());
         assert_eq!(reply.status(), status, "{size}");
     }

@@ -23,7 +23,9 @@ fn start() -> SocketAddr {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
             tell.send(listener.local_addr().expect("an address"))
                 .expect("the test waits");
+            // Without half-closed connections a client that leaves is noticed at once.
             let server = HttpServer::new(app).workers(2).disable_signals();
+            let server = server.h1_allow_half_closed(false);
             server.listen(listener).expect("a listener").run().await
         })
     });
