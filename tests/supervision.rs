@@ -19,11 +19,16 @@ const CLIENTS: usize = 1000;
 
 /// P-8 on one worker, with a thousand streams on channel `a`.
 fn a_thousand_streams() -> (Backend, P8, Vec<Client>) {
+    a_thousand_streams_on(1)
+}
+
+/// P-8 on that many workers, with a thousand streams on channel `a`.
+fn a_thousand_streams_on(workers: usize) -> (Backend, P8, Vec<Client>) {
     let backend = Backend::answering(|request| match request.target.as_str() {
         "/poll" => hold("response", "a", ""),
         _ => hold("stream", "a", ""),
     });
-    let p8 = P8::start(&Config::to(backend.addr).http("workers = 1"));
+    let p8 = P8::start(&Config::to(backend.addr).http(&format!("workers = {workers}")));
     let clients = (0..CLIENTS).map(|_| p8.stream("/")).collect();
     assert_eq!(p8.snapshot().subscribers("a"), CLIENTS as u64);
     (backend, p8, clients)
@@ -98,6 +103,17 @@ fn a_hub_that_panics_at_the_first_or_last_session_goes_on_too() {
     let counts = bodies(&mut clients);
     assert_eq!(counts.get("XXbbbb"), Some(&(CLIENTS - 2)), "{counts:?}");
     assert_eq!(counts.get("Xbbbb"), Some(&2), "{counts:?}");
+}
+
+#[test]
+fn hubs_of_several_workers_crash_each_for_itself() {
+    let (_backend, p8, mut clients) = a_thousand_streams_on(2);
+    let meta = json!({"p8-chaos": "panic-hub", "p8-chaos-at": "10"});
+    p8.publish(&[poisonous("X", meta)]);
+    publish_behind(&p8);
+    let expected = HashMap::from([("Xbbbb".to_owned(), CLIENTS - 2), ("bbbb".to_owned(), 2)]);
+    assert_eq!(bodies(&mut clients), expected);
+    assert_eq!(p8.snapshot().restarts("hub"), 2);
 }
 
 #[test]

@@ -33,6 +33,14 @@ pub trait Outlet {
 
     /// Cuts the response off, so that the client can tell.
     fn abort(&self);
+
+    /// Tells whether the request can be asked again.
+    fn can_retry(&self) -> bool {
+        false
+    }
+
+    /// Asks the backend again with the same request; nothing has been written yet.
+    fn retry(&self) {}
 }
 
 /// A body on its way, with back-pressure.

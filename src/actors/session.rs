@@ -4,9 +4,16 @@
 //! what its messages mean. Plain stream items never pass here: the hub puts them in the outbox.
 //! The connection that owns the socket shares the [`SessionState`] and hands a hold over through it.
 
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::prelude::*;
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
@@ -38,9 +45,36 @@ pub enum Answer {
 /// The machine of a hold.
 pub enum Machine {
     /// A long-poll.
-    Response(ResponseHold, Answer),
+    Response(Box<LongPoll>),
     /// A stream.
     Stream(StreamHold),
+}
+
+/// A long-poll's machine, and how its answer leaves.
+pub struct LongPoll {
+    hold: ResponseHold,
+    answer: Answer,
+}
+
+impl Machine {
+    /// Makes the machine of a long-poll.
+    pub fn response(hold: ResponseHold, answer: Answer) -> Self {
+        Self::Response(Box::new(LongPoll { hold, answer }))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Response(poll) => poll.hold.deadline(),
+            Self::Stream(hold) => hold.deadline(),
+        }
+    }
+
+    fn counter(&self) -> Total {
+        match self {
+            Self::Response(_) => Total::ResponseHolds,
+            Self::Stream(_) => Total::StreamHolds,
+        }
+    }
 }
 
 /// A held request.
@@ -60,16 +94,19 @@ impl Held {
         }
     }
 
-    /// Returns its place in the worker's tables.
-    pub fn membership(&self) -> &Membership {
-        &self.membership
+    fn wake_when_due(&self) {
+        self.membership.wake_at(self.machine.deadline());
     }
 
-    fn deadline(&self) -> Option<std::time::Instant> {
-        match &self.machine {
-            Machine::Response(hold, _) => hold.deadline(),
-            Machine::Stream(hold) => hold.deadline(),
+    fn on_stream_timer(&mut self, now: Instant) {
+        let Machine::Stream(hold) = &mut self.machine else {
+            return;
+        };
+        let last_sent = self.membership.last_sent().unwrap_or(now);
+        if let stream_hold::Output::Append(content) = hold.on_timer(now, last_sent, jitter()) {
+            self.membership.append_content(content);
         }
+        self.wake_when_due();
     }
 }
 
@@ -77,22 +114,22 @@ impl Held {
 #[derive(Default)]
 pub struct SessionState {
     held: Option<Box<Held>>,
+    /// Items for a hold that is being set up, or whose request is asked again.
     early: VecDeque<Arc<Encoded>>,
+    /// Keeps a long-poll subscribed while its request is asked again.
+    retrying: Option<Membership>,
 }
 
 impl SessionState {
     /// Begins a hold, and gives it the items that arrived while it was being set up.
     pub fn begin(&mut self, held: Held) {
-        let counters = held.membership.edge().counters();
-        counters.add(
-            match held.machine {
-                Machine::Response(..) => Total::ResponseHolds,
-                Machine::Stream(_) => Total::StreamHolds,
-            },
-            1,
-        );
-        held.membership.wake_at(held.deadline());
+        held.membership
+            .edge()
+            .counters()
+            .add(held.machine.counter(), 1);
+        held.wake_when_due();
         self.held = Some(Box::new(held));
+        self.retrying = None;
         for encoded in std::mem::take(&mut self.early) {
             self.on_item(&encoded);
         }
@@ -108,9 +145,15 @@ impl SessionState {
         let _ = self.held.as_ref().map(|held| held.membership.writable());
     }
 
+    /// The request was answered without a hold: a retry, if it was one, is over.
+    pub fn answered(&mut self) {
+        self.retrying = None;
+        self.early.clear();
+    }
+
     /// Ends the hold without a word: the client is gone, or its connection crashed.
     pub fn abandon(&mut self) {
-        self.early.clear();
+        self.answered();
         if let Some(held) = self.held.take() {
             held.membership.edge().counters().add(Total::ClientsGone, 1);
         }
@@ -123,96 +166,125 @@ impl SessionState {
             ToSession::Timer => self.on_timer(),
             ToSession::Drain => self.on_drain(),
             ToSession::Finished => {
-                let outlet = self.held.take().and_then(|held| held.outlet);
-                let _ = outlet.map(|outlet| outlet.release());
+                let _ = self.end().map(|outlet| outlet.release());
             }
             ToSession::Overflow | ToSession::Gone => {
-                let outlet = self.held.take().and_then(|held| held.outlet);
-                let _ = outlet.map(|outlet| outlet.abort());
+                let _ = self.end().map(|outlet| outlet.abort());
             }
+        }
+    }
+
+    fn end(&mut self) -> Option<Rc<dyn Outlet>> {
+        self.held.take().and_then(|held| held.outlet)
+    }
+
+    fn poll(&mut self) -> Option<&mut ResponseHold> {
+        match &mut self.held.as_mut()?.machine {
+            Machine::Response(poll) => Some(&mut poll.hold),
+            Machine::Stream(_) => None,
         }
     }
 
     fn on_item(&mut self, encoded: &Arc<Encoded>) {
-        let Some(held) = &mut self.held else {
-            if self.early.len() < EARLY_MAX {
-                self.early.push_back(encoded.clone());
-            }
-            return;
-        };
-        let Machine::Response(hold, _) = &mut held.machine else {
-            return;
-        };
-        let output = encoded
-            .item
-            .formats
-            .response
-            .as_ref()
-            .and_then(|item| hold.on_item(item));
+        if self.held.is_none() {
+            return self.keep_early(encoded);
+        }
+        let format = encoded.item.formats.response.as_ref();
+        let output = self
+            .poll()
+            .zip(format)
+            .and_then(|(hold, format)| hold.on_item(format));
         self.apply(output);
+    }
+
+    fn keep_early(&mut self, encoded: &Arc<Encoded>) {
+        if self.early.len() < EARLY_MAX {
+            self.early.push_back(encoded.clone());
+        } else if let Some(membership) = &self.retrying {
+            let counters = membership.edge().counters();
+            counters.drop_items(Dropped::SessionBusy, 1);
+        }
     }
 
     fn on_timer(&mut self) {
         let now = actix::clock::Instant::now().into_std();
-        let Some(held) = &mut self.held else { return };
-        match &mut held.machine {
-            Machine::Response(hold, _) => {
+        match self.poll() {
+            Some(hold) => {
                 let output = hold.on_timer(now);
                 self.apply(output);
             }
-            Machine::Stream(hold) => {
-                let last_sent = held.membership.last_sent().unwrap_or(now);
-                if let stream_hold::Output::Append(content) =
-                    hold.on_timer(now, last_sent, jitter())
-                {
-                    held.membership.append_content(content);
-                }
+            None => {
+                let _ = self.held.as_mut().map(|held| held.on_stream_timer(now));
             }
         }
-        let _ = self
-            .held
-            .as_ref()
-            .map(|held| held.membership.wake_at(held.deadline()));
     }
 
     fn on_drain(&mut self) {
-        let Some(held) = &mut self.held else { return };
-        match &mut held.machine {
-            Machine::Response(hold, _) => {
+        match self.poll() {
+            Some(hold) => {
                 let output = hold.on_end();
                 self.apply(output);
             }
-            Machine::Stream(_) => held.membership.finish(bytes::Bytes::new()),
+            None => {
+                let held = self.held.as_ref();
+                let _ = held.map(|held| held.membership.finish(Bytes::new()));
+            }
         }
     }
 
-    /// The only place where a long-poll is answered.
+    /// The only place where a long-poll is answered or asked again.
     fn apply(&mut self, output: Option<response_hold::Output>) {
-        let Some(held) = &mut self.held else { return };
-        let Machine::Response(_, answer) = &mut held.machine else {
-            return;
-        };
-        let counters = held.membership.edge().counters().clone();
         match output {
             None => {}
+            Some(response_hold::Output::Respond(response)) => self.respond(response),
+            Some(response_hold::Output::Retry) => self.retry(),
             Some(response_hold::Output::Skip(reason)) => {
+                let Some(held) = &self.held else { return };
+                let counters = held.membership.edge().counters();
                 counters.drop_items(Dropped::Unsupported, 1);
                 log::warn!(session = held.membership.key().0, reason; "item skipped");
             }
-            Some(response_hold::Output::Respond(response)) => {
-                counters.add(Total::ItemsDelivered, 1);
-                match std::mem::replace(answer, Answer::Wire(Reply::CLOSING)) {
-                    Answer::Wire(reply) => {
-                        held.membership
-                            .finish(wire::whole_response(&response, reply));
-                    }
-                    Answer::Handed(way) => {
-                        let _ = way.send(response);
-                        self.held = None;
-                    }
-                }
+        }
+    }
+
+    fn respond(&mut self, response: Response) {
+        let Some(held) = &mut self.held else { return };
+        let Machine::Response(poll) = &mut held.machine else {
+            return;
+        };
+        held.membership
+            .edge()
+            .counters()
+            .add(Total::ResponsesSent, 1);
+        match std::mem::replace(&mut poll.answer, Answer::Wire(Reply::CLOSING)) {
+            Answer::Wire(reply) => {
+                held.membership
+                    .finish(wire::whole_response(&response, reply));
+            }
+            Answer::Handed(way) => {
+                let _ = way.send(response);
+                self.held = None;
             }
         }
+    }
+
+    /// Asks the backend again; until it has answered, the session stays subscribed.
+    fn retry(&mut self) {
+        let can_retry = self
+            .held
+            .as_ref()
+            .and_then(|held| held.outlet.as_ref())
+            .is_some_and(|outlet| outlet.can_retry());
+        if !can_retry {
+            return;
+        }
+        let Some(held) = self.held.take() else { return };
+        let Held {
+            membership, outlet, ..
+        } = *held;
+        membership.wake_at(None);
+        self.retrying = Some(membership);
+        let _ = outlet.map(|outlet| outlet.retry());
     }
 }
 

@@ -16,6 +16,8 @@ use crate::grip::{
 pub enum Output {
     /// Send this and end the hold.
     Respond(Response),
+    /// Ask the backend again with the same request.
+    Retry,
     /// The item cannot be used; it is skipped and counted under this reason.
     Skip(&'static str),
 }
@@ -49,8 +51,10 @@ impl ResponseHold {
         if self.is_answered {
             return None;
         }
-        let ResponseFormat::Send(send) = format else {
-            return None;
+        let send = match format {
+            ResponseFormat::Send(send) => send,
+            ResponseFormat::Hint => return Some(Output::Retry),
+            ResponseFormat::Close | ResponseFormat::Refresh => return None,
         };
         let ResponseBody::Bytes(body) = &send.body else {
             return Some(Output::Skip("body-patch-unsupported"));
@@ -146,13 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn other_actions_do_nothing() {
+    fn a_hint_asks_again_and_other_actions_do_nothing() {
         let (mut hold, _) = held();
-        for action in [
-            ResponseFormat::Hint,
-            ResponseFormat::Close,
-            ResponseFormat::Refresh,
-        ] {
+        assert_eq!(hold.on_item(&ResponseFormat::Hint), Some(Output::Retry));
+        for action in [ResponseFormat::Close, ResponseFormat::Refresh] {
             assert_eq!(hold.on_item(&action), None);
         }
     }

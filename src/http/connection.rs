@@ -19,7 +19,8 @@ use actix_rt::net::TcpStream;
 use socket2::SockRef;
 
 use super::{
-    detach::{Slot, AHEAD_MAX},
+    detach::Slot,
+    gate::AHEAD_MAX,
     parked::{Event, ParkedSocket},
 };
 use crate::{
@@ -143,6 +144,10 @@ impl Connection {
                 Some(Phase::Over)
             }
             Event::Released(socket) => Some(self.after_hold(socket, parked.keep_alive())),
+            Event::Retried(socket) => {
+                self.slot.replay(socket, &parked.request());
+                Some(Phase::Serving((self.worker.serve)(self.slot.clone())))
+            }
         })
     }
 
@@ -192,5 +197,39 @@ impl Drop for Connection {
         if let Ok(mut state) = self.slot.state.try_borrow_mut() {
             state.abandon();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sizes() {
+        eprintln!("Connection {}", std::mem::size_of::<super::Connection>());
+        eprintln!(
+            "ContextFut {}",
+            std::mem::size_of::<
+                actix::dev::ContextFut<super::Session, actix::Context<super::Session>>,
+            >()
+        );
+        eprintln!("Slot {}", std::mem::size_of::<super::Slot>());
+        eprintln!("Parked {}", std::mem::size_of::<super::ParkedSocket>());
+        eprintln!("TcpStream {}", std::mem::size_of::<super::TcpStream>());
+        eprintln!(
+            "Framing {}",
+            std::mem::size_of::<crate::engine::framing::Framing>()
+        );
+        eprintln!(
+            "Held {}",
+            std::mem::size_of::<crate::actors::session::Held>()
+        );
+        eprintln!(
+            "StreamHold {}",
+            std::mem::size_of::<crate::engine::stream_hold::StreamHold>()
+        );
+        eprintln!(
+            "ResponseHold {}",
+            std::mem::size_of::<crate::engine::response_hold::ResponseHold>()
+        );
+        eprintln!("State {}", std::mem::size_of::<super::SessionState>());
     }
 }

@@ -248,14 +248,14 @@ impl Begin {
             keep_alive,
             ..reply
         };
-        let outlet = slot.park(keep_alive)?;
+        let outlet = slot.park(keep_alive, !is_stream)?;
         let head = match self.hold.mode {
             HoldMode::Stream => wire::stream_head(&self.instruct.response, reply),
             HoldMode::Response => Bytes::new(),
         };
         let machine = match self.hold.mode {
             HoldMode::Stream => Machine::Stream(self.stream_hold()),
-            HoldMode::Response => Machine::Response(self.response_hold(), Answer::Wire(reply)),
+            HoldMode::Response => Machine::response(self.response_hold(), Answer::Wire(reply)),
         };
         membership.begin(outlet.clone(), head);
         slot.state
@@ -301,7 +301,7 @@ impl Begin {
         state: Rc<RefCell<SessionState>>,
     ) -> HttpResponse {
         let (answer, answered) = oneshot::channel();
-        let machine = Machine::Response(self.response_hold(), Answer::Handed(answer));
+        let machine = Machine::response(self.response_hold(), Answer::Handed(answer));
         let abandon = AbandonOnDrop(state.clone());
         state
             .borrow_mut()

@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `listener` | sockets accepted, for clients and for publishers and operators |
-//! | `connection`, `detach`, `parked` | a client connection: served, its socket taken, held |
+//! | `connection`, `gate`, `detach`, `parked` | a client connection: served, its socket taken, held |
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
 //! | `hold`, `held_body` | from instructions to a held session |
 //! | `control`, `admin`, `builtin`, `pages` | what P-8 serves itself |
@@ -17,6 +17,7 @@ pub mod connection;
 pub mod control;
 pub mod detach;
 mod embed;
+pub mod gate;
 pub mod held_body;
 pub mod hold;
 pub mod listener;

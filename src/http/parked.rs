@@ -11,6 +11,7 @@ use std::{
 };
 
 use actix_rt::net::TcpStream;
+use bytes::Bytes;
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::{
@@ -33,6 +34,7 @@ enum End {
     No,
     Released,
     Aborted,
+    Retried,
 }
 
 /// A client's socket during a hold.
@@ -41,6 +43,8 @@ pub struct ParkedSocket {
     end: Cell<End>,
     is_blocked: Cell<bool>,
     keep_alive: bool,
+    /// The request as received, if it can be asked again.
+    request: Bytes,
     task: RefCell<Option<Waker>>,
 }
 
@@ -54,16 +58,19 @@ pub enum Event {
     Gone,
     /// The response is complete; here is the socket.
     Released(TcpStream),
+    /// The request is to be asked again; here is the socket.
+    Retried(TcpStream),
 }
 
 impl ParkedSocket {
     /// Parks a socket; `keep_alive` tells whether it takes another request after the hold.
-    pub fn new(socket: TcpStream, keep_alive: bool) -> Self {
+    pub fn new(socket: TcpStream, keep_alive: bool, request: Bytes) -> Self {
         Self {
             socket: RefCell::new(Some(socket)),
             end: Cell::new(End::No),
             is_blocked: Cell::new(false),
             keep_alive,
+            request,
             task: RefCell::new(None),
         }
     }
@@ -71,6 +78,11 @@ impl ParkedSocket {
     /// Tells whether the connection takes another request after the hold.
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
+    }
+
+    /// Returns the request as received, if it can be asked again.
+    pub fn request(&self) -> Bytes {
+        self.request.clone()
     }
 
     /// Sets what a socket that mostly waits needs; a kernel that refuses one costs only that one.
@@ -105,6 +117,10 @@ impl ParkedSocket {
             End::Released => {
                 let socket = self.socket.borrow_mut().take();
                 return Poll::Ready(socket.map_or(Event::Gone, Event::Released));
+            }
+            End::Retried => {
+                let socket = self.socket.borrow_mut().take();
+                return Poll::Ready(socket.map_or(Event::Gone, Event::Retried));
             }
             End::No => {}
         }
@@ -193,5 +209,13 @@ impl Outlet for ParkedSocket {
 
     fn abort(&self) {
         self.end_with(End::Aborted);
+    }
+
+    fn can_retry(&self) -> bool {
+        !self.request.is_empty()
+    }
+
+    fn retry(&self) {
+        self.end_with(End::Retried);
     }
 }

@@ -109,7 +109,9 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
     if is_http10 && response.body().size() == BodySize::Stream {
         // Its end can only be told by closing.
         response.head_mut().no_chunking(true);
-        response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
+        response
+            .head_mut()
+            .set_connection_type(actix_http::ConnectionType::Close);
     }
     match slot {
         Some(slot) => response.map_body(|_, body| BoxBody::new(Tracked::new(body, slot))),

@@ -43,8 +43,10 @@ names! {
         Upstreams = "upstreams_current",
         /// Items accepted from publishers.
         ItemsPublished = "items_published_total",
-        /// Items put in an outbox or answered with, one for each session.
+        /// Items put in an outbox of a stream, one for each session.
         ItemsDelivered = "items_delivered_total",
+        /// Long-polls answered by an item, their timeout or the server's end.
+        ResponsesSent = "responses_sent_total",
         /// Items for channels nobody here is subscribed to.
         ItemsUnsubscribed = "items_unsubscribed_total",
         /// Bytes written to held clients.

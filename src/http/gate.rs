@@ -1,0 +1,282 @@
+//! The buffers around the framing guard: what a client sent, what may pass, what could be sent again.
+//!
+//! It exists while a connection's requests are served; a parked connection gives it back.
+
+use std::{
+    io,
+    task::{ready, Context, Poll, Waker},
+};
+
+use actix_rt::net::TcpStream;
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::ReadBuf;
+
+use crate::engine::framing::{Framing, FramingError, FramingLimits, HeadFacts, Verdict};
+
+/// Most bytes kept of requests that a client sends before the current one is answered.
+pub const AHEAD_MAX: usize = 16_384;
+
+/// Longest request body, as received, that is kept so that the request can be asked again.
+const RECORD_MAX: usize = 100_000;
+
+/// What stands in for a refused head: the handler answers it with the refusal.
+const REFUSED: Bytes = Bytes::from_static(b"GET / HTTP/1.0\r\n\r\n");
+
+/// The guard of one connection with its buffers.
+pub struct Gate {
+    framing: Framing,
+    /// Received, not passed.
+    waiting: BytesMut,
+    /// Passed, not yet read by the dispatcher.
+    passing: Bytes,
+    /// Interim responses that the client has not taken yet.
+    unsent: Bytes,
+    /// What the current request's head says about the connection.
+    pub facts: Option<HeadFacts>,
+    refusal: Option<FramingError>,
+    is_refused: bool,
+    reader: Option<Waker>,
+    record: Record,
+}
+
+/// The current request as received; nothing if it is too large to keep.
+#[derive(Default)]
+struct Record {
+    head: Bytes,
+    body: BytesMut,
+}
+
+impl Record {
+    fn begin(&mut self, head: Bytes) {
+        self.head = head;
+        self.body.clear();
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if self.head.is_empty() {
+            return;
+        }
+        if self.body.len() + bytes.len() > RECORD_MAX {
+            *self = Self::default();
+            return;
+        }
+        self.body.extend_from_slice(bytes);
+    }
+
+    /// Copies the record into a buffer of its own size, for it may be kept long.
+    fn keep(&self) -> Bytes {
+        if self.head.is_empty() {
+            return Bytes::new();
+        }
+        Bytes::from([&self.head[..], &self.body[..]].concat())
+    }
+}
+
+impl Gate {
+    /// Makes the gate of a connection without a request.
+    pub fn new(limits: FramingLimits) -> Self {
+        Self {
+            framing: Framing::new(limits),
+            waiting: BytesMut::new(),
+            passing: Bytes::new(),
+            unsent: Bytes::new(),
+            facts: None,
+            refusal: None,
+            is_refused: false,
+            reader: None,
+            record: Record::default(),
+        }
+    }
+
+    /// Returns why the current request's head was refused, once.
+    pub fn take_refusal(&mut self) -> Option<FramingError> {
+        self.refusal.take()
+    }
+
+    /// Tells whether the current request is with the handler whole, and nothing waits to be written.
+    pub fn is_settled(&self) -> bool {
+        self.unsent.is_empty() && self.passing.is_empty() && self.framing.is_request_complete()
+    }
+
+    /// Tells whether no request has begun.
+    pub fn is_between_requests(&self) -> bool {
+        self.framing.is_between_requests()
+    }
+
+    /// Tells whether the client has sent nothing beyond the current request.
+    pub fn is_ahead_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Returns the current request as received, or nothing if it is too large to keep.
+    pub fn recorded(&self) -> Bytes {
+        self.record.keep()
+    }
+
+    /// Lets the next request pass.
+    pub fn next_request(&mut self) {
+        self.framing.next_request();
+        if !self.waiting.is_empty() {
+            let _ = self.reader.take().map(Waker::wake);
+        }
+    }
+
+    /// Puts a request before everything that waits, as if the client had sent it again.
+    pub fn replay(&mut self, request: &[u8]) {
+        let mut again = BytesMut::with_capacity(request.len() + self.waiting.len());
+        again.extend_from_slice(request);
+        again.extend_from_slice(&self.waiting);
+        self.waiting = again;
+        self.framing.next_request();
+    }
+
+    /// Keeps what a held client sends for after the hold; false if it is too much.
+    pub fn keep_ahead(&mut self, bytes: &[u8]) -> bool {
+        let fits = self.waiting.len() + bytes.len() <= AHEAD_MAX;
+        if fits {
+            self.waiting.extend_from_slice(bytes);
+        }
+        fits
+    }
+
+    /// Writes an interim response, as far as the client takes it now; the rest leaves before the response.
+    pub fn send_interim(&mut self, socket: &TcpStream, interim: &Bytes) -> bool {
+        let is_http11 = self.facts.is_some_and(|facts| !facts.http10);
+        if !is_http11 || !self.unsent.is_empty() {
+            return false;
+        }
+        let written = socket.try_write(interim).unwrap_or(0);
+        self.unsent = interim.slice(written..);
+        true
+    }
+
+    /// Writes what is left of an interim response.
+    pub fn poll_unsent(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            let n = ready!(write(&self.unsent))?;
+            self.unsent.advance(n);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gives the dispatcher bytes of the current request, and of the next one once that may pass.
+    pub fn poll_read(
+        &mut self,
+        socket: &TcpStream,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            if !self.passing.is_empty() {
+                let n = self.passing.len().min(buf.remaining());
+                buf.put_slice(&self.passing.split_to(n));
+                return Poll::Ready(Ok(()));
+            }
+            if let (Some(left), true) = (self.framing.counted_body_left(), self.waiting.is_empty())
+            {
+                return self.poll_counted_body(left, socket, cx, buf);
+            }
+            let received = match self.framing.on_bytes(&self.waiting) {
+                Verdict::PassHead {
+                    len,
+                    rewritten,
+                    head,
+                } => {
+                    let received = self.waiting.split_to(len).freeze();
+                    self.record.begin(received.clone());
+                    self.passing = rewritten.unwrap_or(received);
+                    self.facts = Some(head);
+                    continue;
+                }
+                Verdict::PassBody(len) => {
+                    self.passing = self.waiting.split_to(len).freeze();
+                    self.record.add(&self.passing);
+                    continue;
+                }
+                Verdict::Refuse(error) => return self.refuse(error, buf),
+                Verdict::NeedMore => ready!(self.poll_receive(socket, cx))?,
+                Verdict::Complete => ready!(self.poll_ahead(socket, cx))?,
+            };
+            if received == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Reads a counted body from the socket straight to the dispatcher.
+    fn poll_counted_body(
+        &mut self,
+        left: u64,
+        socket: &TcpStream,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let room = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buf.remaining());
+        let into = buf.initialize_unfilled_to(room);
+        let n = loop {
+            ready!(socket.poll_read_ready(cx))?;
+            match socket.try_read(into) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => break result?,
+            }
+        };
+        self.record.add(into.get(..n).unwrap_or_default());
+        buf.advance(n);
+        self.framing.on_counted_body(n as u64);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads on while a request is answered, so that a client that leaves is noticed.
+    fn poll_ahead(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.waiting.len() < AHEAD_MAX {
+            let received = self.poll_receive(socket, cx);
+            if received.is_ready() {
+                return received;
+            }
+        }
+        if !self.waiting.is_empty() {
+            self.reader = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    fn poll_receive(
+        &mut self,
+        socket: &TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(socket.poll_read_ready(cx))?;
+            self.waiting.reserve(if self.waiting.is_empty() {
+                1_024
+            } else {
+                4_096
+            });
+            match socket.try_read_buf(&mut self.waiting) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    /// A bad head is answered by the request handler; a bad body cuts the connection.
+    fn refuse(&mut self, error: FramingError, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if error.is_in_body() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
+        }
+        if self.is_refused {
+            return Poll::Pending;
+        }
+        self.is_refused = true;
+        self.waiting.clear();
+        self.facts = None;
+        self.refusal = Some(error);
+        buf.put_slice(&REFUSED);
+        Poll::Ready(Ok(()))
+    }
+}
