@@ -5,6 +5,11 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Parser;
 use p8::{Server, Settings};
 
+/// glibc's allocator mixes short-lived buffers with what a held client keeps, and gives nothing back;
+/// its settings are in `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Bad usage or configuration, as sysexits.h has it.
 const EX_USAGE: u8 = 64;
 

@@ -156,6 +156,7 @@ impl Edge {
         let membership = Membership {
             edge: self.clone(),
             key: joined.key,
+            hold: joined.hold,
         };
         if let Some(ready) = joined.ready {
             ready.await.map_err(|_| JoinError::ChannelUnavailable)?;
@@ -174,12 +175,18 @@ impl Drop for Edge {
 pub struct Membership {
     edge: Rc<Edge>,
     key: SessionKey,
+    hold: u64,
 }
 
 impl Membership {
     /// Returns the session's name on this worker.
     pub fn key(&self) -> SessionKey {
         self.key
+    }
+
+    /// Returns the name of the hold, which its messages carry.
+    pub fn hold(&self) -> u64 {
+        self.hold
     }
 
     /// Returns the worker.

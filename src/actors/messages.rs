@@ -88,6 +88,8 @@ pub struct Join {
 pub struct Joined {
     /// The session's name on this worker.
     pub key: SessionKey,
+    /// Names the hold, for ever.
+    pub hold: u64,
     /// Resolves when every channel has acknowledged; none if all had before.
     pub ready: Option<oneshot::Receiver<()>>,
 }
@@ -102,7 +104,16 @@ pub struct Leave(pub SessionKey);
 /// **Full**: an item is dropped and counted. **Closed**: the session has ended.
 #[derive(Message, Clone, Debug)]
 #[rtype(result = "()")]
-pub enum ToSession {
+pub struct ToSession {
+    /// The hold it concerns; a session that has begun another one ignores it.
+    pub hold: u64,
+    /// What happened.
+    pub event: SessionEvent,
+}
+
+/// What a session is told.
+#[derive(Clone, Debug)]
+pub enum SessionEvent {
     /// An item that needs the session's logic.
     Item(Arc<Encoded>),
     /// The time it asked for has come.

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::{
     edge::Membership,
-    messages::{Depth, Encoded, ToSession},
+    messages::{Depth, Encoded, SessionEvent, ToSession},
     ports::Outlet,
 };
 use crate::{
@@ -113,25 +113,37 @@ impl Held {
 /// What a session and its connection share.
 #[derive(Default)]
 pub struct SessionState {
-    held: Option<Box<Held>>,
-    /// Items for a hold that is being set up, or whose request is asked again.
-    early: VecDeque<Arc<Encoded>>,
+    held: Option<Held>,
+    /// Items for a hold that is being set up, or whose request is asked again; rarely there.
+    early: Option<Box<VecDeque<(u64, Arc<Encoded>)>>>,
     /// Keeps a long-poll subscribed while its request is asked again.
     retrying: Option<Membership>,
+    /// A hold is being set up: its items are kept.
+    is_expecting: bool,
 }
 
 impl SessionState {
+    /// Announces a hold: from now on its items are kept until it begins.
+    pub fn expect(&mut self) {
+        self.is_expecting = true;
+    }
+
     /// Begins a hold, and gives it the items that arrived while it was being set up.
     pub fn begin(&mut self, held: Held) {
-        held.membership
-            .edge()
-            .counters()
-            .add(held.machine.counter(), 1);
+        let (counters, hold) = (held.membership.edge().counters(), held.membership.hold());
+        counters.add(held.machine.counter(), 1);
         held.wake_when_due();
-        self.held = Some(Box::new(held));
-        self.retrying = None;
-        for encoded in std::mem::take(&mut self.early) {
-            self.on_item(&encoded);
+        self.held = Some(held);
+        self.is_expecting = false;
+        let retried = self.retrying.take().map(|membership| membership.hold());
+        let early = self.early.take().map(|early| *early).unwrap_or_default();
+        let mut seen: Vec<Arc<Encoded>> = Vec::new();
+        for (of, encoded) in early {
+            let is_new = !seen.iter().any(|known| Arc::ptr_eq(known, &encoded));
+            if is_new && (of == hold || Some(of) == retried) {
+                self.on_item(&encoded);
+                seen.push(encoded);
+            }
         }
     }
 
@@ -148,29 +160,48 @@ impl SessionState {
     /// The request was answered without a hold: a retry, if it was one, is over.
     pub fn answered(&mut self) {
         self.retrying = None;
-        self.early.clear();
+        self.early = None;
+        self.is_expecting = false;
     }
 
     /// Ends the hold without a word: the client is gone, or its connection crashed.
     pub fn abandon(&mut self) {
         self.answered();
         if let Some(held) = self.held.take() {
-            held.membership.edge().counters().add(Total::ClientsGone, 1);
+            let counters = held.membership.edge().counters();
+            counters.add(Total::ClientsGone, 1);
         }
     }
 
-    /// Carries out what a message means.
-    pub fn on_message(&mut self, message: ToSession) {
-        match message {
-            ToSession::Item(encoded) => self.on_item(&encoded),
-            ToSession::Timer => self.on_timer(),
-            ToSession::Drain => self.on_drain(),
-            ToSession::Finished => {
+    /// Carries out what a message means; one of an ended hold means nothing any more.
+    pub fn on_message(&mut self, ToSession { hold, event }: ToSession) {
+        let held = self.held.as_ref().map(|held| held.membership.hold());
+        match event {
+            SessionEvent::Item(encoded) if held != Some(hold) => self.keep_early(hold, encoded),
+            _ if held != Some(hold) => {}
+            SessionEvent::Item(encoded) => self.on_item(&encoded),
+            SessionEvent::Timer => self.on_timer(),
+            SessionEvent::Drain => self.on_drain(),
+            SessionEvent::Finished => {
                 let _ = self.end().map(|outlet| outlet.release());
             }
-            ToSession::Overflow | ToSession::Gone => {
+            SessionEvent::Overflow | SessionEvent::Gone => {
                 let _ = self.end().map(|outlet| outlet.abort());
             }
+        }
+    }
+
+    fn keep_early(&mut self, hold: u64, encoded: Arc<Encoded>) {
+        let retried = self.retrying.as_ref().map(Membership::hold);
+        if !self.is_expecting && retried != Some(hold) {
+            return;
+        }
+        let early = self.early.get_or_insert_default();
+        if early.len() < EARLY_MAX {
+            early.push_back((hold, encoded));
+        } else if let Some(membership) = &self.retrying {
+            let counters = membership.edge().counters();
+            counters.drop_items(Dropped::SessionBusy, 1);
         }
     }
 
@@ -186,24 +217,12 @@ impl SessionState {
     }
 
     fn on_item(&mut self, encoded: &Arc<Encoded>) {
-        if self.held.is_none() {
-            return self.keep_early(encoded);
-        }
         let format = encoded.item.formats.response.as_ref();
         let output = self
             .poll()
             .zip(format)
             .and_then(|(hold, format)| hold.on_item(format));
         self.apply(output);
-    }
-
-    fn keep_early(&mut self, encoded: &Arc<Encoded>) {
-        if self.early.len() < EARLY_MAX {
-            self.early.push_back(encoded.clone());
-        } else if let Some(membership) = &self.retrying {
-            let counters = membership.edge().counters();
-            counters.drop_items(Dropped::SessionBusy, 1);
-        }
     }
 
     fn on_timer(&mut self) {
@@ -281,7 +300,7 @@ impl SessionState {
         let Some(held) = self.held.take() else { return };
         let Held {
             membership, outlet, ..
-        } = *held;
+        } = held;
         membership.wake_at(None);
         self.retrying = Some(membership);
         let _ = outlet.map(|outlet| outlet.retry());

@@ -74,7 +74,7 @@ pub struct Outbox {
     queue: VecDeque<Bytes>,
     bytes: usize,
     /// Leading entries that no policy may drop: a response head, a partly written item.
-    pinned: usize,
+    pinned: u32,
 }
 
 impl Outbox {
@@ -167,14 +167,14 @@ impl Outbox {
     }
 
     fn fits(&self, len: usize, limits: &OutboxLimits) -> bool {
-        self.queue.len() <= self.pinned
+        self.queue.len() <= self.pinned as usize
             || (self.queue.len() < limits.items_max && self.bytes + len <= limits.bytes_max)
     }
 
     fn push_over_oldest(&mut self, item: Bytes, limits: &OutboxLimits) -> Pushed {
         let mut dropped = 0;
         while !self.fits(item.len(), limits) {
-            let Some(oldest) = self.queue.remove(self.pinned) else {
+            let Some(oldest) = self.queue.remove(self.pinned as usize) else {
                 break;
             };
             self.bytes -= oldest.len();
@@ -192,7 +192,7 @@ impl Outbox {
     }
 
     fn check_invariants(&self) {
-        debug_assert!(self.pinned <= self.queue.len());
+        debug_assert!(self.pinned as usize <= self.queue.len());
         debug_assert!(
             self.queue.len() > 64 || self.bytes == self.queue.iter().map(Bytes::len).sum::<usize>()
         );

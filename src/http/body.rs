@@ -67,6 +67,9 @@ pub async fn request_body(
     }
     progress.seen.set(first.len() as u64);
     let first = first.freeze();
+    if length == Some(first.len() as u64) {
+        progress.is_ended.set(true);
+    }
     if progress.is_ended.get() {
         return Ok((BackendBody::Full(first), progress));
     }
@@ -107,6 +110,9 @@ impl http_body::Body for RequestBody {
                 self.progress
                     .seen
                     .set(self.progress.seen.get() + chunk.len() as u64);
+                if self.length == Some(self.progress.seen.get()) {
+                    self.progress.is_ended.set(true);
+                }
                 Some(Ok(Frame::data(chunk)))
             }
             Some(Err(error)) => Some(Err(io::Error::other(error.to_string()))),

@@ -88,7 +88,10 @@ impl Connection {
     fn poll_phases(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
         loop {
             if let Some(session) = &mut self.session {
-                let _ = Pin::new(session).poll(task);
+                let _ = Pin::new(&mut *session).poll(task);
+                if matches!(self.phase, Phase::Serving(_)) {
+                    self.slot.give_session(|| session.address());
+                }
             }
             match &mut self.phase {
                 Phase::Serving(serving) => {
@@ -130,7 +133,7 @@ impl Connection {
         Poll::Ready(match event {
             Event::Sent(n) if self.slot.keep_ahead(ahead.get(..n).unwrap_or_default()) => None,
             Event::Sent(_) => {
-                log::warn!(peer:? = self.slot.peer, limit = AHEAD_MAX;
+                log::warn!(limit = AHEAD_MAX;
                     "a held client sent too much before its answer: closed");
                 self.slot.state.borrow_mut().abandon();
                 Some(Phase::Over)
@@ -145,7 +148,7 @@ impl Connection {
             }
             Event::Released(socket) => Some(self.after_hold(socket, parked.keep_alive())),
             Event::Retried(socket) => {
-                self.slot.replay(socket, &parked.request());
+                self.slot.replay(socket, parked.request());
                 Some(Phase::Serving((self.worker.serve)(self.slot.clone())))
             }
         })

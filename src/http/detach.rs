@@ -17,14 +17,17 @@ use std::{
     task::{ready, Context, Poll},
 };
 
-use actix::Addr;
+use actix::{Addr, Recipient};
 use actix_rt::net::TcpStream;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{gate::Gate, parked::ParkedSocket};
 use crate::{
-    actors::session::{Session, SessionState},
+    actors::{
+        messages::ToSession,
+        session::{Session, SessionState},
+    },
     engine::{
         framing::{FramingError, FramingLimits},
         wire::Reply,
@@ -39,10 +42,8 @@ pub struct Slot {
     limits: FramingLimits,
     is_flushed: Cell<bool>,
     has_begun_response: Cell<bool>,
-    /// The client's address.
-    pub peer: Option<SocketAddr>,
-    /// The session of this connection.
-    pub session: Addr<Session>,
+    /// The session of this connection; while it is held, only its hub has the address.
+    session: RefCell<Option<Addr<Session>>>,
     /// What the session knows of a hold.
     pub state: Rc<RefCell<SessionState>>,
 }
@@ -56,16 +57,30 @@ impl Slot {
         state: Rc<RefCell<SessionState>>,
     ) -> Rc<Self> {
         Rc::new(Self {
-            peer: socket.peer_addr().ok(),
             socket: RefCell::new(Some(socket)),
             gate: RefCell::new(None),
             parked: RefCell::new(None),
             limits,
             is_flushed: Cell::new(true),
             has_begun_response: Cell::new(false),
-            session,
+            session: RefCell::new(Some(session)),
             state,
         })
+    }
+
+    /// Returns the client's address.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.socket.borrow().as_ref()?.peer_addr().ok()
+    }
+
+    /// Takes the address of the session for a hold; it is given back with the socket.
+    pub fn take_session(&self) -> Option<Recipient<ToSession>> {
+        self.session.borrow_mut().take().map(Addr::recipient)
+    }
+
+    /// Gives the address of the session back, if it was taken.
+    pub fn give_session(&self, address: impl FnOnce() -> Addr<Session>) {
+        self.session.borrow_mut().get_or_insert_with(address);
     }
 
     fn gate(&self) -> RefMut<'_, Gate> {
@@ -114,6 +129,7 @@ impl Slot {
     /// Returns the socket that was parked since the last call, and gives the gate's memory back.
     pub fn take_parked(&self) -> Option<Rc<ParkedSocket>> {
         let parked = self.parked.borrow_mut().take()?;
+        self.session.borrow_mut().take();
         self.gate.borrow_mut().take_if(|gate| gate.is_ahead_empty());
         Some(parked)
     }

@@ -197,7 +197,8 @@ impl Begin {
         rest: Option<BodyStream>,
     ) -> Result<Outcome, JoinError> {
         if let (Some(slot), None) = (client.parkable_slot().cloned(), &rest) {
-            let session = slot.session.clone().recipient();
+            slot.state.borrow_mut().expect();
+            let session = slot.take_session().ok_or(JoinError::HubUnavailable)?;
             let end = client.reply.stream_end();
             let membership = self.join(broker, session, end).await?;
             return Ok(self
@@ -206,6 +207,7 @@ impl Begin {
         }
         let edge = broker.edge();
         let state = Rc::<RefCell<SessionState>>::default();
+        state.borrow_mut().expect();
         let actor = Session::new(state.clone(), edge.session_mailbox().clone());
         let session = start_temporary(edge.crashes().session.clone(), actor).recipient();
         let membership = self.join(broker, session, BodyEnd::Outside).await?;

@@ -94,7 +94,7 @@ async fn connection_service(
         .map_err(|_| ())?;
     let http = Rc::new(http);
     let serve: Serve = Rc::new(move |slot: Rc<Slot>| {
-        let peer = slot.peer;
+        let peer = slot.peer();
         let serving = http.call((Detachable(slot), Protocol::Http1, peer));
         Box::pin(async move { drop(serving.await) })
     });
@@ -119,7 +119,7 @@ fn converse(socket: TcpStream, worker: &Rc<Worker>, connections_max: usize) -> C
         worker.broker.connections().fetch_sub(1, Ordering::Relaxed);
         worker.edge.counters().refuse(Refused::Connections, 1);
         log::warn!(limit = connections_max; "too many client connections: refused");
-        let _ = socket.try_write(TOO_MANY);
+        let _ = socket2::SockRef::from(&socket).send(TOO_MANY);
         return Box::pin(std::future::ready(Ok(())));
     }
     Connection::new(socket, worker.clone())

@@ -44,7 +44,7 @@ pub struct ParkedSocket {
     is_blocked: Cell<bool>,
     keep_alive: bool,
     /// The request as received, if it can be asked again.
-    request: Bytes,
+    request: Box<[u8]>,
     task: RefCell<Option<Waker>>,
 }
 
@@ -70,7 +70,7 @@ impl ParkedSocket {
             end: Cell::new(End::No),
             is_blocked: Cell::new(false),
             keep_alive,
-            request,
+            request: Box::from(&request[..]),
             task: RefCell::new(None),
         }
     }
@@ -81,8 +81,8 @@ impl ParkedSocket {
     }
 
     /// Returns the request as received, if it can be asked again.
-    pub fn request(&self) -> Bytes {
-        self.request.clone()
+    pub fn request(&self) -> &[u8] {
+        &self.request
     }
 
     /// Sets what a socket that mostly waits needs; a kernel that refuses one costs only that one.

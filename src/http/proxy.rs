@@ -145,7 +145,7 @@ impl Front {
     ) -> Outcome {
         if let Some(refusal) = slot.as_ref().and_then(|slot| slot.take_refusal()) {
             self.edge.counters().refuse(Refused::Request, 1);
-            log::info!(target: "p8::access", peer:? = slot.and_then(|slot| slot.peer), code = refusal.status(),
+            log::info!(target: "p8::access", peer:? = slot.and_then(|slot| slot.peer()), code = refusal.status(),
                 reason = refusal.code(); "request refused");
             return reply::malformed(&refusal).into();
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{HubStore, InFlight};
 use crate::{
-    actors::messages::{Encoded, SessionKind, ToSession},
+    actors::messages::{Encoded, SessionEvent, SessionKind, ToSession},
     engine::{fan_out::SessionKey, outbox::Pushed, subscription::Receipt, wire::BodyEnd},
     grip::{channel::ChannelName, publish::StreamFormat},
     stats::counters::{Dropped, Total},
@@ -104,6 +104,11 @@ impl HubStore {
         let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
             return;
         };
+        let limits = self
+            .limits
+            .get(usize::from(entry.limits))
+            .copied()
+            .unwrap_or_default();
         let bytes = match entry.body_end {
             BodyEnd::Chunked => encoded.chunk.clone(),
             BodyEnd::Close | BodyEnd::Outside => encoded.content.clone(),
@@ -111,7 +116,7 @@ impl HubStore {
         if bytes.is_empty() {
             return;
         }
-        match entry.outbox.push(bytes, &entry.limits) {
+        match entry.outbox.push(bytes, &limits) {
             Pushed::Queued => self.counters.add(Total::ItemsDelivered, 1),
             Pushed::DroppedOldest(n) => {
                 self.counters.add(Total::ItemsDelivered, 1);
@@ -131,7 +136,7 @@ impl HubStore {
                     .drop_items(Dropped::SlowClientClosed, lost as u64);
                 log::warn!(session = key.0, channel = encoded.item.channel.as_str(), dropped = lost;
                     "slow client: session closed");
-                self.tell(key, ToSession::Overflow);
+                self.tell(key, SessionEvent::Overflow);
                 return;
             }
         }
@@ -146,7 +151,10 @@ impl HubStore {
         self.session_mailbox.add();
         if entry
             .session
-            .try_send(ToSession::Item(encoded.clone()))
+            .try_send(ToSession {
+                hold: entry.hold,
+                event: SessionEvent::Item(encoded.clone()),
+            })
             .is_err()
         {
             self.session_mailbox.subtract();

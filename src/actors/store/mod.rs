@@ -19,7 +19,7 @@ use slab::Slab;
 use tokio::sync::oneshot;
 
 use super::{
-    messages::{Depth, Encoded, Join, Joined, SessionKind, ToSession},
+    messages::{Depth, Encoded, Join, Joined, SessionEvent, SessionKind, ToSession},
     ports::Outlet,
 };
 use crate::{
@@ -58,7 +58,11 @@ pub struct HubStore {
     timetable: Timetable,
     in_flight: Option<InFlight>,
     generations: u64,
+    holds: u64,
     counters: Rc<Counters>,
+    /// The different outbox limits in use: one for each slow-client policy.
+    limits: Vec<OutboxLimits>,
+    since: Instant,
     /// Messages on their way to sessions.
     pub session_mailbox: Depth,
 }
@@ -78,16 +82,49 @@ struct InFlight {
     served: u64,
 }
 
+/// Where a session is in its channels' lists: index of the channel, place in its list.
+enum Places {
+    One((u32, u32)),
+    Many(Box<[(u32, u32)]>),
+}
+
+impl Places {
+    fn new(places: Vec<(u32, u32)>) -> Self {
+        match places.as_slice() {
+            [one] => Self::One(*one),
+            _ => Self::Many(places.into_boxed_slice()),
+        }
+    }
+
+    fn all(&self) -> &[(u32, u32)] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+
+    fn all_mut(&mut self) -> &mut [(u32, u32)] {
+        match self {
+            Self::One(one) => std::slice::from_mut(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
 struct Entry {
+    /// Names the hold for ever, while keys are used again.
+    hold: u64,
     outbox: Outbox,
     outlet: Option<Rc<dyn Outlet>>,
     session: actix::Recipient<ToSession>,
-    places: Box<[(u32, u32)]>,
+    places: Places,
     ready: Option<oneshot::Sender<()>>,
-    limits: OutboxLimits,
     deadline: Option<Instant>,
-    last_sent: Instant,
-    pending: u32,
+    /// Milliseconds since the store was made.
+    last_sent_ms: u64,
+    pending: u16,
+    /// Which of the store's outbox limits.
+    limits: u16,
     kind: SessionKind,
     body_end: BodyEnd,
     is_dirty: bool,
@@ -106,7 +143,10 @@ impl HubStore {
             timetable: Timetable::default(),
             in_flight: None,
             generations: 0,
+            holds: 0,
             counters,
+            limits: Vec::new(),
+            since: actix::clock::Instant::now().into_std(),
             session_mailbox: Depth::default(),
         }
     }
@@ -127,6 +167,8 @@ impl HubStore {
                 pending += 1;
             }
         }
+        let limits = self.limits_index(join.limits);
+        let last_sent_ms = self.now_ms();
         let (ready, receiver) = match pending {
             0 => (None, None),
             _ => {
@@ -134,15 +176,18 @@ impl HubStore {
                 (Some(sender), Some(receiver))
             }
         };
+        self.holds += 1;
+        let hold = self.holds;
         self.sessions.insert(Entry {
+            hold,
             outbox: Outbox::default(),
             outlet: None,
             session: join.session,
-            places: places.into_boxed_slice(),
+            places: Places::new(places),
             ready,
-            limits: join.limits,
+            limits,
             deadline: None,
-            last_sent: actix::clock::Instant::now().into_std(),
+            last_sent_ms,
             pending,
             kind: join.kind,
             body_end: join.body_end,
@@ -152,8 +197,34 @@ impl HubStore {
         self.counters.add(Total::Sessions, 1);
         Joined {
             key,
+            hold,
             ready: receiver,
         }
+    }
+
+    /// Tables that were large give their memory back when they are empty.
+    fn give_back_memory(&mut self) {
+        if self.sessions.is_empty() && self.sessions.capacity() > 64 {
+            self.sessions = Slab::new();
+            self.dirty = VecDeque::new();
+        }
+        if self.channels.is_empty() && self.channels.capacity() > 64 {
+            self.channels = Slab::new();
+            self.names = HashMap::new();
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        let now = actix::clock::Instant::now().into_std();
+        now.duration_since(self.since).as_millis() as u64
+    }
+
+    fn limits_index(&mut self, limits: OutboxLimits) -> u16 {
+        let known = self.limits.iter().position(|known| *known == limits);
+        known.unwrap_or_else(|| {
+            self.limits.push(limits);
+            self.limits.len() - 1
+        }) as u16
     }
 
     fn channel_index(
@@ -191,22 +262,20 @@ impl HubStore {
             self.counters
                 .drop_items(Dropped::ClientGone, entry.outbox.len() as u64);
         }
-        for (index, place) in entry.places {
+        for &(index, place) in entry.places.all() {
             let Some(channel) = self.channels.get_mut(index as usize) else {
                 continue;
             };
             channel.waiters.retain(|waiter| *waiter != key);
             let sessions = &mut self.sessions;
             channel.members.leave(place, |moved, to| {
-                let places = sessions
-                    .get_mut(moved.0 as usize)
-                    .map(|entry| &mut entry.places);
-                for known in places
-                    .into_iter()
-                    .flatten()
-                    .filter(|known| known.0 == index)
-                {
-                    known.1 = to;
+                let Some(entry) = sessions.get_mut(moved.0 as usize) else {
+                    return;
+                };
+                for known in entry.places.all_mut() {
+                    if known.0 == index {
+                        known.1 = to;
+                    }
                 }
             });
             if channel.members.is_empty() {
@@ -221,6 +290,7 @@ impl HubStore {
                 });
             }
         }
+        self.give_back_memory();
     }
 
     /// Takes a channel's acknowledgement; sessions for which it was the last one are ready.
@@ -269,10 +339,11 @@ impl HubStore {
         clippy::disallowed_methods,
         reason = "losing the end of a session would hang it"
     )]
-    fn tell(&self, key: SessionKey, message: ToSession) {
+    fn tell(&self, key: SessionKey, event: SessionEvent) {
         if let Some(entry) = self.sessions.get(key.0 as usize) {
             self.session_mailbox.add();
-            entry.session.do_send(message);
+            let hold = entry.hold;
+            entry.session.do_send(ToSession { hold, event });
         }
     }
 }

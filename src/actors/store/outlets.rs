@@ -1,13 +1,16 @@
 //! What waits to be written to each session, and when each wants to be woken.
 
-use std::{rc::Rc, time::Instant};
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
 use super::HubStore;
 use crate::{
     actors::{
-        messages::{SessionKind, ToSession},
+        messages::{SessionEvent, SessionKind},
         ports::{Flushed, Outlet},
     },
     engine::{
@@ -74,7 +77,7 @@ impl HubStore {
     pub fn last_sent(&self, key: SessionKey) -> Option<Instant> {
         self.sessions
             .get(key.0 as usize)
-            .map(|entry| entry.last_sent)
+            .map(|entry| self.since + Duration::from_millis(entry.last_sent_ms))
     }
 
     /// The client takes bytes again.
@@ -96,11 +99,12 @@ impl HubStore {
             .map(|(key, _)| SessionKey(key as u32))
             .collect();
         keys.into_iter()
-            .for_each(|key| self.tell(key, ToSession::Drain));
+            .for_each(|key| self.tell(key, SessionEvent::Drain));
     }
 
     /// Writes at most `sessions` dirty outboxes; true if more are waiting.
     pub fn flush_slice(&mut self, sessions: usize) -> bool {
+        let now_ms = self.now_ms();
         for _ in 0..sessions.min(self.dirty.len()) {
             let Some(key) = self.dirty.pop_front() else {
                 break;
@@ -114,18 +118,22 @@ impl HubStore {
             };
             let (flushed, bytes) = outlet.flush(&mut entry.outbox);
             if bytes > 0 {
-                entry.last_sent = actix::clock::Instant::now().into_std();
+                entry.last_sent_ms = now_ms;
                 self.counters.add(Total::BytesWritten, bytes as u64);
             }
             match flushed {
-                Flushed::Drained if entry.is_closing => self.tell(key, ToSession::Finished),
+                Flushed::Drained if entry.is_closing => {
+                    entry.outlet = None;
+                    self.tell(key, SessionEvent::Finished);
+                }
                 Flushed::Drained | Flushed::Blocked => {}
                 Flushed::Partly => self.mark_dirty(key),
                 Flushed::Gone => {
                     let lost = entry.outbox.clear();
                     entry.is_closing = true;
+                    entry.outlet = None;
                     self.counters.drop_items(Dropped::ClientGone, lost as u64);
-                    self.tell(key, ToSession::Gone);
+                    self.tell(key, SessionEvent::Gone);
                 }
             }
         }
@@ -142,7 +150,7 @@ impl HubStore {
         while let Some(key) = self.timetable.due(now) {
             if let Some(entry) = self.sessions.get_mut(key.0 as usize) {
                 entry.deadline = None;
-                self.tell(key, ToSession::Timer);
+                self.tell(key, SessionEvent::Timer);
             }
         }
     }
