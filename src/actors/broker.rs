@@ -99,7 +99,7 @@ impl Default for BackendOptions {
             debug: false,
             connect_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(1_800),
-            pool_idle_max: 256,
+            pool_idle_max: 32,
             pool_idle: Duration::from_secs(55),
             pool_age: Duration::from_secs(3_600),
         }

@@ -193,7 +193,7 @@ impl Default for ProxySettings {
             debug: false,
             connect_timeout: Duration::from_millis(10_000),
             response_timeout: Duration::from_secs(1800),
-            pool_idle_max: 256,
+            pool_idle_max: 32,
             pool_idle: Duration::from_secs(55),
             pool_age: Duration::from_secs(3600),
         }

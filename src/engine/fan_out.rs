@@ -136,7 +136,9 @@ mod tests {
                     1 if !places.is_empty() => {
                         let gone = *places.keys().nth(random.usize(0..places.len())).unwrap();
                         let place = places.remove(&gone).unwrap();
-                        members.leave(place, |key, to| drop(places.insert(key, to)));
+                        members.leave(place, |key, to| {
+                            places.insert(key, to);
+                        });
                         left_unserved.push(gone);
                     }
                     _ => match members.next_to_serve() {

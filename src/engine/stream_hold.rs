@@ -21,7 +21,7 @@ pub enum Output {
 /// An open stream.
 #[derive(Debug)]
 pub struct StreamHold {
-    keep_alive: Option<KeepAlive>,
+    keep_alive: Option<Box<KeepAlive>>,
     due: Option<Instant>,
 }
 
@@ -29,7 +29,7 @@ impl StreamHold {
     /// Begins the hold; `jitter` (0 to 999 ms) makes the first keep-alive come earlier.
     pub fn new(keep_alive: Option<KeepAlive>, now: Instant, jitter: Duration) -> Self {
         let mut hold = Self {
-            keep_alive,
+            keep_alive: keep_alive.map(Box::new),
             due: None,
         };
         hold.due = hold.delay(jitter).map(|delay| now + delay);

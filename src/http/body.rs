@@ -16,7 +16,7 @@ use actix_web::{
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::detach::Slot;
+use super::slot::Slot;
 use crate::actors::ports::{BackendBody, BodyStream};
 
 /// Bytes of a request body that are read before the backend is contacted.

@@ -11,17 +11,16 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::atomic::Ordering,
-    task::{Context as TaskContext, Poll},
+    task::{ready, Context as TaskContext, Poll},
 };
 
 use actix::{dev::ContextFut, Context};
 use actix_rt::net::TcpStream;
-use socket2::SockRef;
 
 use super::{
-    detach::Slot,
     gate::AHEAD_MAX,
-    parked::{Event, ParkedSocket},
+    parked::Event,
+    slot::{Owner, Slot},
 };
 use crate::{
     actors::{
@@ -52,18 +51,13 @@ pub struct Worker {
     pub serve: Serve,
 }
 
-enum Phase {
-    Serving(Serving),
-    Held(Rc<ParkedSocket>),
-    Over,
-}
-
 /// One client connection from accept to close.
 pub struct Connection {
-    session: Option<ContextFut<Session, Context<Session>>>,
+    session: ContextFut<Session, Context<Session>>,
     slot: Rc<Slot>,
     worker: Rc<Worker>,
-    phase: Phase,
+    /// None while a request is held, and at the end.
+    serving: Option<Serving>,
 }
 
 impl Connection {
@@ -78,89 +72,71 @@ impl Connection {
         let serving = (worker.serve)(slot.clone());
         worker.edge.counters().add(Total::Connections, 1);
         Box::pin(Self {
-            session: Some(context.into_future(session)),
+            session: context.into_future(session),
             slot,
             worker,
-            phase: Phase::Serving(serving),
+            serving: Some(serving),
         })
     }
 
     fn poll_phases(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
         loop {
-            if let Some(session) = &mut self.session {
-                let _ = Pin::new(&mut *session).poll(task);
-                if matches!(self.phase, Phase::Serving(_)) {
-                    self.slot.give_session(|| session.address());
+            let _ = Pin::new(&mut self.session).poll(task);
+            if let Some(serving) = &mut self.serving {
+                let session = &self.session;
+                self.slot.give_session(|| session.address());
+                ready!(serving.as_mut().poll(task));
+                self.serving = None;
+                if self.slot.owner() == Owner::Serving {
+                    return Poll::Ready(());
                 }
+                self.begin_hold();
             }
-            match &mut self.phase {
-                Phase::Serving(serving) => {
-                    if serving.as_mut().poll(task).is_pending() {
-                        return Poll::Pending;
-                    }
-                    self.phase = match self.slot.take_parked() {
-                        Some(parked) => {
-                            parked.tune(self.worker.broker.options().tcp);
-                            self.worker.edge.counters().add(Total::Parked, 1);
-                            Phase::Held(parked)
-                        }
-                        None => Phase::Over,
-                    };
+            match ready!(self.poll_held(task)) {
+                Event::Writable => self.slot.state.borrow().writable(),
+                Event::Sent(_) => {}
+                Event::Over if self.takes_another_request() => {
+                    self.end_hold();
+                    self.slot.serve_again(self.worker.limits);
+                    self.serving = Some((self.worker.serve)(self.slot.clone()));
                 }
-                Phase::Held(parked) => {
-                    let parked = parked.clone();
-                    match self.poll_held(&parked, task) {
-                        Poll::Pending => return Poll::Pending,
-                        Poll::Ready(None) => {}
-                        Poll::Ready(Some(next)) => {
-                            self.worker.edge.counters().subtract(Total::Parked, 1);
-                            self.phase = next;
-                        }
-                    }
+                Event::Over | Event::Gone => {
+                    self.end_hold();
+                    self.slot.close();
+                    self.slot.state.borrow_mut().abandon();
+                    return Poll::Ready(());
                 }
-                Phase::Over => return Poll::Ready(()),
             }
         }
     }
 
-    /// Returns the next phase once the hold is over.
-    fn poll_held(&self, parked: &ParkedSocket, task: &mut TaskContext<'_>) -> Poll<Option<Phase>> {
+    fn begin_hold(&self) {
+        self.slot.slim_down();
+        self.slot.tune(self.worker.broker.options().tcp);
+        self.worker.edge.counters().add(Total::Parked, 1);
+    }
+
+    fn end_hold(&self) {
+        self.worker.edge.counters().subtract(Total::Parked, 1);
+    }
+
+    /// A hold that is asked again goes on even if the client wants to close after its answer.
+    fn takes_another_request(&self) -> bool {
+        self.slot.owner() == Owner::Retried || self.slot.keep_alive()
+    }
+
+    fn poll_held(&self, task: &mut TaskContext<'_>) -> Poll<Event> {
         let mut ahead = [0; 512];
-        let event = match parked.poll_event(task, &mut ahead) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(event) => event,
-        };
-        Poll::Ready(match event {
-            Event::Sent(n) if self.slot.keep_ahead(ahead.get(..n).unwrap_or_default()) => None,
-            Event::Sent(_) => {
+        let event = ready!(self.slot.poll_event(task, &mut ahead));
+        if let Event::Sent(n) = event {
+            let sent = ahead.get(..n).unwrap_or_default();
+            if !self.slot.keep_ahead(sent, self.worker.limits) {
                 log::warn!(limit = AHEAD_MAX;
                     "a held client sent too much before its answer: closed");
-                self.slot.state.borrow_mut().abandon();
-                Some(Phase::Over)
+                return Poll::Ready(Event::Gone);
             }
-            Event::Writable => {
-                self.slot.state.borrow().writable();
-                None
-            }
-            Event::Gone => {
-                self.slot.state.borrow_mut().abandon();
-                Some(Phase::Over)
-            }
-            Event::Released(socket) => Some(self.after_hold(socket, parked.keep_alive())),
-            Event::Retried(socket) => {
-                self.slot.replay(socket, parked.request());
-                Some(Phase::Serving((self.worker.serve)(self.slot.clone())))
-            }
-        })
-    }
-
-    fn after_hold(&self, socket: TcpStream, keep_alive: bool) -> Phase {
-        if !keep_alive {
-            let _ = SockRef::from(&socket).shutdown(std::net::Shutdown::Write);
-            return Phase::Over;
         }
-        self.slot.unpark(socket);
-        Phase::Serving((self.worker.serve)(self.slot.clone()))
+        Poll::Ready(event)
     }
 }
 
@@ -173,17 +149,14 @@ impl Future for Connection {
             Ok(outcome) => outcome.map(Ok),
             Err(panic) => {
                 let edge = &self.worker.edge;
-                edge.crashes()
-                    .session
-                    .note(&*panic, "a session panicked: its client is cut off");
+                let consequence = "a session panicked: its client is cut off";
+                edge.crashes().session.note(&*panic, consequence);
                 edge.counters().add(Total::SessionPanics, 1);
-                self.slot.say_crashed();
-                let phase = std::mem::replace(&mut self.phase, Phase::Over);
-                drop_quietly(phase);
-                drop_quietly(self.session.take());
-                if let Ok(mut state) = self.slot.state.try_borrow_mut() {
-                    state.abandon();
+                if self.serving.is_none() {
+                    self.end_hold();
                 }
+                self.slot.say_crashed();
+                drop_quietly(self.serving.take());
                 Poll::Ready(Ok(()))
             }
         }
@@ -192,7 +165,8 @@ impl Future for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.worker.edge.counters().subtract(Total::Connections, 1);
+        let counters = self.worker.edge.counters();
+        counters.subtract(Total::Connections, 1);
         self.worker
             .broker
             .connections()
@@ -205,34 +179,13 @@ impl Drop for Connection {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    /// What a held client keeps: each of these is allocated once for a connection.
     #[test]
-    fn sizes() {
-        eprintln!("Connection {}", std::mem::size_of::<super::Connection>());
-        eprintln!(
-            "ContextFut {}",
-            std::mem::size_of::<
-                actix::dev::ContextFut<super::Session, actix::Context<super::Session>>,
-            >()
-        );
-        eprintln!("Slot {}", std::mem::size_of::<super::Slot>());
-        eprintln!("Parked {}", std::mem::size_of::<super::ParkedSocket>());
-        eprintln!("TcpStream {}", std::mem::size_of::<super::TcpStream>());
-        eprintln!(
-            "Framing {}",
-            std::mem::size_of::<crate::engine::framing::Framing>()
-        );
-        eprintln!(
-            "Held {}",
-            std::mem::size_of::<crate::actors::session::Held>()
-        );
-        eprintln!(
-            "StreamHold {}",
-            std::mem::size_of::<crate::engine::stream_hold::StreamHold>()
-        );
-        eprintln!(
-            "ResponseHold {}",
-            std::mem::size_of::<crate::engine::response_hold::ResponseHold>()
-        );
-        eprintln!("State {}", std::mem::size_of::<super::SessionState>());
+    fn a_connection_stays_small() {
+        assert!(std::mem::size_of::<Connection>() <= 384);
+        assert!(std::mem::size_of::<Slot>() <= 144);
+        assert!(std::mem::size_of::<SessionState>() <= 104);
     }
 }

@@ -64,11 +64,8 @@ impl Record {
     }
 
     /// Copies the record into a buffer of its own size, for it may be kept long.
-    fn keep(&self) -> Bytes {
-        if self.head.is_empty() {
-            return Bytes::new();
-        }
-        Bytes::from([&self.head[..], &self.body[..]].concat())
+    fn keep(&self) -> Box<[u8]> {
+        [&self.head[..], &self.body[..]].concat().into()
     }
 }
 
@@ -109,7 +106,7 @@ impl Gate {
     }
 
     /// Returns the current request as received, or nothing if it is too large to keep.
-    pub fn recorded(&self) -> Bytes {
+    pub fn recorded(&self) -> Box<[u8]> {
         self.record.keep()
     }
 

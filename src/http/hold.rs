@@ -17,10 +17,10 @@ use tokio::sync::oneshot;
 use super::{
     body::BodyThen,
     border,
-    detach::Slot,
     held_body::{BodyOutlet, HeldBody},
     proxy::{Exchange, Front, Outcome, GRIP_BODY_MAX},
     reply::{self, Manners},
+    slot::Slot,
 };
 use crate::{
     actors::{
@@ -250,7 +250,10 @@ impl Begin {
             keep_alive,
             ..reply
         };
-        let outlet = slot.park(keep_alive, !is_stream)?;
+        if !slot.park(keep_alive, !is_stream) {
+            return None;
+        }
+        let outlet = slot.clone();
         let head = match self.hold.mode {
             HoldMode::Stream => wire::stream_head(&self.instruct.response, reply),
             HoldMode::Response => Bytes::new(),

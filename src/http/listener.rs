@@ -17,8 +17,9 @@ use super::{
     admin,
     connection::{Connection, Serve, Worker},
     control,
-    detach::{Detachable, Slot},
+    detach::Detachable,
     proxy,
+    slot::Slot,
 };
 use crate::{actors::broker::Broker, engine::framing::FramingLimits, stats::counters::Refused};
 

@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `listener` | sockets accepted, for clients and for publishers and operators |
-//! | `connection`, `gate`, `detach`, `parked` | a client connection: served, its socket taken, held |
+//! | `connection`, `slot`, `gate`, `detach`, `parked` | a client connection: served, its socket taken, held |
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
 //! | `hold`, `held_body` | from instructions to a held session |
 //! | `control`, `admin`, `builtin`, `pages` | what P-8 serves itself |
@@ -25,6 +25,7 @@ pub mod pages;
 pub mod parked;
 pub mod proxy;
 pub mod reply;
+pub mod slot;
 pub mod upstream;
 
 pub use admin::admin;

@@ -2,18 +2,16 @@
 //!
 //! The flusher writes to it; its connection's task watches it for what the client does. Nothing is
 //! buffered here. Readiness is awaited with `poll_read_ready`, which replaces the waker that the
-//! finished dispatcher left in the socket and so frees the dispatcher's task memory.
+//! finished dispatcher left in the socket.
 
 use std::{
-    cell::{Cell, RefCell},
     io::{self, IoSlice},
     task::{Context, Poll, Waker},
 };
 
-use actix_rt::net::TcpStream;
-use bytes::Bytes;
 use socket2::{SockRef, TcpKeepalive};
 
+use super::slot::{Owner, Slot};
 use crate::{
     actors::{
         broker::TcpOptions,
@@ -28,63 +26,20 @@ const SLICES: usize = 64;
 /// Unsent bytes that the kernel takes before it says the client is slow.
 const NOT_SENT_MAX: u32 = 16_384;
 
-/// What a hold's end means for the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    No,
-    Released,
-    Aborted,
-    Retried,
-}
-
-/// A client's socket during a hold.
-pub struct ParkedSocket {
-    socket: RefCell<Option<TcpStream>>,
-    end: Cell<End>,
-    is_blocked: Cell<bool>,
-    keep_alive: bool,
-    /// The request as received, if it can be asked again.
-    request: Box<[u8]>,
-    task: RefCell<Option<Waker>>,
-}
-
 /// What happened to a parked socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The client sent this before its request was answered.
+    /// The client sent this much before its request was answered.
     Sent(usize),
     /// The client takes bytes again.
     Writable,
     /// The client is gone, or was cut off.
     Gone,
-    /// The response is complete; here is the socket.
-    Released(TcpStream),
-    /// The request is to be asked again; here is the socket.
-    Retried(TcpStream),
+    /// The response is complete, or the request is to be asked again.
+    Over,
 }
 
-impl ParkedSocket {
-    /// Parks a socket; `keep_alive` tells whether it takes another request after the hold.
-    pub fn new(socket: TcpStream, keep_alive: bool, request: Bytes) -> Self {
-        Self {
-            socket: RefCell::new(Some(socket)),
-            end: Cell::new(End::No),
-            is_blocked: Cell::new(false),
-            keep_alive,
-            request: Box::from(&request[..]),
-            task: RefCell::new(None),
-        }
-    }
-
-    /// Tells whether the connection takes another request after the hold.
-    pub fn keep_alive(&self) -> bool {
-        self.keep_alive
-    }
-
-    /// Returns the request as received, if it can be asked again.
-    pub fn request(&self) -> &[u8] {
-        &self.request
-    }
-
+impl Slot {
     /// Sets what a socket that mostly waits needs; a kernel that refuses one costs only that one.
     pub fn tune(&self, options: TcpOptions) {
         let socket = self.socket.borrow();
@@ -92,16 +47,15 @@ impl ParkedSocket {
             return;
         };
         let socket = SockRef::from(socket);
+        let interval = options.keepalive.min(std::time::Duration::from_secs(15));
         let probes = TcpKeepalive::new()
             .with_time(options.keepalive)
-            .with_interval(options.keepalive.min(std::time::Duration::from_secs(15)))
+            .with_interval(interval)
             .with_retries(4);
+        let user_timeout = socket.set_tcp_user_timeout(Some(options.user_timeout));
         for (option, result) in [
             ("keepalive", socket.set_tcp_keepalive(&probes)),
-            (
-                "user-timeout",
-                socket.set_tcp_user_timeout(Some(options.user_timeout)),
-            ),
+            ("user-timeout", user_timeout),
             ("notsent-lowat", socket.set_tcp_notsent_lowat(NOT_SENT_MAX)),
         ] {
             if let Err(error) = result {
@@ -110,19 +64,12 @@ impl ParkedSocket {
         }
     }
 
-    /// Waits for something to happen; `into` gets what the client sends.
+    /// Waits for something to happen to the parked socket; `into` gets what the client sends.
     pub fn poll_event(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Event> {
-        match self.end.get() {
-            End::Aborted => return Poll::Ready(Event::Gone),
-            End::Released => {
-                let socket = self.socket.borrow_mut().take();
-                return Poll::Ready(socket.map_or(Event::Gone, Event::Released));
-            }
-            End::Retried => {
-                let socket = self.socket.borrow_mut().take();
-                return Poll::Ready(socket.map_or(Event::Gone, Event::Retried));
-            }
-            End::No => {}
+        match self.owner() {
+            Owner::Aborted => return Poll::Ready(Event::Gone),
+            Owner::Released | Owner::Retried => return Poll::Ready(Event::Over),
+            Owner::Parked | Owner::Serving => {}
         }
         let socket = self.socket.borrow();
         let Some(socket) = socket.as_ref() else {
@@ -144,29 +91,36 @@ impl ParkedSocket {
                 },
             }
         }
-        let mut task = self.task.borrow_mut();
-        if !task
+        let mut watcher = self.watcher.borrow_mut();
+        if !watcher
             .as_ref()
             .is_some_and(|known| known.will_wake(cx.waker()))
         {
-            *task = Some(cx.waker().clone());
+            *watcher = Some(cx.waker().clone());
         }
         Poll::Pending
     }
 
-    fn end_with(&self, end: End) {
-        if self.end.get() == End::No {
-            self.end.set(end);
+    /// Ends the connection after a response that only its end completes.
+    pub fn close(&self) {
+        if let Some(socket) = self.socket.borrow_mut().take() {
+            let _ = SockRef::from(&socket).shutdown(std::net::Shutdown::Write);
         }
-        self.wake();
     }
 
-    fn wake(&self) {
-        let _ = self.task.borrow().as_ref().map(Waker::wake_by_ref);
+    fn hand_over(&self, to: Owner) {
+        if self.owner() == Owner::Parked {
+            self.owner.set(to);
+            self.wake_watcher();
+        }
+    }
+
+    fn wake_watcher(&self) {
+        let _ = self.watcher.borrow().as_ref().map(Waker::wake_by_ref);
     }
 }
 
-impl Outlet for ParkedSocket {
+impl Outlet for Slot {
     fn flush(&self, outbox: &mut Outbox) -> (Flushed, usize) {
         let socket = self.socket.borrow();
         let Some(socket) = socket.as_ref() else {
@@ -185,18 +139,17 @@ impl Outlet for ParkedSocket {
         match written {
             Ok(written) => {
                 outbox.advance(written);
-                (
-                    if outbox.is_empty() {
-                        Flushed::Drained
-                    } else {
-                        Flushed::Partly
-                    },
-                    written,
-                )
+                let is_drained = outbox.is_empty();
+                let flushed = if is_drained {
+                    Flushed::Drained
+                } else {
+                    Flushed::Partly
+                };
+                (flushed, written)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.is_blocked.set(true);
-                self.wake();
+                self.wake_watcher();
                 (Flushed::Blocked, 0)
             }
             Err(_) => (Flushed::Gone, 0),
@@ -204,18 +157,18 @@ impl Outlet for ParkedSocket {
     }
 
     fn release(&self) {
-        self.end_with(End::Released);
+        self.hand_over(Owner::Released);
     }
 
     fn abort(&self) {
-        self.end_with(End::Aborted);
+        self.hand_over(Owner::Aborted);
     }
 
     fn can_retry(&self) -> bool {
-        !self.request.is_empty()
+        self.can_retry.get()
     }
 
     fn retry(&self) {
-        self.end_with(End::Retried);
+        self.hand_over(Owner::Retried);
     }
 }

@@ -21,9 +21,9 @@ use actix_web::{
 use super::{
     body::{self, Gathered, Progress, Relay, Tracked},
     border, builtin,
-    detach::Slot,
     hold::{self, Client, HoldPlan},
     reply::{self, Manners, OwnAnswer},
+    slot::Slot,
     upstream::{Pool, PoolOptions},
 };
 use crate::{

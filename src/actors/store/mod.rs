@@ -54,6 +54,7 @@ pub struct HubStore {
     sessions: Slab<Entry>,
     channels: Slab<LocalChannel>,
     names: HashMap<ChannelName, u32>,
+    joining: HashMap<SessionKey, Joining>,
     dirty: VecDeque<SessionKey>,
     timetable: Timetable,
     in_flight: Option<InFlight>,
@@ -73,6 +74,12 @@ struct LocalChannel {
     members: Members,
     /// Sessions that wait for the acknowledgement.
     waiters: Vec<SessionKey>,
+}
+
+/// A session that waits for acknowledgements.
+struct Joining {
+    pending: usize,
+    ready: oneshot::Sender<()>,
 }
 
 struct InFlight {
@@ -118,11 +125,9 @@ struct Entry {
     outlet: Option<Rc<dyn Outlet>>,
     session: actix::Recipient<ToSession>,
     places: Places,
-    ready: Option<oneshot::Sender<()>>,
     deadline: Option<Instant>,
     /// Milliseconds since the store was made.
     last_sent_ms: u64,
-    pending: u16,
     /// Which of the store's outbox limits.
     limits: u16,
     kind: SessionKind,
@@ -139,6 +144,7 @@ impl HubStore {
             sessions: Slab::new(),
             channels: Slab::new(),
             names: HashMap::new(),
+            joining: HashMap::new(),
             dirty: VecDeque::new(),
             timetable: Timetable::default(),
             in_flight: None,
@@ -169,13 +175,11 @@ impl HubStore {
         }
         let limits = self.limits_index(join.limits);
         let last_sent_ms = self.now_ms();
-        let (ready, receiver) = match pending {
-            0 => (None, None),
-            _ => {
-                let (sender, receiver) = oneshot::channel();
-                (Some(sender), Some(receiver))
-            }
-        };
+        let ready = (pending > 0).then(|| {
+            let (ready, receiver) = oneshot::channel();
+            self.joining.insert(key, Joining { pending, ready });
+            receiver
+        });
         self.holds += 1;
         let hold = self.holds;
         self.sessions.insert(Entry {
@@ -184,22 +188,16 @@ impl HubStore {
             outlet: None,
             session: join.session,
             places: Places::new(places),
-            ready,
             limits,
             deadline: None,
             last_sent_ms,
-            pending,
             kind: join.kind,
             body_end: join.body_end,
             is_dirty: false,
             is_closing: false,
         });
         self.counters.add(Total::Sessions, 1);
-        Joined {
-            key,
-            hold,
-            ready: receiver,
-        }
+        Joined { key, hold, ready }
     }
 
     /// Tables that were large give their memory back when they are empty.
@@ -257,6 +255,7 @@ impl HubStore {
             return;
         };
         self.timetable.change(key, entry.deadline, None);
+        self.joining.remove(&key);
         self.counters.subtract(Total::Sessions, 1);
         if !entry.is_closing {
             self.counters
@@ -309,12 +308,13 @@ impl HubStore {
             return;
         }
         for key in std::mem::take(&mut channel.waiters) {
-            let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
+            let Some(joining) = self.joining.get_mut(&key) else {
                 continue;
             };
-            entry.pending = entry.pending.saturating_sub(1);
-            if entry.pending == 0 {
-                let _ = entry.ready.take().map(|ready| ready.send(()));
+            joining.pending = joining.pending.saturating_sub(1);
+            if joining.pending == 0 {
+                let ready = self.joining.remove(&key).map(|joining| joining.ready);
+                let _ = ready.map(|ready| ready.send(()));
             }
         }
     }
@@ -345,5 +345,13 @@ impl HubStore {
             let hold = entry.hold;
             entry.session.do_send(ToSession { hold, event });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_entry_stays_small() {
+        assert!(std::mem::size_of::<super::Entry>() <= 144);
     }
 }

@@ -1,0 +1,222 @@
+//! What a client connection's parts share: its socket, its gate, its session; and who has the socket now.
+//!
+//! While requests are served the socket belongs to the dispatcher (`detach`). A request handler may
+//! `park` it: then the dispatcher reads end of file and ends, and the session owns it (`parked`), until it
+//! is given back for the next request, or for the same one to be asked again.
+//!
+//! ```text
+//! Serving ──park()──▶ Parked ──release()──▶ Released ──serve_again()──▶ Serving
+//!                       ├──retry()──▶ Retried ──serve_again()──▶ Serving
+//!                       └──abort()──▶ Aborted
+//! ```
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    task::Waker,
+};
+
+use actix::{Addr, Recipient};
+use actix_rt::net::TcpStream;
+use bytes::Bytes;
+
+use super::gate::Gate;
+use crate::{
+    actors::{
+        messages::ToSession,
+        session::{Session, SessionState},
+    },
+    engine::{
+        framing::{FramingError, FramingLimits},
+        wire::Reply,
+    },
+};
+
+/// Who has the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The dispatcher.
+    Serving,
+    /// The session of a held request.
+    Parked,
+    /// Nobody: the held response is complete.
+    Released,
+    /// Nobody: the held request is to be asked again.
+    Retried,
+    /// Nobody: the client is to be cut off.
+    Aborted,
+}
+
+/// The shared part of one client connection.
+pub struct Slot {
+    pub(super) socket: RefCell<Option<TcpStream>>,
+    pub(super) gate: RefCell<Option<Box<Gate>>>,
+    /// While a request is held, only its hub has the address.
+    session: RefCell<Option<Addr<Session>>>,
+    /// What the session knows of a hold.
+    pub state: Rc<RefCell<SessionState>>,
+    /// The connection's task, while the socket is parked.
+    pub(super) watcher: RefCell<Option<Waker>>,
+    /// The held request as received, if it can be asked again.
+    request: Cell<Box<[u8]>>,
+    pub(super) owner: Cell<Owner>,
+    pub(super) is_blocked: Cell<bool>,
+    pub(super) is_flushed: Cell<bool>,
+    pub(super) has_begun_response: Cell<bool>,
+    pub(super) can_retry: Cell<bool>,
+    keep_alive: Cell<bool>,
+}
+
+impl Slot {
+    /// Makes the slot of a new connection.
+    pub fn new(
+        socket: TcpStream,
+        limits: FramingLimits,
+        session: Addr<Session>,
+        state: Rc<RefCell<SessionState>>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            socket: RefCell::new(Some(socket)),
+            gate: RefCell::new(Some(Box::new(Gate::new(limits)))),
+            session: RefCell::new(Some(session)),
+            state,
+            watcher: RefCell::new(None),
+            request: Cell::default(),
+            owner: Cell::new(Owner::Serving),
+            is_blocked: Cell::new(false),
+            is_flushed: Cell::new(true),
+            has_begun_response: Cell::new(false),
+            can_retry: Cell::new(false),
+            keep_alive: Cell::new(false),
+        })
+    }
+
+    /// Returns the client's address.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.socket.borrow().as_ref()?.peer_addr().ok()
+    }
+
+    /// Takes the address of the session for a hold; it is given back with the socket.
+    pub fn take_session(&self) -> Option<Recipient<ToSession>> {
+        self.session.borrow_mut().take().map(Addr::recipient)
+    }
+
+    /// Gives the address of the session back, if it was taken.
+    pub fn give_session(&self, address: impl FnOnce() -> Addr<Session>) {
+        self.session.borrow_mut().get_or_insert_with(address);
+    }
+
+    /// Tells who has the socket.
+    pub fn owner(&self) -> Owner {
+        self.owner.get()
+    }
+
+    /// Tells whether the connection takes another request after the hold.
+    pub fn keep_alive(&self) -> bool {
+        self.keep_alive.get()
+    }
+
+    fn with_gate<T: Default>(&self, use_gate: impl FnOnce(&mut Gate) -> T) -> T {
+        let mut gate = self.gate.borrow_mut();
+        gate.as_deref_mut().map(use_gate).unwrap_or_default()
+    }
+
+    /// Returns why the current request's head was refused, once.
+    pub fn take_refusal(&self) -> Option<FramingError> {
+        self.with_gate(Gate::take_refusal)
+    }
+
+    /// Returns how a response to the current request is written.
+    pub fn reply(&self) -> Reply {
+        let facts = self.with_gate(|gate| gate.facts);
+        facts.map_or(Reply::CLOSING, |facts| Reply {
+            http10: facts.http10,
+            keep_alive: facts.keep_alive,
+            head_only: facts.method_is_head,
+        })
+    }
+
+    /// Tells whether the socket could be taken away now without losing a byte.
+    pub fn is_parkable(&self) -> bool {
+        self.owner() == Owner::Serving
+            && self.is_flushed.get()
+            && self.socket.borrow().is_some()
+            && self.with_gate(|gate| gate.is_settled())
+    }
+
+    /// Takes the socket away from the dispatcher; the last act of a request handler. False if it cannot.
+    ///
+    /// `can_retry` keeps the request, so that the backend can be asked again.
+    pub fn park(&self, keep_alive: bool, can_retry: bool) -> bool {
+        if !self.is_parkable() {
+            return false;
+        }
+        let request = self.with_gate(|gate| can_retry.then(|| gate.recorded()));
+        let request = request.unwrap_or_default();
+        self.can_retry.set(!request.is_empty());
+        self.request.set(request);
+        self.keep_alive.set(keep_alive);
+        self.owner.set(Owner::Parked);
+        true
+    }
+
+    /// The dispatcher has ended: gives back what only serving needs.
+    pub fn slim_down(&self) {
+        self.session.borrow_mut().take();
+        let mut gate = self.gate.borrow_mut();
+        gate.take_if(|gate| gate.is_ahead_empty());
+    }
+
+    /// Gives the socket to a new dispatcher, for the next request or for the held one once more.
+    pub fn serve_again(&self, limits: FramingLimits) {
+        let again = self.request.take();
+        let mut gate = self.gate.borrow_mut();
+        let gate = gate.get_or_insert_with(|| Box::new(Gate::new(limits)));
+        if self.owner() == Owner::Retried {
+            gate.replay(&again);
+        } else {
+            gate.next_request();
+        }
+        self.watcher.borrow_mut().take();
+        self.owner.set(Owner::Serving);
+        self.is_blocked.set(false);
+        self.is_flushed.set(true);
+        self.has_begun_response.set(false);
+    }
+
+    /// Notes that the current request's response is complete: the next request may pass.
+    pub fn response_ended(&self) {
+        if let Ok(mut state) = self.state.try_borrow_mut() {
+            state.answered();
+        }
+        self.with_gate(Gate::next_request);
+        self.has_begun_response.set(false);
+    }
+
+    /// Keeps what a held client sends for after the hold; false if it is too much.
+    pub fn keep_ahead(&self, bytes: &[u8], limits: FramingLimits) -> bool {
+        let mut gate = self.gate.borrow_mut();
+        let gate = gate.get_or_insert_with(|| Box::new(Gate::new(limits)));
+        gate.keep_ahead(bytes)
+    }
+
+    /// Writes an interim response before the response, if nothing else is on its way out.
+    pub fn send_interim(&self, interim: &Bytes) -> bool {
+        let socket = self.socket.borrow();
+        let socket = socket.as_ref().filter(|_| self.is_flushed.get());
+        socket.is_some_and(|socket| self.with_gate(|gate| gate.send_interim(socket, interim)))
+    }
+
+    /// After a crash: says 500 if the client has seen nothing of the response yet.
+    pub fn say_crashed(&self) {
+        let socket = self.socket.borrow_mut().take();
+        let is_waited_for = self.with_gate(|gate| !gate.is_between_requests());
+        if let (Some(socket), false, true) = (socket, self.has_begun_response.get(), is_waited_for)
+        {
+            let answer = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n\
+                Content-Length: 16\r\nConnection: close\r\n\r\nInternal error.\n";
+            let _ = socket.try_write(answer);
+        }
+    }
+}
