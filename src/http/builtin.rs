@@ -7,10 +7,9 @@ use bytes::Bytes;
 use http::{header, HeaderMap, HeaderValue};
 
 use super::{
+    front::{log_access, Exchange, Front, Outcome},
     hold::{self, Client, HoldPlan},
-    pages,
-    proxy::{log_access, Exchange, Front, Outcome},
-    reply,
+    pages, reply,
 };
 use crate::{
     grip::{

@@ -3,8 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{
+    front::Outcome,
     hold::{plain, Begin, Client},
-    proxy::Outcome,
     reply,
 };
 use crate::{actors::broker::Broker, grip::instruct::Instruct};

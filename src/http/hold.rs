@@ -17,8 +17,9 @@ use tokio::sync::oneshot;
 use super::{
     body::BodyThen,
     border,
+    front::{Exchange, Front, Outcome},
     held_body::{BodyOutlet, HeldBody},
-    proxy::{Exchange, Front, Outcome, GRIP_BODY_MAX},
+    proxy::GRIP_BODY_MAX,
     reply::{self, Manners},
     slot::Slot,
 };

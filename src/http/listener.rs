@@ -18,7 +18,7 @@ use super::{
     connection::{Connection, Serve, Worker},
     control,
     detach::Detachable,
-    proxy,
+    front,
     slot::Slot,
 };
 use crate::{actors::broker::Broker, engine::framing::FramingLimits, stats::counters::Refused};
@@ -77,7 +77,7 @@ async fn connection_service(
     broker: Broker,
     options: ClientOptions,
 ) -> Result<impl Service<TcpStream, Response = (), Error = (), Future = Conversation>, ()> {
-    let app = App::new().configure(proxy::proxy(&broker));
+    let app = App::new().configure(front::proxy(&broker));
     let app = app
         .into_factory()
         .map_err(|error: actix_web::Error| error.error_response());

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `listener` | sockets accepted, for clients and for publishers and operators |
 //! | `connection`, `slot`, `gate`, `detach`, `parked` | a client connection: served, its socket taken, held |
+//! | `front` | where requests come in: routes, refusals, what handlers share |
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
 //! | `hold`, `held_body` | from instructions to a held session |
 //! | `control`, `admin`, `builtin`, `pages` | what P-8 serves itself |
@@ -17,6 +18,7 @@ pub mod connection;
 pub mod control;
 pub mod detach;
 mod embed;
+pub mod front;
 pub mod gate;
 pub mod held_body;
 pub mod hold;
@@ -30,4 +32,4 @@ pub mod upstream;
 
 pub use admin::admin;
 pub use control::control;
-pub use proxy::proxy;
+pub use front::proxy;

@@ -1,41 +1,32 @@
 //! The proxy: takes a client's request to its backend, and passes the answer on or holds the request.
 //!
-//! Not its concern: how bytes travel (`body`, `upstream`), what a hold does (`hold`), what errors look
-//! like (`reply`). Source: `docs/life-of-a-request.md`.
+//! Not its concern: which route a request has (`front`), how bytes travel (`body`, `upstream`), what a
+//! hold does (`hold`), what errors look like (`reply`). Source: `docs/life-of-a-request.md`.
 
 use std::{
-    cell::RefCell,
-    collections::HashMap,
     rc::Rc,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use actix_web::{
-    body::{BodySize, BoxBody, MessageBody},
-    http::header,
-    web::{self, ServiceConfig},
-    HttpRequest, HttpResponse,
-};
+use actix_web::{http::header, web, HttpResponse};
 
 use super::{
-    body::{self, Gathered, Progress, Relay, Tracked},
-    border, builtin,
+    body::{self, Gathered, Progress, Relay},
+    border,
+    front::{log_access, Exchange, Front, Outcome},
     hold::{self, Client, HoldPlan},
-    reply::{self, Manners, OwnAnswer},
+    reply,
     slot::Slot,
-    upstream::{Pool, PoolOptions},
 };
 use crate::{
     actors::{
-        broker::Broker,
-        edge::Edge,
-        ports::{BackendBody, BackendRequest, BackendResponse, Fetch, Informational},
+        ports::{BackendBody, BackendRequest, BackendResponse, Informational},
         upstream::{Assignment, Unanswered, Upstream},
     },
     engine::{
         forward::{self, ClientRequest},
-        route::{Proto, Query, Route, Target, TargetKind},
+        route::{Route, Target},
         wire,
     },
     grip::{instruct, sig},
@@ -48,180 +39,9 @@ pub const GRIP_BODY_MAX: usize = 100_000;
 /// How long a `Grip-Sig` is good for, in seconds.
 const SIG_SECS: u64 = 3_600;
 
-/// Mounts the proxy as an actix-web app's default service: whatever the app does not serve itself goes
-/// to the broker's routes.
-pub fn proxy(broker: &Broker) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
-    let broker = broker.clone();
-    move |config| {
-        config.app_data(Front::new(broker.clone()));
-        config.default_service(web::to(handle));
-    }
-}
-
-/// What request handlers of a worker share.
-pub struct Front {
-    /// The broker.
-    pub broker: Broker,
-    /// Its part on this thread.
-    pub edge: Rc<Edge>,
-    fetch: Rc<dyn Fetch>,
-    signatures: RefCell<HashMap<usize, (u64, http::HeaderValue)>>,
-}
-
-/// What became of a request.
-pub enum Outcome {
-    /// The socket was taken; the returned response never leaves.
-    Parked,
-    /// This is the response.
-    Response(HttpResponse),
-}
-
-impl From<OwnAnswer> for Outcome {
-    fn from(answer: OwnAnswer) -> Self {
-        Self::Response(answer.response)
-    }
-}
-
-/// A client's request and what is known about it.
-pub struct Exchange {
-    /// The request.
-    pub request: HttpRequest,
-    /// Its connection, if it is one of P-8's own listener.
-    pub slot: Option<Rc<Slot>>,
-    /// Its route.
-    pub route: Arc<Route>,
-    /// How errors are told.
-    pub manners: Manners,
-}
-
-async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let Some(front) = request.app_data::<Rc<Front>>().cloned() else {
-        return HttpResponse::InternalServerError().finish();
-    };
-    let slot = request.conn_data::<Rc<Slot>>().cloned();
-    front.edge.counters().add(Total::Requests, 1);
-    let is_http10 = request.version() == actix_web::http::Version::HTTP_10;
-    let mut response = match front.answer(request, payload, slot.clone()).await {
-        Outcome::Parked => return HttpResponse::Ok().finish(),
-        Outcome::Response(response) => response,
-    };
-    response.head_mut().set_camel_case_headers(true);
-    if is_http10 && response.body().size() == BodySize::Stream {
-        // Its end can only be told by closing.
-        response.head_mut().no_chunking(true);
-        response
-            .head_mut()
-            .set_connection_type(actix_http::ConnectionType::Close);
-    }
-    match slot {
-        Some(slot) => response.map_body(|_, body| BoxBody::new(Tracked::new(body, slot))),
-        None => response,
-    }
-}
-
 impl Front {
-    fn new(broker: Broker) -> Rc<Self> {
-        let options = &broker.options().backend;
-        let fetch = Rc::new(Pool::new(PoolOptions {
-            idle_max: options.pool_idle_max,
-            idle_limit: options.pool_idle,
-            age_limit: options.pool_age,
-            connect_timeout: options.connect_timeout,
-        }));
-        let edge = broker.edge();
-        Rc::new(Self {
-            broker,
-            edge,
-            fetch,
-            signatures: RefCell::default(),
-        })
-    }
-
-    async fn answer(
-        &self,
-        request: HttpRequest,
-        payload: web::Payload,
-        slot: Option<Rc<Slot>>,
-    ) -> Outcome {
-        if let Some(refusal) = slot.as_ref().and_then(|slot| slot.take_refusal()) {
-            self.edge.counters().refuse(Refused::Request, 1);
-            log::info!(target: "p8::access", peer:? = slot.and_then(|slot| slot.peer()), code = refusal.status(),
-                reason = refusal.code(); "request refused");
-            return reply::malformed(&refusal).into();
-        }
-        let mut manners = manners(&request);
-        let Some(route) = self.route(&request) else {
-            self.edge.counters().refuse(Refused::NoRoute, 1);
-            let answer = reply::no_route(manners);
-            log_access(
-                &request,
-                None,
-                answer.response.status().as_u16(),
-                answer.reason,
-            );
-            return answer.into();
-        };
-        manners.debug = route.debug || self.broker.options().backend.debug;
-        manners.may_see_targets |= manners.debug;
-        manners.offer_demo = self.offers_demo();
-        if request.headers().get(header::UPGRADE).is_some_and(|value| {
-            value
-                .to_str()
-                .is_ok_and(|value| value.eq_ignore_ascii_case("websocket"))
-        }) {
-            return reply::no_websockets().into();
-        }
-        let exchange = Exchange {
-            request,
-            slot,
-            route,
-            manners,
-        };
-        match exchange.route.targets.first().map(|target| &target.kind) {
-            Some(TargetKind::Test) => builtin::test(self, exchange).await,
-            Some(TargetKind::Demo) => builtin::demo(self, exchange, payload).await,
-            _ => self.forward(exchange, payload).await,
-        }
-    }
-
-    fn route(&self, request: &HttpRequest) -> Option<Arc<Route>> {
-        let authority = request
-            .uri()
-            .authority()
-            .map(|authority| authority.as_str());
-        let host = authority.or_else(|| request.headers().get(header::HOST)?.to_str().ok());
-        let query = Query {
-            host: host.unwrap_or_default(),
-            path: request.uri().path(),
-            proto: Proto::Http,
-            ssl: self.is_secure(request),
-        };
-        self.broker.options().routes.find(&query)
-    }
-
-    fn is_secure(&self, request: &HttpRequest) -> bool {
-        let options = &self.broker.options().backend.forward;
-        options.accept_x_forwarded_protocol
-            && forward::is_secure(&border::headers_in(request.headers()), false, options)
-    }
-
-    fn offers_demo(&self) -> bool {
-        let query = Query {
-            host: "localhost",
-            path: super::pages::DEMO_PATH,
-            proto: Proto::Http,
-            ssl: false,
-        };
-        let route = self.broker.options().routes.find(&query);
-        route.is_some_and(|route| {
-            route
-                .targets
-                .first()
-                .is_some_and(|target| target.kind == TargetKind::Demo)
-        })
-    }
-
-    async fn forward(&self, exchange: Exchange, payload: web::Payload) -> Outcome {
+    /// Asks the route's targets, and passes the answer on or follows its instructions.
+    pub async fn forward(&self, exchange: Exchange, payload: web::Payload) -> Outcome {
         let (body, progress) = match self.request_body(&exchange, payload).await {
             Ok(read) => read,
             Err(_) => return reply::bad_body().into(),
@@ -460,26 +280,4 @@ fn relay(exchange: &Exchange, response: BackendResponse) -> HttpResponse {
         bodiless,
         if is_head { length } else { None },
     ))
-}
-
-fn manners(request: &HttpRequest) -> Manners {
-    let accept = request
-        .headers()
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
-    Manners {
-        wants_html: accept.is_some_and(|accept| accept.contains("text/html")),
-        may_see_targets: request
-            .peer_addr()
-            .is_some_and(|peer| peer.ip().is_loopback()),
-        ..Manners::default()
-    }
-}
-
-/// Writes the access log's line for a request.
-pub fn log_access(request: &HttpRequest, target: Option<&TargetKind>, code: u16, reason: &str) {
-    log::info!(target: "p8::access",
-        method = request.method().as_str(), uri:% = request.uri(),
-        backend = target.map(ToString::to_string).unwrap_or_default().as_str(), code, reason;
-        "request");
 }
