@@ -3,7 +3,9 @@
 //!
 //! Source: RFC 9112 sections 5 and 6; the issue's list of bad input.
 
-use crate::support::{Answer, Backend, Config, P8};
+use crate::support::client::CutShort;
+use crate::support::wait::DEADLINE;
+use crate::support::{wait_until, Answer, Backend, Config, P8};
 
 /// Header lines that must get 400 with that reason and reach no backend; what follows the request
 /// must not be answered.
@@ -177,35 +179,83 @@ fn broken_request_lines_are_refused() {
     assert_eq!(backend.seen().len(), 0);
 }
 
+/// Chunks that must get 400 with that reason.
+const BROKEN_CHUNKS: &[(&str, &str)] = &[
+    ("zz\r\n", "bad-chunk-size"),
+    ("-1\r\n", "bad-chunk-size"),
+    ("+3\r\nabc\r\n0\r\n\r\n", "bad-chunk-size"),
+    ("0x3\r\nabc\r\n0\r\n\r\n", "bad-chunk-size"),
+    ("3\r\nabcde\r\n0\r\n\r\n", "bad-chunk-end"),
+    ("3\nabc\n0\n\n", "bad-chunk-size"),
+    ("11111111111111111\r\n", "bad-chunk-size"),
+    ("\r\n", "bad-chunk-size"),
+    ("3;a\x01\r\nabc\r\n0\r\n\r\n", "bad-chunk-extension"),
+    ("3\r\nabc\r\n0\r\nX A: 1\r\n\r\n", "bad-trailer"),
+];
+
 #[test]
 fn broken_chunks_end_the_request_and_nothing_behind_them_is_read_as_one() {
     let backend = Backend::answering(|request| Answer::ok(&request.target));
     let p8 = P8::start(&Config::to(backend.addr));
-    for chunks in [
-        "zz\r\n",
-        "-1\r\n",
-        "+3\r\nabc\r\n0\r\n\r\n",
-        "0x3\r\nabc\r\n0\r\n\r\n",
-        "3\r\nabcde\r\n0\r\n\r\n",
-        "3\nabc\n0\n\n",
-        "11111111111111111\r\n",
-        "\r\n",
-    ] {
+    for (chunks, reason) in BROKEN_CHUNKS {
         let mut client = p8.client();
         client.send(format!(
             "POST /chunks HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
              {chunks}GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
         ));
-        assert_eq!(client.reply().status(), 400, "{chunks:?}");
+        let reply = client.reply();
+        assert_eq!(
+            (reply.status(), reply.head.header("p8-reason")),
+            (400, Some(*reason)),
+            "{chunks:?}"
+        );
         client.expect_end();
     }
-    let reached: Vec<String> = backend
-        .seen()
-        .into_iter()
-        .filter(|r| r.body_complete)
-        .map(|r| r.target)
-        .collect();
-    assert_eq!(reached, Vec::<String>::new());
+    assert_eq!(targets_reached_whole(&backend), Vec::<String>::new());
+}
+
+#[test]
+fn a_chunk_that_breaks_while_the_backend_reads_is_answered_as_well() {
+    let backend = Backend::answering(|request| Answer::ok(&request.target));
+    let p8 = P8::start(&Config::to(backend.addr));
+    let mut client = p8.client();
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send(format!("7530\r\n{}\r\n", "x".repeat(30_000)));
+    wait_until(DEADLINE, "the chunk at the backend", || {
+        backend.seen().iter().any(|r| r.body.len() == 30_000)
+    });
+    client.send("zz\r\n");
+    let reply = client.reply();
+    assert_eq!(
+        (reply.status(), reply.head.header("p8-reason")),
+        (400, Some("bad-chunk-size"))
+    );
+    client.expect_end();
+    assert_eq!(targets_reached_whole(&backend), Vec::<String>::new());
+}
+
+#[test]
+fn a_chunk_that_breaks_after_the_answer_began_cuts_the_connection() {
+    let backend = Backend::scripted(|exchange| {
+        while exchange.request().body.len() < 30_000 && exchange.read_some_body() > 0 {}
+        exchange.raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        exchange.chunk("early");
+        exchange.peer_left();
+    });
+    let p8 = P8::start(&Config::to(backend.addr));
+    let mut client = p8.client();
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send(format!("7530\r\n{}\r\n", "x".repeat(30_000)));
+    assert_eq!(client.final_head().status, 200);
+    client.expect("early");
+    client.send("zz\r\n");
+    assert_eq!(client.read_to_end(), Err(CutShort));
+}
+
+/// The targets of requests that a backend took for whole.
+fn targets_reached_whole(backend: &Backend) -> Vec<String> {
+    let whole = backend.seen().into_iter().filter(|r| r.body_complete);
+    whole.map(|r| r.target).collect()
 }
 
 #[test]

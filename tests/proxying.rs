@@ -406,6 +406,28 @@ fn an_early_answer_arrives_while_the_request_body_is_unsent() {
 }
 
 #[test]
+fn a_connection_goes_on_once_the_rest_of_an_early_answered_body_is_there() {
+    let backend = Backend::scripted(|exchange| {
+        let answer = Answer::ok(exchange.request().target);
+        if exchange.request().method == "POST" {
+            while exchange.request().body.len() < 30_000 && exchange.read_some_body() > 0 {}
+            exchange.answer(&answer.header("Connection", "close"));
+        } else {
+            exchange.answer(&answer);
+        }
+    });
+    let p8 = P8::start(&Config::to(backend.addr));
+    let mut client = p8.client();
+    client.send("POST /early HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send(format!("7530\r\n{}\r\n", "x".repeat(30_000)));
+    let reply = client.reply();
+    assert_eq!(reply.text(), "/early");
+    assert_eq!(reply.head.header("connection"), None);
+    client.send("4\r\nrest\r\n0\r\n\r\n");
+    assert_eq!(client.get("/next").text(), "/next");
+}
+
+#[test]
 fn many_requests_go_over_one_client_and_one_backend_connection() {
     let backend = Backend::answering(|request| Answer::ok(&request.target));
     let p8 = P8::start(&Config::to(backend.addr));

@@ -4,7 +4,15 @@
 //! (`proxy`), what a hold does (`hold`), what errors look like (`reply`). Source:
 //! `docs/life-of-a-request.md`.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    future::{poll_fn, Future},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+};
 
 use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
@@ -24,6 +32,7 @@ use crate::{
     actors::{broker::Broker, edge::Edge, ports::Fetch},
     engine::{
         forward,
+        framing::FramingError,
         route::{Proto, Query, Route, TargetKind},
     },
     stats::counters::{Refused, Total},
@@ -84,7 +93,12 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let slot = request.conn_data::<Rc<Slot>>().cloned();
     front.edge.counters().add(Total::Requests, 1);
     let is_http10 = request.version() == actix_web::http::Version::HTTP_10;
-    let mut response = match front.answer(request, payload, slot.clone()).await {
+    let answered = front.answer(request, payload, slot.clone());
+    let outcome = match &slot {
+        Some(slot) => front.answer_or_refuse(slot, answered).await,
+        None => answered.await,
+    };
+    let mut response = match outcome {
         Outcome::Parked => return HttpResponse::Ok().finish(),
         Outcome::Response(response) => response,
     };
@@ -97,7 +111,10 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
             .set_connection_type(actix_http::ConnectionType::Close);
     }
     match slot {
-        Some(slot) => response.map_body(|_, body| BoxBody::new(Tracked::new(body, slot))),
+        Some(slot) => {
+            slot.begin_response();
+            response.map_body(|_, body| BoxBody::new(Tracked::new(body, slot)))
+        }
         None => response,
     }
 }
@@ -120,18 +137,35 @@ impl Front {
         })
     }
 
+    /// Answers a request, or refuses it if its head was bad or, before there is an answer, its body is.
+    ///
+    /// A fault in the body needs no waker: whoever reads the connection polls this next.
+    async fn answer_or_refuse(
+        &self,
+        slot: &Slot,
+        answer: impl Future<Output = Outcome>,
+    ) -> Outcome {
+        let mut answer = pin!(answer);
+        poll_fn(|cx| match slot.take_refusal() {
+            Some(refusal) => Poll::Ready(self.refuse(slot, &refusal)),
+            None => answer.as_mut().poll(cx),
+        })
+        .await
+    }
+
+    fn refuse(&self, slot: &Slot, refusal: &FramingError) -> Outcome {
+        self.edge.counters().refuse(Refused::Request, 1);
+        log::info!(target: "p8::access", peer:? = slot.peer(), code = refusal.status(),
+            reason = refusal.code(); "request refused");
+        reply::malformed(refusal).into()
+    }
+
     async fn answer(
         &self,
         request: HttpRequest,
         payload: web::Payload,
         slot: Option<Rc<Slot>>,
     ) -> Outcome {
-        if let Some(refusal) = slot.as_ref().and_then(|slot| slot.take_refusal()) {
-            self.edge.counters().refuse(Refused::Request, 1);
-            log::info!(target: "p8::access", peer:? = slot.and_then(|slot| slot.peer()), code = refusal.status(),
-                reason = refusal.code(); "request refused");
-            return reply::malformed(&refusal).into();
-        }
         let mut manners = manners(&request);
         let Some(route) = self.route(&request) else {
             self.edge.counters().refuse(Refused::NoRoute, 1);

@@ -35,8 +35,20 @@ pub struct Gate {
     pub facts: Option<HeadFacts>,
     refusal: Option<FramingError>,
     is_refused: bool,
+    phase: Phase,
     reader: Option<Waker>,
     record: Record,
+}
+
+/// How far the response to the current request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing of it is decided: a fault in the request's body can still be answered.
+    Open,
+    /// It is on its way: such a fault cuts the connection.
+    Begun,
+    /// It is complete, or there was no request yet.
+    Over,
 }
 
 /// The current request as received; nothing if it is too large to keep.
@@ -80,12 +92,13 @@ impl Gate {
             facts: None,
             refusal: None,
             is_refused: false,
+            phase: Phase::Over,
             reader: None,
             record: Record::default(),
         }
     }
 
-    /// Returns why the current request's head was refused, once.
+    /// Returns why the current request was refused, once.
     pub fn take_refusal(&mut self) -> Option<FramingError> {
         self.refusal.take()
     }
@@ -110,10 +123,16 @@ impl Gate {
         self.record.keep()
     }
 
-    /// Lets the next request pass.
+    /// Notes that the response is decided: a fault in the request's body cuts the connection from now on.
+    pub fn begin_response(&mut self) {
+        self.phase = Phase::Begun;
+    }
+
+    /// Lets the next request pass, once the current one has passed whole.
     pub fn next_request(&mut self) {
+        self.phase = Phase::Over;
         self.framing.next_request();
-        if !self.waiting.is_empty() {
+        if self.is_refused || !self.waiting.is_empty() {
             let _ = self.reader.take().map(Waker::wake);
         }
     }
@@ -186,6 +205,7 @@ impl Gate {
                     self.record.begin(received.clone());
                     self.passing = rewritten.unwrap_or(received);
                     self.facts = Some(head);
+                    self.phase = Phase::Open;
                     continue;
                 }
                 Verdict::PassBody(len) => {
@@ -193,8 +213,13 @@ impl Gate {
                     self.record.add(&self.passing);
                     continue;
                 }
-                Verdict::Refuse(error) => return self.refuse(error, buf),
+                Verdict::Refuse(error) => return self.refuse(error, cx, buf),
                 Verdict::NeedMore => ready!(self.poll_receive(socket, cx))?,
+                // The response was complete before the request.
+                Verdict::Complete if self.phase == Phase::Over => {
+                    self.framing.next_request();
+                    continue;
+                }
                 Verdict::Complete => ready!(self.poll_ahead(socket, cx))?,
             };
             if received == 0 {
@@ -261,19 +286,33 @@ impl Gate {
         }
     }
 
-    /// A bad head is answered by the request handler; a bad body cuts the connection.
-    fn refuse(&mut self, error: FramingError, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if error.is_in_body() {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
+    /// What is refused is answered by the request handler, unless the response has begun already; then
+    /// the connection ends.
+    fn refuse(
+        &mut self,
+        error: FramingError,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_refused && self.phase == Phase::Over {
+            return Poll::Ready(Ok(()));
         }
-        if self.is_refused {
-            return Poll::Pending;
+        if !self.is_refused {
+            if error.is_in_body() && self.phase != Phase::Open {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
+            }
+            self.is_refused = true;
+            self.waiting.clear();
+            self.refusal = Some(error);
+            if !error.is_in_body() {
+                self.facts = None;
+                buf.put_slice(&REFUSED);
+                return Poll::Ready(Ok(()));
+            }
         }
-        self.is_refused = true;
-        self.waiting.clear();
-        self.facts = None;
-        self.refusal = Some(error);
-        buf.put_slice(&REFUSED);
-        Poll::Ready(Ok(()))
+        // The dispatcher polls the handler next, which asks for the refusal; it reads again once that
+        // is answered.
+        self.reader = Some(cx.waker().clone());
+        Poll::Pending
     }
 }

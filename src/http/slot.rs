@@ -122,7 +122,7 @@ impl Slot {
         gate.as_deref_mut().map(use_gate).unwrap_or_default()
     }
 
-    /// Returns why the current request's head was refused, once.
+    /// Returns why the current request was refused, once.
     pub fn take_refusal(&self) -> Option<FramingError> {
         self.with_gate(Gate::take_refusal)
     }
@@ -183,6 +183,11 @@ impl Slot {
         self.is_blocked.set(false);
         self.is_flushed.set(true);
         self.has_begun_response.set(false);
+    }
+
+    /// Notes that the response is decided: a fault in the request's body cuts the connection from now on.
+    pub fn begin_response(&self) {
+        self.with_gate(Gate::begin_response);
     }
 
     /// Notes that the current request's response is complete: the next request may pass.
