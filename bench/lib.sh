@@ -54,6 +54,8 @@ start_backend() {
 }
 
 start_p8() {                               # start_p8 [SIG_KEY]: sets p8_pid
+    local signing=
+    [ -z "${1:-}" ] || signing=$(printf '[proxy]\nsig_key = "%s"\n' "$1")
     cat >"$work/p-8.toml" <<C
 [http]
 listen = ["127.0.0.1:$port"]
@@ -66,9 +68,7 @@ message_rate = 100000000
 message_hwm = 100000000
 update_on_first_subscription = false
 
-${1:+[proxy]
-sig_key = "$1"
-}
+$signing
 [[routes]]
 host = "*"
 targets = [{ url = "http://127.0.0.1:$backend" }]

@@ -19,7 +19,10 @@ use crate::{
         outbox::OutboxLimits,
         route::{RouteError, RouteTable},
     },
-    http::listener::{self, ClientOptions},
+    http::{
+        gate::GateLimits,
+        listener::{self, ClientOptions},
+    },
 };
 
 /// Connections that the kernel keeps for a listener until they are accepted.
@@ -187,9 +190,12 @@ fn client_options(settings: &Settings) -> ClientOptions {
     }
     ClientOptions {
         workers: http.workers.unwrap_or_else(cores),
-        limits: FramingLimits {
-            head_bytes_max: http.client_buffer_size,
-            ..FramingLimits::default()
+        limits: GateLimits {
+            framing: FramingLimits {
+                head_bytes_max: http.client_buffer_size,
+                ..FramingLimits::default()
+            },
+            patience: http.keep_alive,
         },
         connections_max: http.client_maxconn.min(room),
         keep_alive: http.keep_alive,

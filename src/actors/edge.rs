@@ -155,7 +155,7 @@ impl Edge {
             .map_err(|_| JoinError::HubUnavailable)?;
         let membership = Membership {
             edge: self.clone(),
-            key: joined.key,
+            key: joined.leaving.take_over(),
             hold: joined.hold,
         };
         if let Some(ready) = joined.ready {

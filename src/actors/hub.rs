@@ -3,15 +3,15 @@
 //! Its tables live beside it in `store`; after a panic it goes on behind the session it was serving.
 //! A fan-out is cut into slices, so that the worker's other work never waits long for it.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use actix::prelude::*;
 
 use super::{
     edge::Bells,
     messages::{
-        Depth, Drain, FromChannel, HubLink, Join, Joined, Leave, Subscribe, TakeWorkerSnapshot,
-        Unsubscribe,
+        Depth, Drain, FromChannel, HubLink, Join, Joined, Leave, Leaving, Subscribe,
+        TakeWorkerSnapshot, Unsubscribe,
     },
     publisher::Handlers,
     store::{ChannelChange, HubStore},
@@ -27,6 +27,7 @@ pub type Beside = (Rc<RefCell<HubStore>>, Rc<Bells>, Rc<Counters>);
 /// The hub of one broker on one worker.
 pub struct Hub {
     link: HubLink,
+    leave: Arc<Recipient<Leave>>,
     store: Rc<RefCell<HubStore>>,
     bells: Rc<Bells>,
     counters: Rc<Counters>,
@@ -42,6 +43,7 @@ impl Hub {
         handlers: Handlers,
     ) -> Self {
         context.set_mailbox_capacity(MAILBOX);
+        let leave = Arc::new(context.address().recipient());
         let recipient = context.address().recipient();
         let link = HubLink {
             id,
@@ -50,6 +52,7 @@ impl Hub {
         };
         Self {
             link,
+            leave,
             store,
             bells,
             counters,
@@ -177,14 +180,19 @@ impl Handler<Join> for Hub {
 
     fn handle(&mut self, join: Join, _: &mut Self::Context) -> Self::Result {
         let mut changes = Vec::new();
-        let joined: Joined = self
+        let entered = self
             .store
             .borrow_mut()
             .join(join, |change| changes.push(change));
+        let leaving = Leaving::new(self.leave.clone(), entered.key);
         changes
             .into_iter()
             .for_each(|change| self.subscribe(change));
-        MessageResult(joined)
+        MessageResult(Joined {
+            leaving,
+            hold: entered.hold,
+            ready: entered.ready,
+        })
     }
 }
 

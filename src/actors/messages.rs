@@ -84,14 +84,47 @@ pub struct Join {
 }
 
 /// Answer to [`Join`].
-#[derive(Debug)]
 pub struct Joined {
-    /// The session's name on this worker.
-    pub key: SessionKey,
+    /// Takes the session out again if nobody takes this answer.
+    pub leaving: Leaving,
     /// Names the hold, for ever.
     pub hold: u64,
     /// Resolves when every channel has acknowledged; none if all had before.
     pub ready: Option<oneshot::Receiver<()>>,
+}
+
+/// Sends [`Leave`] when dropped, unless somebody else has promised to.
+pub struct Leaving {
+    hub: Option<Arc<Recipient<Leave>>>,
+    key: SessionKey,
+}
+
+impl Leaving {
+    /// Makes the guard of a session that has joined.
+    pub fn new(hub: Arc<Recipient<Leave>>, key: SessionKey) -> Self {
+        Self {
+            hub: Some(hub),
+            key,
+        }
+    }
+
+    /// Takes the promise over: whoever calls this sends `Leave`.
+    pub fn take_over(mut self) -> SessionKey {
+        self.hub = None;
+        self.key
+    }
+}
+
+impl Drop for Leaving {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one for each session; losing it would leak it"
+    )]
+    fn drop(&mut self) {
+        if let Some(hub) = self.hub.take() {
+            hub.do_send(Leave(self.key));
+        }
+    }
 }
 
 /// Session to Hub: unsubscribes; sent once for each [`Join`]. Never refused.

@@ -34,6 +34,9 @@ pub trait Outlet {
     /// Cuts the response off, so that the client can tell.
     fn abort(&self);
 
+    /// The connection takes no further request after this response.
+    fn close_after(&self) {}
+
     /// Tells whether the request can be asked again.
     fn can_retry(&self) -> bool {
         false

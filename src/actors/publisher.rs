@@ -175,7 +175,9 @@ impl Publisher {
             };
             let more = wanted.entry(&item.channel).or_default();
             *more += 1;
-            listed.waiting.get() + *more <= self.options.channel_queue_items_max
+            // A request that alone is past the bound passes when nothing else waits.
+            let waiting = listed.waiting.get();
+            waiting == 0 || waiting + *more <= self.options.channel_queue_items_max
         })
     }
 

@@ -239,6 +239,17 @@ impl SessionState {
     }
 
     fn on_drain(&mut self) {
+        let outlet = self.held.as_ref().and_then(|held| held.outlet.as_ref());
+        let _ = outlet.map(|outlet| outlet.close_after());
+        if let Some(Held {
+            machine: Machine::Response(poll),
+            ..
+        }) = &mut self.held
+        {
+            if let Answer::Wire(reply) = &mut poll.answer {
+                reply.keep_alive = false;
+            }
+        }
         match self.poll() {
             Some(hold) => {
                 let output = hold.on_end();

@@ -18,7 +18,7 @@ use actix::{dev::ContextFut, Context};
 use actix_rt::net::TcpStream;
 
 use super::{
-    gate::AHEAD_MAX,
+    gate::{GateLimits, AHEAD_MAX},
     parked::Event,
     slot::{Owner, Slot},
 };
@@ -29,7 +29,6 @@ use crate::{
         session::{Session, SessionState},
         supervisor::drop_quietly,
     },
-    engine::framing::FramingLimits,
     stats::counters::Total,
 };
 
@@ -46,7 +45,7 @@ pub struct Worker {
     /// Its part on this thread.
     pub edge: Rc<Edge>,
     /// Bounds of request heads.
-    pub limits: FramingLimits,
+    pub limits: GateLimits,
     /// Starts a dispatcher.
     pub serve: Serve,
 }

@@ -3,10 +3,14 @@
 //! It exists while a connection's requests are served; a parked connection gives it back.
 
 use std::{
+    future::Future,
     io,
+    pin::Pin,
     task::{ready, Context, Poll, Waker},
+    time::Duration,
 };
 
+use actix::clock::Sleep;
 use actix_rt::net::TcpStream;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::ReadBuf;
@@ -22,9 +26,22 @@ const RECORD_MAX: usize = 100_000;
 /// What stands in for a refused head: the handler answers it with the refusal.
 const REFUSED: Bytes = Bytes::from_static(b"GET / HTTP/1.0\r\n\r\n");
 
+/// Bounds of what a client may send, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub struct GateLimits {
+    /// Bounds of request heads.
+    pub framing: FramingLimits,
+    /// How long a client may be silent before its first request, or take for a begun head.
+    pub patience: Duration,
+}
+
 /// The guard of one connection with its buffers.
 pub struct Gate {
     framing: Framing,
+    patience: Duration,
+    /// Runs while a client that has sent no whole head yet sends nothing.
+    silence: Option<Pin<Box<Sleep>>>,
+    has_passed_head: bool,
     /// Received, not passed.
     waiting: BytesMut,
     /// Passed, not yet read by the dispatcher.
@@ -83,9 +100,12 @@ impl Record {
 
 impl Gate {
     /// Makes the gate of a connection without a request.
-    pub fn new(limits: FramingLimits) -> Self {
+    pub fn new(limits: GateLimits) -> Self {
         Self {
-            framing: Framing::new(limits),
+            framing: Framing::new(limits.framing),
+            patience: limits.patience,
+            silence: None,
+            has_passed_head: false,
             waiting: BytesMut::new(),
             passing: Bytes::new(),
             unsent: Bytes::new(),
@@ -205,6 +225,8 @@ impl Gate {
                     self.record.begin(received.clone());
                     self.passing = rewritten.unwrap_or(received);
                     self.facts = Some(head);
+                    self.has_passed_head = true;
+                    self.silence = None;
                     self.phase = Phase::Open;
                     continue;
                 }
@@ -214,7 +236,10 @@ impl Gate {
                     continue;
                 }
                 Verdict::Refuse(error) => return self.refuse(error, cx, buf),
-                Verdict::NeedMore => ready!(self.poll_receive(socket, cx))?,
+                Verdict::NeedMore => match self.poll_receive(socket, cx) {
+                    Poll::Pending => return self.poll_patience(cx),
+                    Poll::Ready(received) => received?,
+                },
                 // The response was complete before the request.
                 Verdict::Complete if self.phase == Phase::Over => {
                     self.framing.next_request();
@@ -265,6 +290,21 @@ impl Gate {
             self.reader = Some(cx.waker().clone());
         }
         Poll::Pending
+    }
+
+    /// While nothing of a head has come on a kept connection, the dispatcher's own timer runs.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_due = self.framing.is_between_requests()
+            && !(self.has_passed_head && self.waiting.is_empty());
+        if !is_due {
+            return Poll::Pending;
+        }
+        let patience = self.patience;
+        let silence = self
+            .silence
+            .get_or_insert_with(|| Box::pin(actix::clock::sleep(patience)));
+        // End of file: the dispatcher closes the connection.
+        silence.as_mut().poll(cx).map(Ok)
     }
 
     fn poll_receive(

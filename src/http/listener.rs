@@ -6,7 +6,7 @@ use std::{
 
 use actix_http::{Extensions, HttpService, Protocol};
 use actix_rt::net::TcpStream;
-use actix_server::Server;
+use actix_server::{GracefulShutdownSignal, Server};
 use actix_service::{
     fn_factory, fn_service, map_config, IntoServiceFactory, Service, ServiceFactory,
     ServiceFactoryExt,
@@ -19,9 +19,10 @@ use super::{
     control,
     detach::Detachable,
     front,
+    gate::GateLimits,
     slot::Slot,
 };
-use crate::{actors::broker::Broker, engine::framing::FramingLimits, stats::counters::Refused};
+use crate::{actors::broker::Broker, stats::counters::Refused};
 
 /// Settings of the client listener.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +30,7 @@ pub struct ClientOptions {
     /// Worker threads.
     pub workers: usize,
     /// Bounds of request heads.
-    pub limits: FramingLimits,
+    pub limits: GateLimits,
     /// Client connections at a time, over all workers; more are answered 503.
     pub connections_max: usize,
     /// How long an idle connection is kept.
@@ -57,16 +58,18 @@ pub fn clients(
     broker: &Broker,
     options: ClientOptions,
 ) -> io::Result<Server> {
-    let mut server = Server::build()
+    let building = Server::build();
+    let stopping = building.graceful_shutdown_signal();
+    let mut server = building
         .workers(options.workers)
         .max_concurrent_connections(options.connections_max + 256)
         .shutdown_timeout(options.drain.as_secs())
         .disable_signals();
     for listener in listeners {
-        let broker = broker.clone();
+        let (broker, stopping) = (broker.clone(), stopping.clone());
         server = server.listen("clients", listener, move || {
-            let broker = broker.clone();
-            fn_factory(move || connection_service(broker.clone(), options))
+            let (broker, stopping) = (broker.clone(), stopping.clone());
+            fn_factory(move || connection_service(broker.clone(), options, stopping.clone()))
         })?;
     }
     Ok(server.run())
@@ -76,6 +79,7 @@ pub fn clients(
 async fn connection_service(
     broker: Broker,
     options: ClientOptions,
+    stopping: GracefulShutdownSignal,
 ) -> Result<impl Service<TcpStream, Response = (), Error = (), Future = Conversation>, ()> {
     let app = App::new().configure(front::proxy(&broker));
     let app = app
@@ -83,9 +87,14 @@ async fn connection_service(
         .map_err(|error: actix_web::Error| error.error_response());
     let http = HttpService::<Detachable, _, _>::build()
         .keep_alive(options.keep_alive)
-        .client_request_timeout(options.keep_alive)
+        // The gate knows better than the dispatcher how long a client has been silent.
+        .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(LINGER)
         .h1_allow_half_closed(false)
+        .graceful_shutdown_signal(move || {
+            let stopping = stopping.clone();
+            async move { stopping.notified().await }
+        })
         .on_connect_ext(|io: &Detachable, extensions: &mut Extensions| {
             extensions.insert(io.0.clone());
         })

@@ -164,6 +164,10 @@ impl Outlet for Slot {
         self.hand_over(Owner::Aborted);
     }
 
+    fn close_after(&self) {
+        self.keep_alive.set(false);
+    }
+
     fn can_retry(&self) -> bool {
         self.can_retry.get()
     }

@@ -21,16 +21,13 @@ use actix::{Addr, Recipient};
 use actix_rt::net::TcpStream;
 use bytes::Bytes;
 
-use super::gate::Gate;
+use super::gate::{Gate, GateLimits};
 use crate::{
     actors::{
         messages::ToSession,
         session::{Session, SessionState},
     },
-    engine::{
-        framing::{FramingError, FramingLimits},
-        wire::Reply,
-    },
+    engine::{framing::FramingError, wire::Reply},
 };
 
 /// Who has the socket.
@@ -65,14 +62,14 @@ pub struct Slot {
     pub(super) is_flushed: Cell<bool>,
     pub(super) has_begun_response: Cell<bool>,
     pub(super) can_retry: Cell<bool>,
-    keep_alive: Cell<bool>,
+    pub(super) keep_alive: Cell<bool>,
 }
 
 impl Slot {
     /// Makes the slot of a new connection.
     pub fn new(
         socket: TcpStream,
-        limits: FramingLimits,
+        limits: GateLimits,
         session: Addr<Session>,
         state: Rc<RefCell<SessionState>>,
     ) -> Rc<Self> {
@@ -169,7 +166,7 @@ impl Slot {
     }
 
     /// Gives the socket to a new dispatcher, for the next request or for the held one once more.
-    pub fn serve_again(&self, limits: FramingLimits) {
+    pub fn serve_again(&self, limits: GateLimits) {
         let again = self.request.take();
         let mut gate = self.gate.borrow_mut();
         let gate = gate.get_or_insert_with(|| Box::new(Gate::new(limits)));
@@ -200,7 +197,7 @@ impl Slot {
     }
 
     /// Keeps what a held client sends for after the hold; false if it is too much.
-    pub fn keep_ahead(&self, bytes: &[u8], limits: FramingLimits) -> bool {
+    pub fn keep_ahead(&self, bytes: &[u8], limits: GateLimits) -> bool {
         let mut gate = self.gate.borrow_mut();
         let gate = gate.get_or_insert_with(|| Box::new(Gate::new(limits)));
         gate.keep_ahead(bytes)

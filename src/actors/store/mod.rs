@@ -19,7 +19,7 @@ use slab::Slab;
 use tokio::sync::oneshot;
 
 use super::{
-    messages::{Depth, Encoded, Join, Joined, SessionEvent, SessionKind, ToSession},
+    messages::{Depth, Encoded, Join, SessionEvent, SessionKind, ToSession},
     ports::Outlet,
 };
 use crate::{
@@ -49,6 +49,16 @@ pub struct ChannelChange {
     pub generation: u64,
 }
 
+/// A session that was entered in the tables.
+pub struct Entered {
+    /// Its name on this worker.
+    pub key: SessionKey,
+    /// Names the hold, for ever.
+    pub hold: u64,
+    /// Resolves when every channel has acknowledged; none if all had before.
+    pub ready: Option<oneshot::Receiver<()>>,
+}
+
 /// The tables of one worker.
 pub struct HubStore {
     sessions: Slab<Entry>,
@@ -60,6 +70,8 @@ pub struct HubStore {
     in_flight: Option<InFlight>,
     generations: u64,
     holds: u64,
+    /// The server is stopping: a hold that still begins ends at once.
+    is_draining: bool,
     counters: Rc<Counters>,
     /// The different outbox limits in use: one for each slow-client policy.
     limits: Vec<OutboxLimits>,
@@ -150,6 +162,7 @@ impl HubStore {
             in_flight: None,
             generations: 0,
             holds: 0,
+            is_draining: false,
             counters,
             limits: Vec::new(),
             since: actix::clock::Instant::now().into_std(),
@@ -158,7 +171,7 @@ impl HubStore {
     }
 
     /// Enters a session; `subscribe` hears of each channel that is new on this worker.
-    pub fn join(&mut self, join: Join, mut subscribe: impl FnMut(ChannelChange)) -> Joined {
+    pub fn join(&mut self, join: Join, mut subscribe: impl FnMut(ChannelChange)) -> Entered {
         let key = SessionKey(self.sessions.vacant_key() as u32);
         let mut pending = 0;
         let mut places = Vec::with_capacity(join.channels.len());
@@ -197,7 +210,7 @@ impl HubStore {
             is_closing: false,
         });
         self.counters.add(Total::Sessions, 1);
-        Joined { key, hold, ready }
+        Entered { key, hold, ready }
     }
 
     /// Tables that were large give their memory back when they are empty.

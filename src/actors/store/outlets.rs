@@ -31,6 +31,9 @@ impl HubStore {
             entry.outbox.put_head(head);
         }
         self.mark_dirty(key);
+        if self.is_draining {
+            self.tell(key, SessionEvent::Drain);
+        }
     }
 
     /// Appends content that P-8 adds itself, unless the client is not keeping up anyway.
@@ -91,8 +94,9 @@ impl HubStore {
         }
     }
 
-    /// Tells every session to end.
+    /// Tells every session to end, and those that come later as soon as they are held.
     pub fn drain(&mut self) {
+        self.is_draining = true;
         let keys: Vec<_> = self
             .sessions
             .iter()
