@@ -1,6 +1,6 @@
 //! The program `p-8`: arguments, configuration, logger, run, exit code; nothing else.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use p8::{Server, Settings};
@@ -79,27 +79,26 @@ async fn wait_for_signal() -> std::io::Result<()> {
     Ok(())
 }
 
+/// Says where everything is; nobody has to be reading it.
 fn print_banner(server: &Server) {
-    println!("P-8 {}", env!("CARGO_PKG_VERSION"));
+    let _ = write_banner(server, &mut std::io::stdout().lock());
+}
+
+fn write_banner(server: &Server, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "P-8 {}", env!("CARGO_PKG_VERSION"))?;
     for address in server.client_addrs() {
-        println!("  clients      http://{address}/");
+        writeln!(out, "  clients      http://{address}/")?;
     }
     let control = server.control_addr();
-    println!("  publish      http://{control}/publish/");
-    println!("  admin        http://{control}/admin/");
+    writeln!(out, "  publish      http://{control}/publish/")?;
+    writeln!(out, "  admin        http://{control}/admin/")?;
     for route in server.broker().options().routes.routes() {
-        let targets: Vec<_> = route
-            .targets
-            .iter()
-            .map(|target| target.kind.to_string())
-            .collect();
-        let path = route.path_beg.as_deref().unwrap_or("/");
-        println!(
-            "  route        {}{path} -> {}",
-            route.host,
-            targets.join(", ")
-        );
+        let targets = route.targets.iter().map(|target| target.kind.to_string());
+        let targets: Vec<_> = targets.collect();
+        let (host, path) = (&route.host, route.path_beg.as_deref().unwrap_or("/"));
+        writeln!(out, "  route        {host}{path} -> {}", targets.join(", "))?;
     }
+    out.flush()
 }
 
 fn start_logger() {

@@ -2,10 +2,11 @@
 //!
 //! These tests run the real binary. Source: `docs/configuration.md`.
 
+use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::client::Client;
-use crate::support::programs::{Program, TempDir, P8_BINARY};
+use crate::support::programs::{Program, Running, TempDir, P8_BINARY};
 use crate::support::wait::DEADLINE;
 use crate::support::{wait_until, Answer, Backend, Config};
 
@@ -196,6 +197,29 @@ fn the_banner_says_where_everything_is_and_it_is_there() {
     assert!(p8.banner.lines().count() <= 12, "short: {}", p8.banner);
     assert_eq!(Client::connect(p8.clients).get("/").text(), "behind");
     assert_eq!(Client::connect(p8.control).get("/admin/").status(), 200);
+}
+
+#[test]
+fn nobody_has_to_read_the_banner() {
+    let backend = Backend::answering(|_| Answer::ok("behind"));
+    // A free port that is known without the banner.
+    let clients = Backend::nowhere();
+    let config = Config::to(backend.addr).toml();
+    let config = config.replacen("[\"127.0.0.1:0\"]", &format!("[\"{clients}\"]"), 1);
+    let folder = TempDir::new("banner");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(P8_BINARY);
+    command
+        .arg(folder.file("p-8.toml", config))
+        .stdout(writer)
+        .stderr(Stdio::null());
+    let mut p8 = Running(command.spawn().expect("it starts"));
+    wait_until(DEADLINE, "the listener", || {
+        TcpStream::connect(clients).is_ok()
+    });
+    assert_eq!(Client::connect(clients).get("/").text(), "behind");
+    assert_eq!(p8.0.try_wait().expect("a child"), None, "it goes on");
 }
 
 #[test]
