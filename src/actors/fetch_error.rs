@@ -2,16 +2,7 @@
 //!
 //! Not its concern: the status and the text that a client sees for it (`http/reply.rs`).
 
-/// Whose fault an error is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The client sent something that cannot be passed on.
-    Client,
-    /// The backend is away, or answers nonsense.
-    Backend,
-    /// The configuration asks for something that cannot be done.
-    Operator,
-}
+use crate::grip::Side;
 
 /// Says why a fetch failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -147,63 +138,27 @@ impl FetchError {
 mod tests {
     use super::*;
 
+    fn target() -> String {
+        "a:1".to_owned()
+    }
+
+    fn why() -> String {
+        "x".to_owned()
+    }
+
     #[test]
-    fn each_error_knows_its_code_its_side_and_whether_another_target_may_be_tried() {
-        let target = || "a:1".to_owned();
-        let why = || "x".to_owned();
+    fn each_fault_of_a_backend_has_a_code_and_says_whether_another_target_may_be_tried() {
+        use FetchError::*;
+        #[rustfmt::skip]
         let table = [
-            (
-                FetchError::Resolve {
-                    target: target(),
-                    why: why(),
-                },
-                "resolve-failed",
-                true,
-            ),
-            (
-                FetchError::ConnectRefused { target: target() },
-                "connect-refused",
-                true,
-            ),
-            (
-                FetchError::ConnectTimeout { target: target() },
-                "connect-timeout",
-                true,
-            ),
-            (
-                FetchError::Connect {
-                    target: target(),
-                    why: why(),
-                },
-                "connect-failed",
-                true,
-            ),
-            (
-                FetchError::ClosedBeforeAnswer { target: target() },
-                "closed-before-answer",
-                false,
-            ),
-            (
-                FetchError::BadAnswer {
-                    target: target(),
-                    why: why(),
-                },
-                "bad-answer",
-                false,
-            ),
-            (
-                FetchError::HeadTooLarge { target: target() },
-                "head-too-large",
-                false,
-            ),
-            (
-                FetchError::BodyCut {
-                    target: target(),
-                    why: why(),
-                },
-                "body-cut",
-                false,
-            ),
+            (Resolve { target: target(), why: why() }, "resolve-failed", true),
+            (ConnectRefused { target: target() }, "connect-refused", true),
+            (ConnectTimeout { target: target() }, "connect-timeout", true),
+            (Connect { target: target(), why: why() }, "connect-failed", true),
+            (ClosedBeforeAnswer { target: target() }, "closed-before-answer", false),
+            (BadAnswer { target: target(), why: why() }, "bad-answer", false),
+            (HeadTooLarge { target: target() }, "head-too-large", false),
+            (BodyCut { target: target(), why: why() }, "body-cut", false),
         ];
         for (error, code, before_sending) in table {
             assert_eq!(error.code(), code);
@@ -211,35 +166,18 @@ mod tests {
             assert_eq!(error.before_sending(), before_sending, "{code}");
             assert!(error.to_string().contains("backend a:1"), "{error}");
         }
-        let late = FetchError::AnswerTimeout;
-        assert_eq!(
-            (late.code(), late.side()),
-            ("answer-timeout", Side::Backend)
-        );
-        assert!(!late.before_sending());
-        let table = [
-            (
-                FetchError::TlsUnsupported { target: target() },
-                Side::Operator,
-                true,
-            ),
-            (
-                FetchError::NoAddress { target: target() },
-                Side::Operator,
-                false,
-            ),
-            (
-                FetchError::BadRequestTarget { uri: target() },
-                Side::Client,
-                false,
-            ),
-            (
-                FetchError::RequestBodyCut { why: why() },
-                Side::Client,
-                false,
-            ),
-        ];
-        for (error, side, before_sending) in table {
+    }
+
+    #[test]
+    fn each_error_says_whose_fault_it_is() {
+        use FetchError::*;
+        for (error, side, before_sending) in [
+            (AnswerTimeout, Side::Backend, false),
+            (TlsUnsupported { target: target() }, Side::Operator, true),
+            (NoAddress { target: target() }, Side::Operator, false),
+            (BadRequestTarget { uri: target() }, Side::Client, false),
+            (RequestBodyCut { why: why() }, Side::Client, false),
+        ] {
             assert_eq!(error.side(), side, "{error}");
             assert_eq!(error.before_sending(), before_sending, "{error}");
         }
