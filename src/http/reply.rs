@@ -1,7 +1,7 @@
 //! The only place where errors become statuses and bodies that clients see.
 //!
 //! Texts are Pushpin's where Pushpin has one. Every answer that P-8 makes itself carries
-//! `P8-Reason: <stable word>`, and the same word is in the log. Source: `docs/operations.md#reasons`.
+//! `P8-Reason: <stable word>`, and the same word is in the log. Source: `docs/operations.md#reason-codes`.
 
 use actix_web::{http::StatusCode, HttpResponse, HttpResponseBuilder};
 
