@@ -163,14 +163,15 @@ fn broker_options(settings: &Settings) -> Result<BrokerOptions, Error> {
     options.subscriptions_max = handler.connection_subscription_max;
     options.control_body_max = settings.control.max_body_size;
     let proxy = &settings.proxy;
-    let mut backend = BackendOptions::default();
-    backend.forward = proxy.forward.clone();
-    backend.debug = proxy.debug;
-    backend.connect_timeout = proxy.connect_timeout;
-    backend.response_timeout = proxy.response_timeout;
-    backend.pool_idle_max = proxy.pool_idle_max;
-    backend.pool_idle = proxy.pool_idle;
-    backend.pool_age = proxy.pool_age;
+    let backend = BackendOptions {
+        forward: proxy.forward.clone(),
+        debug: proxy.debug,
+        connect_timeout: proxy.connect_timeout,
+        response_timeout: proxy.response_timeout,
+        pool_idle_max: proxy.pool_idle_max,
+        pool_idle: proxy.pool_idle,
+        pool_age: proxy.pool_age,
+    };
     options.backend = backend.into();
     options.tcp = TcpOptions {
         keepalive: settings.http.tcp_keepalive,

@@ -66,9 +66,18 @@ enum Format {
     Json,
 }
 
-fn wanted(request: &HttpRequest) -> Result<Format, HttpResponse> {
+/// Why a request is refused before its items are looked at: status, stable word, text.
+struct Refusal(u16, &'static str, &'static str);
+
+impl From<Refusal> for HttpResponse {
+    fn from(Refusal(code, reason, line): Refusal) -> Self {
+        text(code, reason, line)
+    }
+}
+
+fn wanted(request: &HttpRequest) -> Result<Format, Refusal> {
     if is_head_too_large(request) {
-        return Err(text(400, "head-too-large", "Request header too large."));
+        return Err(Refusal(400, "head-too-large", "Request header too large."));
     }
     let mut values = request.headers().get_all(header::ACCEPT).peekable();
     if values.peek().is_none() {
@@ -85,10 +94,8 @@ fn wanted(request: &HttpRequest) -> Result<Format, HttpResponse> {
                 _ => None,
             },
         );
-    known.last().ok_or_else(|| {
-        let formats = "Not Acceptable. Supported formats are text/plain and application/json.";
-        text(406, "not-acceptable", formats)
-    })
+    let formats = "Not Acceptable. Supported formats are text/plain and application/json.";
+    known.last().ok_or(Refusal(406, "not-acceptable", formats))
 }
 
 fn text(code: u16, reason: &'static str, line: &str) -> HttpResponse {
@@ -104,14 +111,14 @@ fn text(code: u16, reason: &'static str, line: &str) -> HttpResponse {
 async fn root(request: HttpRequest) -> HttpResponse {
     match wanted(&request) {
         Ok(_) => text(200, "", "P-8 API"),
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into(),
     }
 }
 
 async fn not_found(request: HttpRequest) -> HttpResponse {
     match wanted(&request) {
         Ok(_) => text(404, "not-found", "Not Found"),
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into(),
     }
 }
 
@@ -122,7 +129,7 @@ async fn publish(
 ) -> HttpResponse {
     let format = match wanted(&request) {
         Ok(format) => format,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into(),
     };
     if !request.query_string().is_empty() {
         return text(404, "not-found", "Not Found");
@@ -137,7 +144,7 @@ async fn publish(
     }
     let body = match read_body(&request, payload, broker.options().control_body_max).await {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into(),
     };
     let items = match publish::parse_request(&body) {
         Ok(items) => items,
@@ -167,24 +174,24 @@ async fn read_body(
     request: &HttpRequest,
     payload: web::Payload,
     max: usize,
-) -> Result<bytes::Bytes, HttpResponse> {
+) -> Result<bytes::Bytes, Refusal> {
     let length = request.headers().get(header::CONTENT_LENGTH);
     let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_none() && !is_chunked {
-        return Err(text(
+        return Err(Refusal(
             411,
             "length-required",
             "Request requires Content-Length.",
         ));
     }
-    let too_large = || text(400, "body-too-large", "Request body too large.");
+    let too_large = || Refusal(400, "body-too-large", "Request body too large.");
     if length.is_some_and(|length| length > max) {
         return Err(too_large());
     }
     match payload.to_bytes_limited(max).await {
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(text(
+        Ok(Err(_)) => Err(Refusal(
             400,
             "bad-request-body",
             "Request body ended too early.",
