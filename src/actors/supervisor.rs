@@ -104,6 +104,17 @@ where
     address
 }
 
+/// Runs a temporary actor within the caller's task, until it has stopped itself or crashed.
+pub fn run_temporary<A>(record: Arc<CrashRecord>, actor: A) -> impl Future<Output = ()>
+where
+    A: Actor<Context = Context<A>> + Unpin,
+{
+    Temporary {
+        context: Some(Context::new().into_future(actor)),
+        record,
+    }
+}
+
 struct Permanent<A: Actor<Context = Context<A>> + Supervised> {
     context: ContextFut<A, Context<A>>,
     record: Arc<CrashRecord>,

@@ -3,15 +3,14 @@
 //! The body then streams between the two sockets and never passes here. A client that leaves, or a
 //! crash, drops the request and closes the backend connection.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use http::HeaderValue;
-use tokio::sync::oneshot;
 
 use super::{
     ports::{BackendRequest, BackendResponse, Fetch, FetchError, FetchFailure, Informational},
-    supervisor::{start_temporary, CrashRecord},
+    supervisor::{run_temporary, CrashRecord},
 };
 use crate::{
     engine::route::TargetKind,
@@ -47,32 +46,37 @@ pub struct Unanswered {
     pub tried: Vec<TargetKind>,
 }
 
+/// What became of an assignment; none until it is done.
+type Outcome = Rc<RefCell<Option<Result<Answered, Unanswered>>>>;
+
 /// The actor.
 pub struct Upstream {
     fetch: Rc<dyn Fetch>,
-    work: Option<(Assignment, oneshot::Sender<Result<Answered, Unanswered>>)>,
+    assignment: Option<Assignment>,
+    outcome: Outcome,
     counters: Rc<Counters>,
 }
 
 impl Upstream {
-    /// Starts an upstream; the receiver gets its result, or an error if it crashed.
-    pub fn start(
+    /// Runs an upstream to its end, within the task of whoever waits for it; none if it crashed.
+    ///
+    /// Dropping the future cancels the request.
+    pub async fn run(
         assignment: Assignment,
         fetch: Rc<dyn Fetch>,
         counters: Rc<Counters>,
         crashes: Arc<CrashRecord>,
-    ) -> oneshot::Receiver<Result<Answered, Unanswered>> {
-        let (reply, result) = oneshot::channel();
-        let work = Some((assignment, reply));
-        start_temporary(
-            crashes,
-            Self {
-                fetch,
-                work,
-                counters,
-            },
-        );
-        result
+    ) -> Option<Result<Answered, Unanswered>> {
+        let outcome = Outcome::default();
+        counters.add(Total::Upstreams, 1);
+        let upstream = Self {
+            fetch,
+            assignment: Some(assignment),
+            outcome: outcome.clone(),
+            counters,
+        };
+        run_temporary(crashes, upstream).await;
+        outcome.take()
     }
 }
 
@@ -80,19 +84,14 @@ impl Actor for Upstream {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        self.counters.add(Total::Upstreams, 1);
-        let Some((assignment, mut reply)) = self.work.take() else {
+        let Some(assignment) = self.assignment.take() else {
             return context.stop();
         };
-        let fetch = self.fetch.clone();
-        let work = async move {
-            tokio::select! {
-                biased;
-                result = try_targets(fetch, assignment) => drop(reply.send(result)),
-                () = reply.closed() => {}
-            }
-        };
-        context.spawn(work.into_actor(self).map(|(), _, context| context.stop()));
+        let work = try_targets(self.fetch.clone(), assignment).into_actor(self);
+        context.spawn(work.map(|result, upstream, context| {
+            *upstream.outcome.borrow_mut() = Some(result);
+            context.stop();
+        }));
     }
 }
 

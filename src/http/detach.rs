@@ -23,8 +23,8 @@ impl AsyncRead for Detachable {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let (socket, mut gate) = (self.0.socket.borrow(), self.0.gate.borrow_mut());
-        match (socket.as_ref(), gate.as_mut()) {
+        let (mut socket, mut gate) = (self.0.socket.borrow_mut(), self.0.gate.borrow_mut());
+        match (socket.as_mut(), gate.as_mut()) {
             (Some(socket), Some(gate)) if self.0.owner() == Owner::Serving => {
                 gate.poll_read(socket, cx, buf)
             }

@@ -33,7 +33,7 @@ use crate::{
     engine::{
         forward,
         framing::FramingError,
-        route::{Proto, Query, Route, TargetKind},
+        route::{Proto, Query, Route, RouteTable, TargetKind},
     },
     stats::counters::{Refused, Total},
 };
@@ -56,6 +56,8 @@ pub struct Front {
     pub edge: Rc<Edge>,
     /// The way to backends.
     pub fetch: Rc<dyn Fetch>,
+    /// The demo is mounted where pages lead to.
+    offers_demo: bool,
     /// Signatures made this second, by route.
     pub signatures: RefCell<HashMap<usize, (u64, http::HeaderValue)>>,
 }
@@ -129,7 +131,9 @@ impl Front {
             connect_timeout: options.connect_timeout,
         }));
         let edge = broker.edge();
+        let offers_demo = offers_demo(&broker.options().routes);
         Rc::new(Self {
+            offers_demo,
             broker,
             edge,
             fetch,
@@ -180,7 +184,7 @@ impl Front {
         };
         manners.debug = route.debug || self.broker.options().backend.debug;
         manners.may_see_targets |= manners.debug;
-        manners.offer_demo = self.offers_demo();
+        manners.offer_demo = self.offers_demo;
         if wants_websocket(&request) {
             return reply::no_websockets().into();
         }
@@ -191,8 +195,9 @@ impl Front {
             manners,
         };
         match exchange.route.targets.first().map(|target| &target.kind) {
-            Some(TargetKind::Test) => builtin::test(self, exchange).await,
-            Some(TargetKind::Demo) => builtin::demo(self, exchange, payload).await,
+            // Boxed, so that what is rare does not make every request's future large.
+            Some(TargetKind::Test) => Box::pin(builtin::test(self, exchange)).await,
+            Some(TargetKind::Demo) => Box::pin(builtin::demo(self, exchange, payload)).await,
             _ => self.forward(exchange, payload).await,
         }
     }
@@ -216,22 +221,6 @@ impl Front {
         let options = &self.broker.options().backend.forward;
         options.accept_x_forwarded_protocol
             && forward::is_secure(&border::headers_in(request.headers()), false, options)
-    }
-
-    fn offers_demo(&self) -> bool {
-        let query = Query {
-            host: "localhost",
-            path: super::pages::DEMO_PATH,
-            proto: Proto::Http,
-            ssl: false,
-        };
-        let route = self.broker.options().routes.find(&query);
-        route.is_some_and(|route| {
-            route
-                .targets
-                .first()
-                .is_some_and(|target| target.kind == TargetKind::Demo)
-        })
     }
 }
 
@@ -263,4 +252,16 @@ pub fn log_access(request: &HttpRequest, target: Option<&TargetKind>, code: u16,
         method = request.method().as_str(), uri:% = request.uri(),
         backend = target.map(ToString::to_string).unwrap_or_default().as_str(), code, reason;
         "request");
+}
+
+fn offers_demo(routes: &RouteTable) -> bool {
+    let query = Query {
+        host: "localhost",
+        path: super::pages::DEMO_PATH,
+        proto: Proto::Http,
+        ssl: false,
+    };
+    let route = routes.find(&query);
+    let target = route.as_ref().and_then(|route| route.targets.first());
+    target.is_some_and(|target| target.kind == TargetKind::Demo)
 }

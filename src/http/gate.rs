@@ -13,7 +13,7 @@ use std::{
 use actix::clock::Sleep;
 use actix_rt::net::TcpStream;
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::engine::framing::{Framing, FramingError, FramingLimits, HeadFacts, Verdict};
 
@@ -201,7 +201,7 @@ impl Gate {
     /// Gives the dispatcher bytes of the current request, and of the next one once that may pass.
     pub fn poll_read(
         &mut self,
-        socket: &TcpStream,
+        socket: &mut TcpStream,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
@@ -257,29 +257,28 @@ impl Gate {
     fn poll_counted_body(
         &mut self,
         left: u64,
-        socket: &TcpStream,
+        socket: &mut TcpStream,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let room = usize::try_from(left)
             .unwrap_or(usize::MAX)
             .min(buf.remaining());
-        let into = buf.initialize_unfilled_to(room);
-        let n = loop {
-            ready!(socket.poll_read_ready(cx))?;
-            match socket.try_read(into) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => break result?,
-            }
-        };
-        self.record.add(into.get(..n).unwrap_or_default());
+        let mut into = ReadBuf::new(buf.initialize_unfilled_to(room));
+        ready!(Pin::new(socket).poll_read(cx, &mut into))?;
+        self.record.add(into.filled());
+        let n = into.filled().len();
         buf.advance(n);
         self.framing.on_counted_body(n as u64);
         Poll::Ready(Ok(()))
     }
 
     /// Reads on while a request is answered, so that a client that leaves is noticed.
-    fn poll_ahead(&mut self, socket: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_ahead(
+        &mut self,
+        socket: &mut TcpStream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         if self.waiting.len() < AHEAD_MAX {
             let received = self.poll_receive(socket, cx);
             if received.is_ready() {
@@ -309,21 +308,16 @@ impl Gate {
 
     fn poll_receive(
         &mut self,
-        socket: &TcpStream,
+        socket: &mut TcpStream,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(socket.poll_read_ready(cx))?;
-            self.waiting.reserve(if self.waiting.is_empty() {
-                1_024
-            } else {
-                4_096
-            });
-            match socket.try_read_buf(&mut self.waiting) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
+        let room = if self.waiting.is_empty() {
+            1_024
+        } else {
+            4_096
+        };
+        self.waiting.reserve(room);
+        tokio_util::io::poll_read_buf(Pin::new(socket), cx, &mut self.waiting)
     }
 
     /// What is refused is answered by the request handler, unless the response has begun already; then

@@ -50,9 +50,9 @@ impl Front {
             return reply::no_route(exchange.manners).into();
         };
         let (counters, crashes) = (self.edge.counters().clone(), &self.edge.crashes().upstream);
-        let result = Upstream::start(assignment, self.fetch.clone(), counters, crashes.clone());
-        match result.await {
-            Ok(Ok(answered)) => {
+        let upstream = Upstream::run(assignment, self.fetch.clone(), counters, crashes.clone());
+        match upstream.await {
+            Some(Ok(answered)) => {
                 self.edge.counters().add(Total::Proxied, 1);
                 let target = exchange
                     .route
@@ -65,8 +65,8 @@ impl Front {
                 self.on_response(&exchange, target, answered.response, &progress)
                     .await
             }
-            Ok(Err(unanswered)) => self.on_unanswered(&exchange, &unanswered),
-            Err(_) => {
+            Some(Err(unanswered)) => self.on_unanswered(&exchange, &unanswered),
+            None => {
                 let why = "the request's upstream crashed";
                 reply::bad_backend("upstream-crashed", why, exchange.manners).into()
             }
@@ -213,6 +213,17 @@ impl Front {
             log_access(&exchange.request, Some(&target.kind), response.status, "");
             return Outcome::Response(relay(exchange, response));
         }
+        // Boxed, so that what is rarer does not make every request's future large.
+        Box::pin(self.on_instruct(exchange, target, response, progress)).await
+    }
+
+    async fn on_instruct(
+        &self,
+        exchange: &Exchange,
+        target: &Target,
+        response: BackendResponse,
+        progress: &Rc<Progress>,
+    ) -> Outcome {
         let BackendResponse {
             status,
             reason,
