@@ -324,6 +324,24 @@ fn a_timed_out_hold_sends_the_instructed_response() {
 }
 
 #[test]
+fn a_request_answered_before_its_body_was_sent_is_held_once_it_is_there() {
+    let backend = Backend::scripted(|exchange| {
+        exchange.answer(&hold("response", "a", "nothing"));
+        exchange.read_body();
+    });
+    let p8 = P8::start(&Config::to(backend.addr));
+    let mut client = p8.client();
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n");
+    wait_until(DEADLINE, "the request at the backend", || {
+        backend.seen().len() == 1
+    });
+    client.send("body");
+    Snapshot::wait_for_subscribers(p8.control, "a", 1);
+    p8.publish(&[response_item("a", "news")]);
+    assert_eq!(client.reply().text(), "news");
+}
+
+#[test]
 fn a_request_with_a_body_can_be_held() {
     let backend = Backend::answering(|request| match request.target.as_str() {
         "/next" => Answer::ok("next"),

@@ -1,11 +1,13 @@
 //! Bodies on their way between client and backend: streamed, with back-pressure, never gathered whole.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
+    future::poll_fn,
     io,
-    pin::Pin,
+    pin::{pin, Pin},
     rc::Rc,
-    task::{ready, Context, Poll},
+    task::{ready, Context, Poll, Waker},
+    time::Duration,
 };
 
 use actix_web::{
@@ -19,17 +21,61 @@ use http_body::{Body as _, Frame, SizeHint};
 use super::slot::Slot;
 use crate::actors::ports::{BackendBody, BodyStream};
 
-/// Bytes of a request body that are read before the backend is contacted.
+/// Bytes of a request body that are read before the backend is contacted, if they come without a pause.
 pub const READ_FIRST: usize = 10_000;
 
-/// How far a request body has been read.
-#[derive(Debug, Default)]
+/// How long the beginning of a request body is waited for: a backend may refuse before it reads on.
+const READ_FIRST_WAIT: Duration = Duration::from_millis(20);
+
+/// A request body and how far it has been read; by its backend first, then by whoever holds the request.
 pub struct Progress {
+    payload: RefCell<Payload>,
+    /// How long it will be, if the client said.
+    length: Option<u64>,
     seen: Cell<u64>,
     is_ended: Cell<bool>,
+    /// The backend reads no further.
+    is_left: Cell<bool>,
+    waiter: Cell<Option<Waker>>,
 }
 
 impl Progress {
+    fn new(payload: Payload, length: Option<u64>) -> Rc<Self> {
+        Rc::new(Self {
+            payload: RefCell::new(payload),
+            length,
+            seen: Cell::new(0),
+            is_ended: Cell::new(false),
+            is_left: Cell::new(false),
+            waiter: Cell::new(None),
+        })
+    }
+
+    /// The progress of a request without a body.
+    pub fn no_body() -> Rc<Self> {
+        let progress = Self::new(Payload::None, None);
+        progress.is_ended.set(true);
+        progress
+    }
+
+    /// Waits until the body was read to its end, or is longer than `max`; what the backend leaves is read
+    /// and dropped.
+    pub async fn settled(&self, max: u64) {
+        poll_fn(|cx| loop {
+            if self.is_ended.get() || self.seen.get() > max {
+                return Poll::Ready(());
+            }
+            if !self.is_left.get() {
+                self.waiter.set(Some(cx.waker().clone()));
+                return Poll::Pending;
+            }
+            if !matches!(ready!(self.poll_chunk(cx)), Some(Ok(_))) {
+                return Poll::Ready(());
+            }
+        })
+        .await;
+    }
+
     /// Tells whether the body was read to its end and is no longer than `max`.
     pub fn is_ended_within(&self, max: u64) -> bool {
         self.is_ended.get() && self.seen.get() <= max
@@ -39,58 +85,56 @@ impl Progress {
     pub fn is_ended(&self) -> bool {
         self.is_ended.get()
     }
+
+    fn poll_chunk(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
+        let mut payload = self.payload.borrow_mut();
+        let chunk = ready!(futures_core::Stream::poll_next(Pin::new(&mut *payload), cx));
+        match &chunk {
+            Some(Ok(chunk)) => self.seen.set(self.seen.get() + chunk.len() as u64),
+            Some(Err(_)) => {}
+            None => self.is_ended.set(true),
+        }
+        if self.length == Some(self.seen.get()) {
+            self.is_ended.set(true);
+        }
+        let _ = self.waiter.take().map(Waker::wake);
+        Poll::Ready(chunk)
+    }
 }
 
-/// A request body whose first bytes have been read.
-struct RequestBody {
-    first: Bytes,
+/// Reads the first bytes of a request body, unless the client pauses; a short body is then complete and
+/// can be sent again.
+pub async fn request_body(
     payload: Payload,
     length: Option<u64>,
-    progress: Rc<Progress>,
-}
-
-/// Reads the first bytes of a request body; a short body is then complete and can be sent again.
-pub async fn request_body(
-    mut payload: Payload,
-    length: Option<u64>,
 ) -> Result<(BackendBody, Rc<Progress>), PayloadError> {
-    let progress = Rc::new(Progress::default());
+    let progress = Progress::new(payload, length);
     let mut first = BytesMut::new();
-    while first.len() < READ_FIRST {
-        match next_chunk(&mut payload).await {
-            Some(chunk) => first.extend_from_slice(&chunk?),
-            None => {
-                progress.is_ended.set(true);
-                break;
+    let mut pause = pin!(actix::clock::sleep(READ_FIRST_WAIT));
+    while first.len() < READ_FIRST && !progress.is_ended() {
+        tokio::select! {
+            biased;
+            chunk = poll_fn(|cx| progress.poll_chunk(cx)) => {
+                first.extend_from_slice(&chunk.transpose()?.unwrap_or_default());
             }
+            () = &mut pause => break,
         }
     }
-    progress.seen.set(first.len() as u64);
     let first = first.freeze();
-    if length == Some(first.len() as u64) {
-        progress.is_ended.set(true);
-    }
-    if progress.is_ended.get() {
+    if progress.is_ended() {
         return Ok((BackendBody::Full(first), progress));
     }
     let body = Box::pin(RequestBody {
         first,
-        payload,
-        length,
         progress: progress.clone(),
     });
     Ok((BackendBody::Stream { body, length }, progress))
 }
 
-/// The progress of a request without a body.
-pub fn no_body() -> Rc<Progress> {
-    let progress = Progress::default();
-    progress.is_ended.set(true);
-    Rc::new(progress)
-}
-
-async fn next_chunk(payload: &mut Payload) -> Option<Result<Bytes, PayloadError>> {
-    std::future::poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut *payload), cx)).await
+/// A request body whose first bytes have been read, on its way to the backend.
+struct RequestBody {
+    first: Bytes,
+    progress: Rc<Progress>,
 }
 
 impl http_body::Body for RequestBody {
@@ -104,28 +148,24 @@ impl http_body::Body for RequestBody {
         if !self.first.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
         }
-        let next = futures_core::Stream::poll_next(Pin::new(&mut self.payload), cx);
-        Poll::Ready(match ready!(next) {
-            Some(Ok(chunk)) => {
-                self.progress
-                    .seen
-                    .set(self.progress.seen.get() + chunk.len() as u64);
-                if self.length == Some(self.progress.seen.get()) {
-                    self.progress.is_ended.set(true);
-                }
-                Some(Ok(Frame::data(chunk)))
-            }
-            Some(Err(error)) => Some(Err(io::Error::other(error.to_string()))),
-            None => {
-                self.progress.is_ended.set(true);
-                None
-            }
-        })
+        let chunk = ready!(self.progress.poll_chunk(cx));
+        let frame = chunk.map(|chunk| {
+            let chunk = chunk.map_err(|error| io::Error::other(error.to_string()))?;
+            Ok(Frame::data(chunk))
+        });
+        Poll::Ready(frame)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.length
-            .map_or_else(SizeHint::default, SizeHint::with_exact)
+        let length = self.progress.length;
+        length.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.progress.is_left.set(true);
+        let _ = self.progress.waiter.take().map(Waker::wake);
     }
 }
 
@@ -243,7 +283,7 @@ pub enum Gathered {
 pub async fn gather(mut body: BodyStream, max: usize) -> io::Result<Gathered> {
     let mut bytes = BytesMut::new();
     loop {
-        let frame = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
+        let frame = poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
         let Some(frame) = frame else {
             return Ok(Gathered::Whole(bytes.freeze()));
         };

@@ -102,7 +102,7 @@ impl Front {
                 .unwrap_or(0)
         });
         if length.is_none() && !headers.contains_key(header::TRANSFER_ENCODING) {
-            return Ok((BackendBody::Empty, body::no_body()));
+            return Ok((BackendBody::Empty, Progress::no_body()));
         }
         body::request_body(payload.into_inner(), length).await
     }
@@ -252,6 +252,13 @@ impl Front {
             instruct.response.status,
             "",
         );
+        if instruct.hold.is_some() {
+            // A backend may answer before it has read the request.
+            progress.settled(GRIP_BODY_MAX as u64).await;
+            if !progress.is_ended_within(GRIP_BODY_MAX as u64) {
+                return reply::request_too_large().into();
+            }
+        }
         let client = Client::of(exchange, progress.is_ended());
         let plan = HoldPlan {
             route: &exchange.route,
@@ -259,9 +266,6 @@ impl Front {
             instruct,
             rest,
         };
-        if plan.instruct.hold.is_some() && !progress.is_ended_within(GRIP_BODY_MAX as u64) {
-            return reply::request_too_large().into();
-        }
         hold::follow(self, client, plan, exchange.manners).await
     }
 }
