@@ -52,6 +52,8 @@
 //!             .configure(p8::http::admin(&broker))
 //!             .configure(p8::http::control(&broker))
 //!     })
+//!     // Without this a held client that leaves is not noticed.
+//!     .h1_allow_half_closed(false)
 //!     .bind("127.0.0.1:8080")?
 //!     .run()
 //!     .await?;

@@ -21,6 +21,7 @@ mod browser;
 mod config;
 mod disconnects;
 mod embed;
+mod examples;
 mod forwarding;
 mod framing;
 mod house;
