@@ -7,6 +7,7 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::time::timeout_at;
 
 use crate::{
     actors::{
@@ -118,11 +119,16 @@ impl Server {
 
     /// Stops accepting, ends holds in good order, lets requests finish for the drain time, and ends.
     pub async fn stop(self) {
+        let deadline = actix::clock::Instant::now() + self.drain;
         self.clients.pause().await;
-        self.broker.drain().await;
-        let clients = self.clients.stop(true);
-        let _ = actix::clock::timeout(self.drain + Duration::from_millis(500), clients).await;
-        self.operators.stop(false).await;
+        if timeout_at(deadline, self.broker.drain()).await.is_err() {
+            log::warn!("holds could not all be told to end in time");
+        }
+        let grace = deadline + Duration::from_millis(500);
+        if timeout_at(grace, self.clients.stop(true)).await.is_err() {
+            log::warn!("connections are cut: they did not end in time");
+        }
+        let _ = timeout_at(grace, self.operators.stop(false)).await;
         self.broker.stop();
     }
 }

@@ -222,10 +222,17 @@ impl Broker {
         self.0.meter.send(TakeSnapshot).await.unwrap_or_default()
     }
 
-    /// Ends every held session in good order.
+    /// Ends every held session in good order, and those that begin later at once: for a server that stops.
     pub async fn drain(&self) {
-        for hub in self.0.hubs.all() {
-            let _ = hub.send(Drain).await;
+        let told: Vec<_> = self
+            .0
+            .hubs
+            .all()
+            .iter()
+            .map(|hub| hub.send(Drain))
+            .collect();
+        for told in told {
+            let _ = told.await;
         }
     }
 

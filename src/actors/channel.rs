@@ -16,6 +16,9 @@ use crate::{
     stats::counters::{Counters, Dropped},
 };
 
+/// Messages waiting for one hub past which its channels wait, and publishers with them.
+const HUB_QUEUE_MAX: usize = 64;
+
 /// What outlives a crash of a channel.
 #[derive(Default)]
 pub struct ChannelState {
@@ -82,6 +85,11 @@ impl Channel {
     fn send(&self, messages: Vec<(HubLink, FromChannel)>) -> Vec<(HubLink, FromChannel)> {
         let mut refused = Vec::new();
         for (link, message) in messages {
+            // A mailbox's own bound is counted for each sender object; this one holds for all channels.
+            if link.waiting.get() >= HUB_QUEUE_MAX {
+                refused.push((link, message));
+                continue;
+            }
             link.waiting.add();
             match link.recipient.try_send(message) {
                 Ok(()) => {}
@@ -98,7 +106,7 @@ impl Channel {
     /// A worker is gone, and its sessions with it.
     fn forget(&self, hub_id: u64) {
         self.counters.drop_items(Dropped::WorkerGone, 1);
-        log::warn!(channel = self.name.as_str(), worker = hub_id; "a worker with subscribers is gone");
+        log::warn!(channel:? = self.name.as_str(), worker = hub_id; "a worker with subscribers is gone");
         self.state
             .borrow_mut()
             .hubs

@@ -2,7 +2,11 @@
 //!
 //! Created on the first use of a broker on a thread; nothing here crosses threads.
 
-use std::{cell::RefCell, rc::Rc, time::Instant};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use actix::prelude::*;
 use bytes::Bytes;
@@ -11,7 +15,7 @@ use tokio::sync::Notify;
 use super::{
     flusher,
     hub::Hub,
-    messages::{Depth, Join, Leave},
+    messages::{Join, Leave},
     ports::Outlet,
     publisher::Handlers,
     store::HubStore,
@@ -79,9 +83,11 @@ pub struct Edge {
     bells: Rc<Bells>,
     counters: Rc<Counters>,
     crashes: CrashRecords,
-    session_mailbox: Depth,
     tasks: [actix_rt::task::JoinHandle<()>; 2],
 }
+
+/// Longest wait for channels to acknowledge a subscription.
+const ACKNOWLEDGE_MAX: Duration = Duration::from_secs(5);
 
 /// Why a session could not be subscribed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,14 +118,12 @@ impl Edge {
             actix_rt::spawn(flusher::flush(store.clone(), bells.clone())),
             actix_rt::spawn(flusher::keep_time(store.clone(), bells.clone())),
         ];
-        let session_mailbox = store.borrow().session_mailbox.clone();
         Rc::new(Self {
             hub,
             store,
             bells,
             counters,
             crashes,
-            session_mailbox,
             tasks,
         })
     }
@@ -139,11 +143,6 @@ impl Edge {
         &self.crashes
     }
 
-    /// Returns the count of messages on their way to sessions.
-    pub fn session_mailbox(&self) -> &Depth {
-        &self.session_mailbox
-    }
-
     /// Subscribes a session; returns when every channel has acknowledged.
     ///
     /// Dropping the future, or the membership, unsubscribes.
@@ -159,7 +158,10 @@ impl Edge {
             hold: joined.hold,
         };
         if let Some(ready) = joined.ready {
-            ready.await.map_err(|_| JoinError::ChannelUnavailable)?;
+            let ready = actix::clock::timeout(ACKNOWLEDGE_MAX, ready).await;
+            ready
+                .map_err(|_| JoinError::ChannelUnavailable)?
+                .map_err(|_| JoinError::ChannelUnavailable)?;
         }
         Ok(membership)
     }
@@ -219,6 +221,11 @@ impl Membership {
     pub fn writable(&self) {
         self.edge.store.borrow_mut().mark_dirty(self.key);
         self.edge.bells.flush.notify_one();
+    }
+
+    /// Tells whether the server is stopping.
+    pub fn is_draining(&self) -> bool {
+        self.edge.store.borrow().is_draining()
     }
 
     /// Asks to be woken.

@@ -122,7 +122,7 @@ impl Supervised for Hub {
     fn restarting(&mut self, context: &mut Self::Context) {
         if let Some(encoded) = self.store.borrow().item_in_flight() {
             let id = encoded.item.id.as_ref().map_or("", |id| id.as_str());
-            log::error!(target: "p8::supervisor", channel = encoded.item.channel.as_str(), id;
+            log::error!(target: "p8::supervisor", channel:? = encoded.item.channel.as_str(), id;
                 "the delivery of this item crashed the hub; one session did not get it");
             self.counters
                 .drop_items(crate::stats::counters::Dropped::Panic, 1);
@@ -156,6 +156,10 @@ impl Handler<FromChannel> for Hub {
                     .borrow_mut()
                     .acknowledge(&channel, generation, epoch, next);
             }
+            FromChannel::Refused {
+                channel,
+                generation,
+            } => self.store.borrow_mut().refuse(&channel, generation),
             FromChannel::Deliver {
                 channel,
                 epoch,

@@ -135,13 +135,15 @@ pub struct Leave(pub SessionKey);
 /// Hub, flusher and timer to a Session.
 ///
 /// **Full**: an item is dropped and counted. **Closed**: the session has ended.
-#[derive(Message, Clone, Debug)]
+#[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub struct ToSession {
     /// The hold it concerns; a session that has begun another one ignores it.
     pub hold: u64,
     /// What happened.
     pub event: SessionEvent,
+    /// Counts as waiting until dropped.
+    pub waiting: Waiting,
 }
 
 /// What a session is told.
@@ -215,6 +217,13 @@ pub enum FromChannel {
         /// Number of the next delivery.
         next: u64,
     },
+    /// There are too many channels: the hub's waiting sessions are refused.
+    Refused {
+        /// To what.
+        channel: ChannelName,
+        /// Which subscription.
+        generation: u64,
+    },
     /// An item for the hub's members.
     Deliver {
         /// Where it was published.
@@ -246,6 +255,9 @@ pub enum PublishFailure {
     /// A bound is reached; nothing of the request was taken.
     #[error("channel queue is full, expected fewer than {0} items waiting")]
     Full(usize),
+    /// A bound is reached at one of several publishers; the items of the others were taken.
+    #[error("a channel queue is full and other items of the request were taken")]
+    Partly,
     /// An actor crashed on it.
     #[error("an item could not be delivered because its handler crashed")]
     Crashed,

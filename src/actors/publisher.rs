@@ -17,8 +17,8 @@ use actix::prelude::*;
 use super::{
     channel::{Channel, ChannelState},
     messages::{
-        Accept, ChannelEmptied, Depth, Publish, PublishFailure, Subscribe, TakeHandlerSnapshot,
-        Ticket, Unsubscribe,
+        Accept, ChannelEmptied, Depth, FromChannel, Publish, PublishFailure, Subscribe,
+        TakeHandlerSnapshot, Ticket, Unsubscribe,
     },
     supervisor::{supervise, CrashRecord},
 };
@@ -35,7 +35,7 @@ use crate::{
 pub struct HandlerOptions {
     /// Most items waiting in one channel's mailbox; past it a publish is refused with 503.
     pub channel_queue_items_max: usize,
-    /// Most channels; past it a subscription waits for ever and is refused by its time-out.
+    /// Most channels of one handler arbiter; past it a hold that needs a new one is refused with 503.
     pub channels_max: usize,
 }
 
@@ -88,11 +88,16 @@ impl Handlers {
                 }));
             }
         }
-        let mut outcome = Ok(());
+        let mut outcomes = Vec::new();
         for reply in replies {
-            outcome = outcome.and(reply.await.unwrap_or(Err(PublishFailure::Crashed)));
+            outcomes.push(reply.await.unwrap_or(Err(PublishFailure::Crashed)));
         }
-        outcome
+        let was_taken = outcomes.iter().any(Result::is_ok);
+        match outcomes.into_iter().find(Result::is_err) {
+            Some(Err(PublishFailure::Full(_))) if was_taken => Err(PublishFailure::Partly),
+            Some(failure) => failure,
+            None => Ok(()),
+        }
     }
 
     /// Passes a hub's subscription on.
@@ -246,7 +251,7 @@ impl Handler<Publish> for Publisher {
         for item in items {
             #[cfg(feature = "chaos")]
             super::chaos::maybe_panic(&item, "panic-publisher");
-            log::debug!(target: "p8::publish", channel = item.channel.as_str(); "item accepted");
+            log::debug!(target: "p8::publish", channel:? = item.channel.as_str(); "item accepted");
             self.pass_on(item, &ticket);
         }
         drop(ticket);
@@ -269,6 +274,22 @@ impl Handler<Subscribe> for Publisher {
     fn handle(&mut self, mut subscribe: Subscribe, _: &mut Self::Context) {
         let name = subscribe.channel.clone();
         let mut channels = self.directory.channels.borrow_mut();
+        if channels.len() >= self.options.channels_max && !channels.contains_key(&name) {
+            self.counters.refuse(Refused::ChannelsMax, 1);
+            log::warn!(limit = self.options.channels_max; "too many channels: subscription refused");
+            let Subscribe {
+                channel,
+                hub,
+                generation,
+                ..
+            } = subscribe;
+            hub.waiting.add();
+            hub.recipient.do_send(FromChannel::Refused {
+                channel,
+                generation,
+            });
+            return;
+        }
         let listed = channels
             .entry(name.clone())
             .or_insert_with(|| self.list(name));

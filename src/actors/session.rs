@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::{
     edge::Membership,
-    messages::{Depth, Encoded, SessionEvent, ToSession},
+    messages::{Encoded, SessionEvent, ToSession},
     ports::Outlet,
 };
 use crate::{
@@ -110,12 +110,21 @@ impl Held {
     }
 }
 
+/// Items that came before their hold.
+#[derive(Default)]
+struct Early {
+    /// Each with the hold it was delivered to.
+    items: VecDeque<(u64, Arc<Encoded>)>,
+    /// How many more came than are kept.
+    lost: u64,
+}
+
 /// What a session and its connection share.
 #[derive(Default)]
 pub struct SessionState {
     held: Option<Held>,
     /// Items for a hold that is being set up, or whose request is asked again; rarely there.
-    early: Option<Box<VecDeque<(u64, Arc<Encoded>)>>>,
+    early: Option<Box<Early>>,
     /// Keeps a long-poll subscribed while its request is asked again.
     retrying: Option<Membership>,
     /// A hold is being set up: its items are kept.
@@ -131,19 +140,29 @@ impl SessionState {
     /// Begins a hold, and gives it the items that arrived while it was being set up.
     pub fn begin(&mut self, held: Held) {
         let (counters, hold) = (held.membership.edge().counters(), held.membership.hold());
+        let early = self.early.take().unwrap_or_default();
         counters.add(held.machine.counter(), 1);
+        counters.drop_items(Dropped::SessionBusy, early.lost);
+        let is_draining = held.membership.is_draining();
         held.wake_when_due();
         self.held = Some(held);
         self.is_expecting = false;
         let retried = self.retrying.take().map(|membership| membership.hold());
-        let early = self.early.take().map(|early| *early).unwrap_or_default();
         let mut seen: Vec<Arc<Encoded>> = Vec::new();
-        for (of, encoded) in early {
+        for (of, encoded) in early.items {
             let is_new = !seen.iter().any(|known| Arc::ptr_eq(known, &encoded));
-            if is_new && (of == hold || Some(of) == retried) {
-                self.on_item(&encoded);
-                seen.push(encoded);
+            if !is_new || (of != hold && Some(of) != retried) {
+                continue;
             }
+            seen.push(encoded.clone());
+            match self.held {
+                Some(_) => self.on_item(&encoded),
+                // An early hint asks the backend again; what came behind it waits once more.
+                None => self.keep_early(hold, encoded),
+            }
+        }
+        if is_draining {
+            self.on_drain();
         }
     }
 
@@ -174,7 +193,7 @@ impl SessionState {
     }
 
     /// Carries out what a message means; one of an ended hold means nothing any more.
-    pub fn on_message(&mut self, ToSession { hold, event }: ToSession) {
+    pub fn on_message(&mut self, ToSession { hold, event, .. }: ToSession) {
         let held = self.held.as_ref().map(|held| held.membership.hold());
         match event {
             SessionEvent::Item(encoded) if held != Some(hold) => self.keep_early(hold, encoded),
@@ -197,11 +216,10 @@ impl SessionState {
             return;
         }
         let early = self.early.get_or_insert_default();
-        if early.len() < EARLY_MAX {
-            early.push_back((hold, encoded));
-        } else if let Some(membership) = &self.retrying {
-            let counters = membership.edge().counters();
-            counters.drop_items(Dropped::SessionBusy, 1);
+        if early.items.len() < EARLY_MAX {
+            early.items.push_back((hold, encoded));
+        } else {
+            early.lost += 1;
         }
     }
 
@@ -326,13 +344,12 @@ pub fn jitter() -> Duration {
 /// The actor of one session.
 pub struct Session {
     state: Rc<RefCell<SessionState>>,
-    mailbox: Depth,
 }
 
 impl Session {
-    /// Makes a session around shared state; `mailbox` counts its worker's waiting messages.
-    pub fn new(state: Rc<RefCell<SessionState>>, mailbox: Depth) -> Self {
-        Self { state, mailbox }
+    /// Makes a session around shared state.
+    pub fn new(state: Rc<RefCell<SessionState>>) -> Self {
+        Self { state }
     }
 }
 
@@ -344,7 +361,6 @@ impl Handler<ToSession> for Session {
     type Result = ();
 
     fn handle(&mut self, message: ToSession, _: &mut Self::Context) {
-        self.mailbox.subtract();
         self.state.borrow_mut().on_message(message);
     }
 }

@@ -88,6 +88,11 @@ impl Outbox {
         self.queue.len()
     }
 
+    /// Returns the number of waiting entries behind a head or a begun item.
+    pub fn items(&self) -> usize {
+        self.queue.len() - self.pinned as usize
+    }
+
     /// Returns the number of waiting bytes.
     pub fn bytes(&self) -> usize {
         self.bytes

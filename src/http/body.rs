@@ -296,16 +296,18 @@ pub async fn gather(mut body: BodyStream, max: usize) -> io::Result<Gathered> {
     }
 }
 
-/// The rest of a large backend body, then the items of a hold.
+/// A large backend body, of which the first part has been read, then the items of a hold.
 pub struct BodyThen<B> {
+    first: Bytes,
     rest: Option<Relay>,
     then: Pin<Box<B>>,
 }
 
 impl<B> BodyThen<B> {
     /// Puts a backend's body before another one.
-    pub fn new(rest: BodyStream, then: B) -> Self {
+    pub fn new(first: Bytes, rest: BodyStream, then: B) -> Self {
         Self {
+            first,
             rest: Some(Relay::new(rest, false, None)),
             then: Box::pin(then),
         }
@@ -323,6 +325,9 @@ impl<B: MessageBody> MessageBody for BodyThen<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.first))));
+        }
         if let Some(rest) = &mut self.rest {
             match ready!(Pin::new(rest).poll_next(cx)) {
                 None => self.rest = None,

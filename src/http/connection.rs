@@ -67,7 +67,7 @@ impl Connection {
         let state = Rc::<RefCell<SessionState>>::default();
         let address = actix::AsyncContext::address(&context);
         let slot = Slot::new(socket, worker.limits, address, state.clone());
-        let session = Session::new(state, worker.edge.session_mailbox().clone());
+        let session = Session::new(state);
         let serving = (worker.serve)(slot.clone());
         worker.edge.counters().add(Total::Connections, 1);
         Box::pin(Self {

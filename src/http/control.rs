@@ -16,7 +16,7 @@ use crate::{
     stats::counters::Refused,
 };
 
-/// How long a publish may wait for its channels before it is refused.
+/// How long a publish may wait for its channels before it is answered without their word.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Mounts the control endpoints in an actix-web app, below the scope it is called in.
@@ -160,13 +160,19 @@ async fn publish(
             log::debug!(target: "p8::publish", items = count; "published");
             published(format)
         }
+        Ok(Err(failure @ PublishFailure::Partly)) => {
+            text(500, "publish-partly-taken", &failure.to_string())
+        }
         Ok(Err(failure @ PublishFailure::Full(_))) => busy(&failure.to_string()),
         Ok(Err(failure @ PublishFailure::Crashed)) => text(
             500,
             "publish-crashed",
             &format!("Internal error: {failure}"),
         ),
-        Err(_) => busy("channels did not take the items in time"),
+        Err(_) => {
+            let line = "The items were accepted, but not all are queued for delivery yet.";
+            text(504, "publish-unconfirmed", line)
+        }
     }
 }
 

@@ -119,7 +119,7 @@ pub async fn follow(
         rest,
     } = plan;
     if let Some(next) = &instruct.next {
-        log::warn!(uri = next.uri.as_str(); "next links are not followed yet: ignored");
+        log::warn!(uri:? = next.uri; "next links are not followed yet: ignored");
     }
     let Some(hold) = instruct.hold.clone() else {
         return match rest {
@@ -130,9 +130,6 @@ pub async fn follow(
     let is_stream = hold.mode == HoldMode::Stream;
     if rest.is_some() && !is_stream {
         return too_large(manners);
-    }
-    if is_stream && !client.reply.has_body(instruct.response.status) {
-        return Outcome::Response(plain(&instruct.response));
     }
     let limits = front.broker.options();
     let channels = plan::subscriptions(
@@ -197,6 +194,10 @@ impl Begin {
         client: Client,
         rest: Option<BodyStream>,
     ) -> Result<Outcome, JoinError> {
+        let is_stream = self.hold.mode == HoldMode::Stream;
+        if is_stream && !client.reply.has_body(self.instruct.response.status) {
+            return Ok(Outcome::Response(plain(&self.instruct.response)));
+        }
         if let (Some(slot), None) = (client.parkable_slot().cloned(), &rest) {
             slot.state.borrow_mut().expect();
             let session = slot.take_session().ok_or(JoinError::HubUnavailable)?;
@@ -209,7 +210,7 @@ impl Begin {
         let edge = broker.edge();
         let state = Rc::<RefCell<SessionState>>::default();
         state.borrow_mut().expect();
-        let actor = Session::new(state.clone(), edge.session_mailbox().clone());
+        let actor = Session::new(state.clone());
         let session = start_temporary(edge.crashes().session.clone(), actor).recipient();
         let membership = self.join(broker, session, BodyEnd::Outside).await?;
         Ok(Outcome::Response(match self.hold.mode {
@@ -286,7 +287,12 @@ impl Begin {
         } = &self.instruct.response;
         let reason = Some(self.instruct.response.reason_phrase());
         let mut builder = border::response_out(*status, reason, headers);
-        membership.begin(outlet.clone(), body.clone());
+        let first = if rest.is_some() {
+            Bytes::new()
+        } else {
+            body.clone()
+        };
+        membership.begin(outlet.clone(), first);
         let held = Held::new(
             membership,
             Some(outlet.clone()),
@@ -296,7 +302,10 @@ impl Begin {
         let held_body = HeldBody::new(outlet, state);
         match rest {
             None => builder.body(held_body),
-            Some(rest) => builder.body(BoxBody::new(BodyThen::new(rest, held_body))),
+            Some(rest) => {
+                let body = BodyThen::new(body.clone(), rest, held_body);
+                builder.body(BoxBody::new(body))
+            }
         }
     }
 

@@ -95,6 +95,8 @@ names! {
         Instruct = "bad-instruct",
         /// Channels over the limit of a session.
         Channels = "too-many-channels",
+        /// Subscriptions to new channels over `channels_max`.
+        ChannelsMax = "channels-max",
         /// A malformed publish.
         Publish = "bad-publish",
         /// A publish while a channel's queue was full.

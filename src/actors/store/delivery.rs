@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix::dev::SendError;
 use bytes::Bytes;
 
 use super::{HubStore, InFlight};
@@ -37,7 +38,7 @@ impl HubStore {
             }
             Receipt::AfterGap(missed) => {
                 self.counters.add(Total::DeliveriesMissed, missed);
-                log::warn!(channel = name.as_str(), missed; "deliveries from a channel were lost");
+                log::warn!(channel:? = name.as_str(), missed; "deliveries from a channel were lost");
             }
             Receipt::InOrder => {}
         }
@@ -120,22 +121,13 @@ impl HubStore {
             Pushed::Queued => self.counters.add(Total::ItemsDelivered, 1),
             Pushed::DroppedOldest(n) => {
                 self.counters.add(Total::ItemsDelivered, 1);
-                self.counters.drop_items(Dropped::SlowClient, n as u64);
-                log::warn!(session = key.0, channel = encoded.item.channel.as_str(), dropped = n;
-                    "slow client: oldest items dropped");
+                self.note_loss(key, encoded, n as u64, Dropped::SlowClient);
             }
-            Pushed::DroppedNewest => {
-                self.counters.drop_items(Dropped::SlowClient, 1);
-                log::warn!(session = key.0, channel = encoded.item.channel.as_str();
-                    "slow client: new item dropped");
-            }
+            Pushed::DroppedNewest => self.note_loss(key, encoded, 1, Dropped::SlowClient),
             Pushed::Overflow => {
-                let lost = entry.outbox.clear() + 1;
+                let lost = entry.outbox.clear() as u64 + 1;
                 entry.is_closing = true;
-                self.counters
-                    .drop_items(Dropped::SlowClientClosed, lost as u64);
-                log::warn!(session = key.0, channel = encoded.item.channel.as_str(), dropped = lost;
-                    "slow client: session closed");
+                self.note_loss(key, encoded, lost, Dropped::SlowClientClosed);
                 self.tell(key, SessionEvent::Overflow);
                 return;
             }
@@ -143,24 +135,35 @@ impl HubStore {
         self.mark_dirty(key);
     }
 
+    /// Counts items that a slow client lost; the log hears of them once a second, with an example.
+    fn note_loss(&mut self, key: SessionKey, encoded: &Encoded, items: u64, reason: Dropped) {
+        self.counters.drop_items(reason, items);
+        self.losses.items += items;
+        let now = self.now_ms();
+        if self.losses.logged_ms.is_some_and(|at| now < at + 1_000) {
+            return;
+        }
+        let items = std::mem::take(&mut self.losses.items);
+        self.losses.logged_ms = Some(now);
+        log::warn!(items, reason = reason.as_str(), session = key.0,
+            channel:? = encoded.item.channel.as_str();
+            "slow clients lost items; the last one of them is named");
+    }
+
     /// Sends an item to a session that applies its own logic; a full mailbox loses it, counted.
-    fn tell_item(&self, key: SessionKey, encoded: &Arc<Encoded>) {
+    fn tell_item(&mut self, key: SessionKey, encoded: &Arc<Encoded>) {
         let Some(entry) = self.sessions.get(key.0 as usize) else {
             return;
         };
-        self.session_mailbox.add();
-        if entry
-            .session
-            .try_send(ToSession {
-                hold: entry.hold,
-                event: SessionEvent::Item(encoded.clone()),
-            })
-            .is_err()
-        {
-            self.session_mailbox.subtract();
-            self.counters.drop_items(Dropped::SessionBusy, 1);
-            log::warn!(session = key.0, channel = encoded.item.channel.as_str();
-                "item dropped: the session's mailbox is full");
+        let message = ToSession {
+            hold: entry.hold,
+            event: SessionEvent::Item(encoded.clone()),
+            waiting: self.session_mailbox.enter(),
+        };
+        match entry.session.try_send(message) {
+            Ok(()) => {}
+            Err(SendError::Full(_)) => self.note_loss(key, encoded, 1, Dropped::SessionBusy),
+            Err(SendError::Closed(_)) => self.counters.drop_items(Dropped::ClientGone, 1),
         }
     }
 }

@@ -72,6 +72,8 @@ pub struct HubStore {
     holds: u64,
     /// The server is stopping: a hold that still begins ends at once.
     is_draining: bool,
+    /// Losses since the last line about them in the log.
+    losses: Losses,
     counters: Rc<Counters>,
     /// The different outbox limits in use: one for each slow-client policy.
     limits: Vec<OutboxLimits>,
@@ -86,6 +88,13 @@ struct LocalChannel {
     members: Members,
     /// Sessions that wait for the acknowledgement.
     waiters: Vec<SessionKey>,
+}
+
+/// Items that slow clients lost; a line for each would stop the worker.
+#[derive(Default)]
+struct Losses {
+    items: u64,
+    logged_ms: Option<u64>,
 }
 
 /// A session that waits for acknowledgements.
@@ -163,6 +172,7 @@ impl HubStore {
             generations: 0,
             holds: 0,
             is_draining: false,
+            losses: Losses::default(),
             counters,
             limits: Vec::new(),
             since: actix::clock::Instant::now().into_std(),
@@ -270,10 +280,8 @@ impl HubStore {
         self.timetable.change(key, entry.deadline, None);
         self.joining.remove(&key);
         self.counters.subtract(Total::Sessions, 1);
-        if !entry.is_closing {
-            self.counters
-                .drop_items(Dropped::ClientGone, entry.outbox.len() as u64);
-        }
+        self.counters
+            .drop_items(Dropped::ClientGone, entry.outbox.items() as u64);
         for &(index, place) in entry.places.all() {
             let Some(channel) = self.channels.get_mut(index as usize) else {
                 continue;
@@ -291,7 +299,9 @@ impl HubStore {
                 }
             });
             if channel.members.is_empty() {
-                self.names.remove(&channel.name);
+                if self.names.get(&channel.name) == Some(&index) {
+                    self.names.remove(&channel.name);
+                }
                 let channel = self.channels.remove(index as usize);
                 self.in_flight
                     .take_if(|in_flight| in_flight.channel == index);
@@ -332,6 +342,21 @@ impl HubStore {
         }
     }
 
+    /// The channel cannot be made: sessions that wait for it are refused, and it is forgotten with them.
+    pub fn refuse(&mut self, name: &ChannelName, generation: u64) {
+        let index = self.names.get(name).copied();
+        let Some(channel) = index.and_then(|index| self.channels.get_mut(index as usize)) else {
+            return;
+        };
+        if channel.subscription.generation() != generation {
+            return;
+        }
+        for key in std::mem::take(&mut channel.waiters) {
+            self.joining.remove(&key);
+        }
+        self.names.remove(name);
+    }
+
     /// Lists the largest channels, for `/admin`.
     pub fn channels(&self) -> Vec<ChannelSnapshot> {
         let mut all: Vec<_> = self
@@ -354,9 +379,12 @@ impl HubStore {
     )]
     fn tell(&self, key: SessionKey, event: SessionEvent) {
         if let Some(entry) = self.sessions.get(key.0 as usize) {
-            self.session_mailbox.add();
-            let hold = entry.hold;
-            entry.session.do_send(ToSession { hold, event });
+            let (hold, waiting) = (entry.hold, self.session_mailbox.enter());
+            entry.session.do_send(ToSession {
+                hold,
+                event,
+                waiting,
+            });
         }
     }
 }

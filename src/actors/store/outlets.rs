@@ -31,9 +31,6 @@ impl HubStore {
             entry.outbox.put_head(head);
         }
         self.mark_dirty(key);
-        if self.is_draining {
-            self.tell(key, SessionEvent::Drain);
-        }
     }
 
     /// Appends content that P-8 adds itself, unless the client is not keeping up anyway.
@@ -92,6 +89,11 @@ impl HubStore {
             entry.is_dirty = true;
             self.dirty.push_back(key);
         }
+    }
+
+    /// Tells whether every hold ends at once.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining
     }
 
     /// Tells every session to end, and those that come later as soon as they are held.
