@@ -44,7 +44,7 @@ impl Front {
     pub async fn forward(&self, exchange: Exchange, payload: web::Payload) -> Outcome {
         let (body, progress) = match self.request_body(&exchange, payload).await {
             Ok(read) => read,
-            Err(_) => return reply::bad_body().into(),
+            Err(_) => return reply::bad_body("request-body-cut").into(),
         };
         let Some(assignment) = self.assignment(&exchange, body) else {
             return reply::no_route(exchange.manners).into();

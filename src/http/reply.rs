@@ -102,6 +102,9 @@ pub fn no_route(manners: Manners) -> OwnAnswer {
 /// No backend answered.
 pub fn unanswered(unanswered: &Unanswered, manners: Manners) -> OwnAnswer {
     let Unanswered { error, tried } = unanswered;
+    if let FetchError::RequestBodyCut { .. } = error {
+        return bad_body(error.code());
+    }
     let code = match error {
         FetchError::AnswerTimeout | FetchError::ConnectTimeout { .. } => 504,
         _ => 502,
@@ -151,13 +154,10 @@ pub fn request_too_large() -> OwnAnswer {
     )
 }
 
-/// The client's body broke off before the backend was asked.
-pub fn bad_body() -> OwnAnswer {
-    text(
-        400,
-        "bad-request-body",
-        "Failed to parse request: the body ended too early",
-    )
+/// The client's body broke off.
+pub fn bad_body(reason: &'static str) -> OwnAnswer {
+    let line = "Failed to parse request: the body ended too early";
+    text(400, reason, line)
 }
 
 /// The session could not be subscribed.
