@@ -184,6 +184,22 @@ fn a_request_with_a_body_can_be_a_stream() {
 }
 
 #[test]
+fn a_stream_whose_status_has_no_body_is_answered_without_a_hold() {
+    let backend = Backend::answering(|request| match request.target.as_str() {
+        "/stream" => Answer::new(204)
+            .header("Grip-Hold", "stream")
+            .header("Grip-Channel", "a"),
+        _ => Answer::ok("plain"),
+    });
+    let p8 = P8::start(&Config::to(backend.addr));
+    let mut client = p8.client();
+    let reply = client.get("/stream");
+    assert_eq!((reply.status(), reply.text().as_str()), (204, ""));
+    assert_eq!(p8.snapshot().subscribers("a"), 0);
+    assert_eq!(client.get("/").text(), "plain");
+}
+
+#[test]
 fn an_http_1_0_stream_is_not_chunked_and_ends_by_close() {
     let (_backend, p8) = before(hold("stream", "a", "open\n"));
     let mut client = p8.client();

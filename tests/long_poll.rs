@@ -3,6 +3,7 @@
 //! Source: `docs/grip.md`, long-polling. That other items do nothing is proved by the answer that
 //! comes behind them: it would be the wrong one.
 
+use std::sync::{mpsc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -360,6 +361,40 @@ fn a_request_with_a_body_can_be_held() {
         assert_eq!(client.reply().text(), "held");
         assert_eq!(client.get("/next").text(), "next");
     }
+}
+
+#[test]
+fn a_hint_asks_the_backend_again_and_the_client_stays_subscribed() {
+    let (go_on, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let backend = Backend::scripted(move |exchange| {
+        exchange.read_body();
+        if exchange.index() > 0 {
+            let _ = gate.lock().expect("a gate").recv_timeout(DEADLINE);
+        }
+        let target = exchange.request().target;
+        exchange.answer(&match (target.as_str(), exchange.index()) {
+            ("/changed", 1) => Answer::ok("changed"),
+            _ => hold("response", "chan", "nothing"),
+        });
+    });
+    let p8 = P8::start(&Config::to(backend.addr));
+    let hint = json!({"channel": "chan", "formats": {"http-response": {"action": "hint"}}});
+
+    let mut client = p8.client();
+    client.request("POST", "/changed", &[], b"body");
+    Snapshot::wait_for_subscribers(p8.control, "chan", 1);
+    p8.publish(std::slice::from_ref(&hint));
+    go_on.send(()).expect("the backend waits");
+    assert_eq!(client.reply().text(), "changed");
+    let seen = backend.seen();
+    assert_eq!((seen.len(), &seen[1].body[..]), (2, &b"body"[..]));
+
+    drop(go_on);
+    client.request("GET", "/waits", &[], b"");
+    Snapshot::wait_for_subscribers(p8.control, "chan", 1);
+    p8.publish(&[hint, response_item("chan", "in between")]);
+    assert_eq!(client.reply().text(), "in between");
 }
 
 #[test]
