@@ -17,7 +17,7 @@ const EX_USAGE: u8 = 64;
 #[derive(Parser)]
 #[command(name = "p-8", version, about)]
 struct Arguments {
-    /// The configuration file; P8_<TABLE>__<KEY> in the environment overrides its keys.
+    /// The configuration file; P8_TABLE__KEY in the environment overrides its keys.
     config: PathBuf,
 }
 
