@@ -153,6 +153,7 @@ struct Inner {
     arbiters: Vec<Arbiter>,
     next_hub: AtomicU64,
     connections: AtomicUsize,
+    bad_publishes: Arc<AtomicU64>,
     demo_rate: Mutex<Rate>,
 }
 
@@ -180,9 +181,11 @@ impl Broker {
         let hubs = Hubs::default();
         let control = Arbiter::new();
         let parts = (hubs.clone(), handlers.clone(), crashes.clone());
+        let bad_publishes = Arc::<AtomicU64>::default();
+        let refused = bad_publishes.clone();
         let meter = started_on(&control, move || {
             let record = parts.2.meter.clone();
-            supervise(record, |_| Meter::new(parts.0, parts.1, parts.2))
+            supervise(record, |_| Meter::new(parts.0, parts.1, parts.2, refused))
         })
         .await?;
         arbiters.push(control);
@@ -196,6 +199,7 @@ impl Broker {
             arbiters,
             next_hub: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
+            bad_publishes,
             demo_rate: Mutex::new(Rate::new(DEMO_PUBLISHES_PER_SEC)),
         })))
     }
@@ -256,6 +260,11 @@ impl Broker {
     /// Returns how many client connections there are; the listener keeps count.
     pub fn connections(&self) -> &AtomicUsize {
         &self.0.connections
+    }
+
+    /// Counts a publish that was refused before it reached a publisher.
+    pub fn count_bad_publish(&self) {
+        self.0.bad_publishes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Takes one of the demo's publishes, if there is one left in this second.

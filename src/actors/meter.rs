@@ -1,7 +1,10 @@
 //! The meter: asks every actor that counts for its part, and puts them together for `/admin`.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc, Mutex,
+    },
     time::{Duration, Instant},
 };
 
@@ -13,7 +16,7 @@ use super::{
     messages::{TakeHandlerSnapshot, TakeSnapshot, TakeWorkerSnapshot},
     publisher::Handlers,
 };
-use crate::stats::snapshot::Snapshot;
+use crate::stats::{counters::Refused, snapshot::Snapshot};
 
 /// Longest wait for one actor's part; who is later is left out and missed in `workers`.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -42,16 +45,23 @@ pub struct Meter {
     hubs: Hubs,
     handlers: Handlers,
     crashes: CrashRecords,
+    bad_publishes: Arc<AtomicU64>,
     since: Instant,
 }
 
 impl Meter {
     /// Makes the meter of a broker.
-    pub fn new(hubs: Hubs, handlers: Handlers, crashes: CrashRecords) -> Self {
+    pub fn new(
+        hubs: Hubs,
+        handlers: Handlers,
+        crashes: CrashRecords,
+        bad_publishes: Arc<AtomicU64>,
+    ) -> Self {
         Self {
             hubs,
             handlers,
             crashes,
+            bad_publishes,
             since: actix::clock::Instant::now().into_std(),
         }
     }
@@ -85,6 +95,7 @@ impl Handler<TakeSnapshot> for Meter {
 
     fn handle(&mut self, _: TakeSnapshot, _: &mut Self::Context) -> Self::Result {
         let mut snapshot = self.begin();
+        let bad_publishes = self.bad_publishes.load(Ordering::Relaxed);
         let hubs = self
             .hubs
             .all()
@@ -107,6 +118,10 @@ impl Handler<TakeSnapshot> for Meter {
                     snapshot.add_handler(&handler);
                 }
             }
+            *snapshot
+                .refused
+                .entry(Refused::Publish.as_str())
+                .or_default() += bad_publishes;
             snapshot.finish();
             snapshot
         })

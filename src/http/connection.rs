@@ -67,6 +67,7 @@ impl Connection {
         let state = Rc::<RefCell<SessionState>>::default();
         let address = actix::AsyncContext::address(&context);
         let slot = Slot::new(socket, worker.limits, address, state.clone());
+        slot.probe_client(worker.broker.options().tcp);
         let session = Session::new(state);
         let serving = (worker.serve)(slot.clone());
         worker.edge.counters().add(Total::Connections, 1);
@@ -111,7 +112,7 @@ impl Connection {
 
     fn begin_hold(&self) {
         self.slot.slim_down();
-        self.slot.tune(self.worker.broker.options().tcp);
+        self.slot.bound_unsent();
         self.worker.edge.counters().add(Total::Parked, 1);
     }
 

@@ -13,11 +13,13 @@ use super::reply::REASON_HEADER;
 use crate::{
     actors::{broker::Broker, messages::PublishFailure},
     grip::publish,
-    stats::counters::Refused,
 };
 
 /// How long a publish may wait for its channels before it is answered without their word.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long a publisher may take to send a body.
+const BODY_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Mounts the control endpoints in an actix-web app, below the scope it is called in.
 pub fn control(broker: &Broker) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
@@ -149,7 +151,7 @@ async fn publish(
     let items = match publish::parse_request(&body) {
         Ok(items) => items,
         Err(error) => {
-            broker.edge().counters().refuse(Refused::Publish, 1);
+            broker.count_bad_publish();
             log::warn!(target: "p8::publish", error:%; "publish refused");
             return text(400, error.code(), &error.to_string());
         }
@@ -195,7 +197,12 @@ async fn read_body(
     if length.is_some_and(|length| length > max) {
         return Err(too_large());
     }
-    match payload.to_bytes_limited(max).await {
+    let reading = actix::clock::timeout(BODY_TIME_MAX, payload.to_bytes_limited(max)).await;
+    let Ok(read) = reading else {
+        let line = "Request body took too long.";
+        return Err(Refusal(408, "body-too-slow", line));
+    };
+    match read {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(Refusal(
             400,

@@ -121,6 +121,12 @@ pub async fn follow(
     if let Some(next) = &instruct.next {
         log::warn!(uri:? = next.uri; "next links are not followed yet: ignored");
     }
+    for subscription in &instruct.subscriptions {
+        if !subscription.filters.is_empty() {
+            log::warn!(channel:? = subscription.channel.as_str(), filters:? = subscription.filters;
+                "filters are not applied yet: every item is delivered as it is");
+        }
+    }
     let Some(hold) = instruct.hold.clone() else {
         return match rest {
             None => Outcome::Response(plain(&instruct.response)),

@@ -40,27 +40,32 @@ pub enum Event {
 }
 
 impl Slot {
-    /// Sets what a socket that mostly waits needs; a kernel that refuses one costs only that one.
-    pub fn tune(&self, options: TcpOptions) {
-        let socket = self.socket.borrow();
-        let Some(socket) = socket.as_ref() else {
-            return;
-        };
-        let socket = SockRef::from(socket);
+    /// Lets the kernel notice a client that vanishes without a word; set once for a connection.
+    pub fn probe_client(&self, options: TcpOptions) {
         let interval = options.keepalive.min(std::time::Duration::from_secs(15));
         let probes = TcpKeepalive::new()
             .with_time(options.keepalive)
             .with_interval(interval)
             .with_retries(4);
-        let user_timeout = socket.set_tcp_user_timeout(Some(options.user_timeout));
-        for (option, result) in [
-            ("keepalive", socket.set_tcp_keepalive(&probes)),
-            ("user-timeout", user_timeout),
-            ("notsent-lowat", socket.set_tcp_notsent_lowat(NOT_SENT_MAX)),
-        ] {
-            if let Err(error) = result {
-                log::debug!(option, error:%; "socket option refused");
-            }
+        self.set_option("keepalive", |socket| socket.set_tcp_keepalive(&probes));
+        self.set_option("user-timeout", |socket| {
+            socket.set_tcp_user_timeout(Some(options.user_timeout))
+        });
+    }
+
+    /// Bounds what a client that does not read pins in the kernel.
+    pub fn bound_unsent(&self) {
+        self.set_option("notsent-lowat", |socket| {
+            socket.set_tcp_notsent_lowat(NOT_SENT_MAX)
+        });
+    }
+
+    /// A kernel that refuses an option costs only that one.
+    fn set_option(&self, name: &str, set: impl FnOnce(SockRef<'_>) -> io::Result<()>) {
+        let socket = self.socket.borrow();
+        let result = socket.as_ref().map(|socket| set(SockRef::from(socket)));
+        if let Some(Err(error)) = result {
+            log::debug!(option = name, error:%; "socket option refused");
         }
     }
 
