@@ -15,7 +15,9 @@
 pub mod channel;
 pub mod error;
 pub mod feature;
+pub mod filter;
 pub mod header_params;
+pub mod id_format;
 pub mod instruct;
 pub mod json_fields;
 pub mod keep_alive;
