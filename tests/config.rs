@@ -258,18 +258,8 @@ fn sigterm_ends_it_with_0_within_the_drain() {
         &Config::to(Backend::nowhere()).http("drain_secs = 1").toml(),
         &[],
     );
-    let id = p8.running.0.id().to_string();
-    let kill = Command::new("kill")
-        .args(["-TERM", &id])
-        .status()
-        .expect("kill");
-    assert!(kill.success());
-    let mut status = None;
-    wait_until(DEADLINE, "its end", || {
-        status = p8.running.0.try_wait().expect("a child");
-        status.is_some()
-    });
-    assert_eq!(status.and_then(|status| status.code()), Some(0));
+    p8.terminate();
+    assert_eq!(p8.exit_code(), Some(0));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::support::grip::hold;
 use crate::support::programs::{find_program, Running};
-use crate::support::publish::stream_item;
+use crate::support::publish::{begin_publish, mute_item, stream_item};
 use crate::support::snapshot::Snapshot;
 use crate::support::wait::DEADLINE;
 use crate::support::{wait_until, Backend, Client, Config, P8};
@@ -186,4 +186,23 @@ fn a_thousand_clients_that_leave_at_once_leave_nothing_behind() {
     wait_until(DEADLINE, "their connections", || {
         p8.snapshot().total("connections_current") == 0
     });
+}
+
+#[test]
+fn messages_to_clients_that_left_wait_nowhere_and_count_as_theirs() {
+    let (_backend, p8) = holding(|config| config.http("workers = 1"));
+    for round in 0..10 {
+        let mut clients: Vec<_> = (1..=30).map(|n| p8.long_poll("/poll", "a", n)).collect();
+        let publishers = [0; 4].map(|_| begin_publish(p8.control, &vec![mute_item("a"); 3]));
+        clients.drain(..15).for_each(Client::reset);
+        drop(clients);
+        for mut publisher in publishers {
+            assert_eq!(publisher.reply().status(), 200, "round {round}");
+        }
+        wait_until_gone(&p8, DEADLINE, "the clients of a round");
+        wait_until(AT_ONCE, "their mailboxes to be forgotten", || {
+            p8.snapshot().waiting("session") == 0
+        });
+    }
+    assert_eq!(p8.snapshot().dropped("session-busy"), 0);
 }

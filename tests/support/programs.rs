@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::wait::{wait_until, DEADLINE};
+
 /// A child process that is ended when the test is done with it.
 pub struct Running(pub Child);
 
@@ -43,8 +45,11 @@ pub struct Program {
     pub clients: SocketAddr,
     pub control: SocketAddr,
     _output: Lines<BufReader<ChildStdout>>,
-    _folder: TempDir,
+    folder: TempDir,
 }
+
+/// The file that the program's log goes to.
+const LOG: &str = "p-8.log";
 
 impl Program {
     /// Starts it with a configuration of one route, and reads the banner, whose last line names
@@ -59,7 +64,7 @@ impl Program {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+            .stderr(fs::File::create(folder.path().join(LOG)).expect("a file"));
         let mut running = Running(command.spawn().expect("P-8 starts"));
         let mut output = BufReader::new(running.0.stdout.take().expect("its output")).lines();
         let mut banner = String::new();
@@ -77,8 +82,33 @@ impl Program {
             clients,
             control,
             _output: output,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// What it has logged so far.
+    #[track_caller]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join(LOG)).expect("its log is UTF-8")
+    }
+
+    /// Sends it SIGTERM.
+    #[track_caller]
+    pub fn terminate(&self) {
+        let id = self.running.0.id().to_string();
+        let kill = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(kill.expect("kill").success());
+    }
+
+    /// Waits until it has ended, and gives its exit code.
+    #[track_caller]
+    pub fn exit_code(&mut self) -> Option<i32> {
+        let mut status = None;
+        wait_until(DEADLINE, "its end", || {
+            status = self.running.0.try_wait().expect("a child");
+            status.is_some()
+        });
+        status.and_then(|status| status.code())
     }
 }
 

@@ -21,6 +21,25 @@ pub fn close_item(channel: &str) -> Value {
     json!({"channel": channel, "formats": {"http-stream": {"action": "close"}}})
 }
 
+/// An item that makes P-8 ask the backends of long-polls again.
+pub fn hint_item(channel: &str) -> Value {
+    json!({"channel": channel, "formats": {"http-response": {"action": "hint"}}})
+}
+
+/// An item that long-polls hear of and are not answered by.
+pub fn mute_item(channel: &str) -> Value {
+    json!({"channel": channel, "formats": {"http-response": {"action": "close"}}})
+}
+
+/// Posts these items without waiting for the answer, which is read from the connection returned.
+#[track_caller]
+pub fn begin_publish(control: SocketAddr, items: &[Value]) -> Client {
+    let mut publisher = Client::connect(control);
+    let body = json!({ "items": items }).to_string();
+    publisher.request("POST", "/publish/", &[], body.as_bytes());
+    publisher
+}
+
 /// Posts these bytes to `/publish/` and gives the answer.
 #[track_caller]
 pub fn post(control: SocketAddr, body: &[u8]) -> Reply {

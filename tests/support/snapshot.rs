@@ -44,6 +44,11 @@ impl Snapshot {
         self.0["actors"][kind]["count"].as_u64().unwrap_or(0)
     }
 
+    /// How many messages wait for actors of that kind.
+    pub fn waiting(&self, kind: &str) -> u64 {
+        self.0["actors"][kind]["mailbox"].as_u64().unwrap_or(0)
+    }
+
     /// How often actors of that kind were restarted.
     pub fn restarts(&self, kind: &str) -> u64 {
         self.0["actors"][kind]["restarts"].as_u64().unwrap_or(0)
