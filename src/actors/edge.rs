@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use super::{
     flusher,
     hub::Hub,
-    messages::{Join, Leave},
+    messages::{Encoded, Join, Leave},
     ports::Outlet,
     publisher::Handlers,
     store::HubStore,
@@ -208,6 +208,13 @@ impl Membership {
             .store
             .borrow_mut()
             .append_content(self.key, content);
+        self.edge.bells.flush.notify_one();
+    }
+
+    /// Appends an item that the session has edited, within the limits of its outbox.
+    pub fn append_item(&self, content: Bytes, of: &Encoded) {
+        let mut store = self.edge.store.borrow_mut();
+        store.append_edited(self.key, content, of);
         self.edge.bells.flush.notify_one();
     }
 

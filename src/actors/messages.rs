@@ -47,20 +47,29 @@ pub struct Encoded {
     pub chunk: Bytes,
     /// `http-stream` content as it is.
     pub content: Bytes,
+    /// The content is for sessions with filters only.
+    pub is_for_filters: bool,
 }
 
 impl Encoded {
     /// Encodes an item.
     pub fn new(item: Item) -> Self {
-        let chunk = match &item.formats.stream {
-            Some(StreamFormat::Send { content, .. }) => wire::chunk(content),
-            _ => Bytes::new(),
+        let (chunk, is_for_filters) = match &item.formats.stream {
+            Some(StreamFormat::Send {
+                content,
+                content_filters,
+            }) => {
+                let wanted = content_filters.as_deref().unwrap_or_default();
+                (wire::chunk(content), !wanted.is_empty())
+            }
+            _ => (Bytes::new(), false),
         };
         let content = wire::unframed(&chunk);
         Self {
             item,
             chunk,
             content,
+            is_for_filters,
         }
     }
 }
@@ -77,6 +86,8 @@ pub struct Join {
     pub kind: SessionKind,
     /// How its stream is framed.
     pub body_end: BodyEnd,
+    /// It looks at each item itself.
+    pub is_filtered: bool,
     /// The bounds of its outbox.
     pub limits: OutboxLimits,
     /// To what; each name once.

@@ -18,6 +18,7 @@ pub mod chaos;
 pub mod edge;
 pub mod fetch_error;
 pub mod flusher;
+pub mod held;
 pub mod hub;
 pub mod messages;
 pub mod meter;

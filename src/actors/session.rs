@@ -4,111 +4,26 @@
 //! what its messages mean. Plain stream items never pass here: the hub puts them in the outbox.
 //! The connection that owns the socket shares the [`SessionState`] and hands a hold over through it.
 
-use std::{
-    cell::RefCell,
-    collections::VecDeque,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
 
 use actix::prelude::*;
-use bytes::Bytes;
-use tokio::sync::oneshot;
 
 use super::{
     edge::Membership,
+    held::Held,
     messages::{Encoded, SessionEvent, ToSession},
     ports::Outlet,
 };
 use crate::{
-    engine::{
-        response_hold::{self, ResponseHold},
-        stream_hold::{self, StreamHold},
-        wire::{self, Reply},
-    },
-    grip::response::Response,
+    engine::response_hold::Output,
     stats::counters::{Dropped, Total},
 };
 
 /// Items kept for a hold that is still being set up.
 const EARLY_MAX: usize = 100;
 
-/// How a held request is answered.
-pub enum Answer {
-    /// P-8 writes the response on the parked socket itself.
-    Wire(Reply),
-    /// Whoever waits for it sends the response.
-    Handed(oneshot::Sender<Response>),
-}
-
-/// The machine of a hold.
-pub enum Machine {
-    /// A long-poll.
-    Response(Box<LongPoll>),
-    /// A stream.
-    Stream(StreamHold),
-}
-
-/// A long-poll's machine, and how its answer leaves.
-pub struct LongPoll {
-    hold: ResponseHold,
-    answer: Answer,
-}
-
-impl Machine {
-    /// Makes the machine of a long-poll.
-    pub fn response(hold: ResponseHold, answer: Answer) -> Self {
-        Self::Response(Box::new(LongPoll { hold, answer }))
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        match self {
-            Self::Response(poll) => poll.hold.deadline(),
-            Self::Stream(hold) => hold.deadline(),
-        }
-    }
-
-    fn counter(&self) -> Total {
-        match self {
-            Self::Response(_) => Total::ResponseHolds,
-            Self::Stream(_) => Total::StreamHolds,
-        }
-    }
-}
-
-/// A held request.
-pub struct Held {
-    membership: Membership,
-    outlet: Option<Rc<dyn Outlet>>,
-    machine: Machine,
-}
-
-impl Held {
-    /// Binds what a hold consists of.
-    pub fn new(membership: Membership, outlet: Option<Rc<dyn Outlet>>, machine: Machine) -> Self {
-        Self {
-            membership,
-            outlet,
-            machine,
-        }
-    }
-
-    fn wake_when_due(&self) {
-        self.membership.wake_at(self.machine.deadline());
-    }
-
-    fn on_stream_timer(&mut self, now: Instant) {
-        let Machine::Stream(hold) = &mut self.machine else {
-            return;
-        };
-        let last_sent = self.membership.last_sent().unwrap_or(now);
-        if let stream_hold::Output::Append(content) = hold.on_timer(now, last_sent, jitter()) {
-            self.membership.append_content(content);
-        }
-        self.wake_when_due();
-    }
-}
+/// Messages a session's mailbox takes before items are dropped, counted.
+const MAILBOX: usize = 4_096;
 
 /// Items that came before their hold.
 #[derive(Default)]
@@ -139,11 +54,12 @@ impl SessionState {
 
     /// Begins a hold, and gives it the items that arrived while it was being set up.
     pub fn begin(&mut self, held: Held) {
-        let (counters, hold) = (held.membership.edge().counters(), held.membership.hold());
+        let hold = held.membership().hold();
+        let counters = held.membership().edge().counters();
         let early = self.early.take().unwrap_or_default();
-        counters.add(held.machine.counter(), 1);
+        counters.add(held.counter(), 1);
         counters.drop_items(Dropped::SessionBusy, early.lost);
-        let is_draining = held.membership.is_draining();
+        let is_draining = held.membership().is_draining();
         held.wake_when_due();
         self.held = Some(held);
         self.is_expecting = false;
@@ -173,7 +89,7 @@ impl SessionState {
 
     /// The client takes bytes again.
     pub fn writable(&self) {
-        let _ = self.held.as_ref().map(|held| held.membership.writable());
+        let _ = self.held.as_ref().map(|held| held.membership().writable());
     }
 
     /// The request was answered without a hold: a retry, if it was one, is over.
@@ -187,14 +103,14 @@ impl SessionState {
     pub fn abandon(&mut self) {
         self.answered();
         if let Some(held) = self.held.take() {
-            let counters = held.membership.edge().counters();
+            let counters = held.membership().edge().counters();
             counters.add(Total::ClientsGone, 1);
         }
     }
 
     /// Carries out what a message means; one of an ended hold means nothing any more.
     pub fn on_message(&mut self, ToSession { hold, event, .. }: ToSession) {
-        let held = self.held.as_ref().map(|held| held.membership.hold());
+        let held = self.held.as_ref().map(|held| held.membership().hold());
         match event {
             SessionEvent::Item(encoded) if held != Some(hold) => self.keep_early(hold, encoded),
             _ if held != Some(hold) => {}
@@ -224,121 +140,56 @@ impl SessionState {
     }
 
     fn end(&mut self) -> Option<Rc<dyn Outlet>> {
-        self.held.take().and_then(|held| held.outlet)
-    }
-
-    fn poll(&mut self) -> Option<&mut ResponseHold> {
-        match &mut self.held.as_mut()?.machine {
-            Machine::Response(poll) => Some(&mut poll.hold),
-            Machine::Stream(_) => None,
-        }
+        self.held.take().and_then(|held| held.into_parts().1)
     }
 
     fn on_item(&mut self, encoded: &Arc<Encoded>) {
-        let format = encoded.item.formats.response.as_ref();
-        let output = self
-            .poll()
-            .zip(format)
-            .and_then(|(hold, format)| hold.on_item(format));
+        let output = self.held.as_mut().and_then(|held| held.on_item(encoded));
         self.apply(output);
     }
 
     fn on_timer(&mut self) {
         let now = actix::clock::Instant::now().into_std();
-        match self.poll() {
-            Some(hold) => {
-                let output = hold.on_timer(now);
-                self.apply(output);
-            }
-            None => {
-                let _ = self.held.as_mut().map(|held| held.on_stream_timer(now));
-            }
-        }
+        let output = self.held.as_mut().and_then(|held| held.on_timer(now));
+        self.apply(output);
     }
 
     fn on_drain(&mut self) {
-        let outlet = self.held.as_ref().and_then(|held| held.outlet.as_ref());
-        let _ = outlet.map(|outlet| outlet.close_after());
-        if let Some(Held {
-            machine: Machine::Response(poll),
-            ..
-        }) = &mut self.held
-        {
-            if let Answer::Wire(reply) = &mut poll.answer {
-                reply.keep_alive = false;
-            }
-        }
-        match self.poll() {
-            Some(hold) => {
-                let output = hold.on_end();
-                self.apply(output);
-            }
-            None => {
-                let held = self.held.as_ref();
-                let _ = held.map(|held| held.membership.finish(Bytes::new()));
-            }
-        }
+        let output = self.held.as_mut().and_then(Held::on_drain);
+        self.apply(output);
     }
 
     /// The only place where a long-poll is answered or asked again.
-    fn apply(&mut self, output: Option<response_hold::Output>) {
+    fn apply(&mut self, output: Option<Output>) {
         match output {
             None => {}
-            Some(response_hold::Output::Respond(response)) => self.respond(response),
-            Some(response_hold::Output::Retry) => self.retry(),
-            Some(response_hold::Output::Skip(reason)) => {
-                let Some(held) = &self.held else { return };
-                let counters = held.membership.edge().counters();
-                counters.drop_items(Dropped::Unsupported, 1);
-                log::warn!(session = held.membership.key().0, reason; "item skipped");
+            Some(Output::Retry) => self.retry(),
+            Some(Output::Respond(response)) => {
+                let is_over = self
+                    .held
+                    .as_mut()
+                    .is_some_and(|held| held.respond(response));
+                if is_over {
+                    self.held = None;
+                }
             }
-        }
-    }
-
-    fn respond(&mut self, response: Response) {
-        let Some(held) = &mut self.held else { return };
-        let Machine::Response(poll) = &mut held.machine else {
-            return;
-        };
-        held.membership
-            .edge()
-            .counters()
-            .add(Total::ResponsesSent, 1);
-        match std::mem::replace(&mut poll.answer, Answer::Wire(Reply::CLOSING)) {
-            Answer::Wire(reply) => {
-                held.membership
-                    .finish(wire::whole_response(&response, reply));
-            }
-            Answer::Handed(way) => {
-                let _ = way.send(response);
-                self.held = None;
+            Some(Output::Skip(reason)) => {
+                let _ = self.held.as_ref().map(|held| held.skip(reason));
             }
         }
     }
 
     /// Asks the backend again; until it has answered, the session stays subscribed.
     fn retry(&mut self) {
-        let can_retry = self
-            .held
-            .as_ref()
-            .and_then(|held| held.outlet.as_ref())
-            .is_some_and(|outlet| outlet.can_retry());
-        if !can_retry {
+        if !self.held.as_ref().is_some_and(Held::can_retry) {
             return;
         }
         let Some(held) = self.held.take() else { return };
-        let Held {
-            membership, outlet, ..
-        } = held;
+        let (membership, outlet) = held.into_parts();
         membership.wake_at(None);
         self.retrying = Some(membership);
         let _ = outlet.map(|outlet| outlet.retry());
     }
-}
-
-/// Shortens a keep-alive's delay, so that clients that came together are not served together.
-pub fn jitter() -> Duration {
-    Duration::from_millis(fastrand::u64(0..1_000))
 }
 
 /// The actor of one session.
@@ -355,6 +206,10 @@ impl Session {
 
 impl Actor for Session {
     type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(MAILBOX);
+    }
 }
 
 impl Handler<ToSession> for Session {

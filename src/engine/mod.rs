@@ -4,6 +4,7 @@
 //! modules decide. Public for benches and simulation; its interface may change with any release.
 
 pub mod fan_out;
+pub mod filtering;
 pub mod forward;
 pub mod framing;
 pub mod outbox;

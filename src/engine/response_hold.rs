@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::grip::{
@@ -20,6 +21,16 @@ pub enum Output {
     Retry,
     /// The item cannot be used; it is skipped and counted under this reason.
     Skip(&'static str),
+}
+
+impl Output {
+    /// Replaces the body of an answer.
+    pub fn with_body(self, body: Bytes) -> Self {
+        match self {
+            Self::Respond(response) => Self::Respond(Response { body, ..response }),
+            other => other,
+        }
+    }
 }
 
 /// A held request that waits for its answer.
@@ -99,7 +110,6 @@ fn inherit(held: &HeaderMap, send: &ResponseSend) -> HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use http::HeaderValue;
     use std::time::Duration;
 

@@ -3,7 +3,14 @@
 //! Names only what works; a capability is added here by the change that builds it.
 
 /// The features announced to backends, in order.
-pub const FEATURES: &[&str] = &["status"];
+pub const FEATURES: &[&str] = &[
+    "status",
+    "filter:skip-self",
+    "filter:skip-users",
+    "filter:require-sub",
+    "filter:build-id",
+    "filter:var-subst",
+];
 
 /// Gives the value of the `Grip-Feature` header.
 ///

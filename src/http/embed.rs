@@ -5,9 +5,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::{
     front::Outcome,
     hold::{plain, Begin, Client},
-    reply,
+    reply::{self, Manners},
 };
-use crate::{actors::broker::Broker, grip::instruct::Instruct};
+use crate::{
+    actors::broker::Broker,
+    engine::{filtering::Filtering, plan},
+    grip::instruct::Instruct,
+};
 
 impl Broker {
     /// Follows instructions as if a backend had answered `request` with them.
@@ -18,14 +22,22 @@ impl Broker {
     ///
     /// **Bounds**: `subscriptions_max` channels; further ones are left out.
     /// **Errors**: 503 if the channels cannot be subscribed.
-    pub async fn hold(&self, request: &HttpRequest, instruct: Instruct) -> HttpResponse {
+    pub async fn hold(&self, request: &HttpRequest, mut instruct: Instruct) -> HttpResponse {
         let Some(hold) = instruct.hold.clone() else {
             return plain(&instruct.response);
         };
         let max = self.options().subscriptions_max;
-        let plan = crate::engine::plan::subscriptions(&[], &instruct.subscriptions, None, max);
+        let plan = plan::subscriptions(&[], &instruct.subscriptions, None, max);
         let client = Client::embedded(*request.method() == actix_web::http::Method::HEAD);
+        let filtering = match Filtering::of_instruct(&mut instruct, None, false) {
+            Ok(filtering) => filtering,
+            Err(error) => {
+                let why = error.to_string();
+                return reply::bad_backend(error.code(), &why, Manners::default()).response;
+            }
+        };
         let begin = Begin {
+            filtering,
             hold,
             instruct,
             channels: plan.channels,

@@ -27,12 +27,14 @@ use crate::{
     actors::{
         broker::Broker,
         edge::{JoinError, Membership},
+        held::{jitter, Answer, Held, Machine},
         messages::{Join, SessionKind, ToSession},
         ports::BodyStream,
-        session::{jitter, Answer, Held, Machine, Session, SessionState},
+        session::{Session, SessionState},
         supervisor::start_temporary,
     },
     engine::{
+        filtering::Filtering,
         plan,
         response_hold::ResponseHold,
         route::{Route, Target},
@@ -41,6 +43,7 @@ use crate::{
     },
     grip::{
         channel::ChannelName,
+        filter::Filter,
         instruct::{Hold, HoldMode, Instruct},
         response::Response,
     },
@@ -115,18 +118,26 @@ pub async fn follow(
     let HoldPlan {
         route,
         target,
-        instruct,
+        mut instruct,
         rest,
     } = plan;
     if let Some(next) = &instruct.next {
         log::warn!(uri:? = next.uri; "next links are not followed yet: ignored");
     }
-    for subscription in &instruct.subscriptions {
-        if !subscription.filters.is_empty() {
-            log::warn!(channel:? = subscription.channel.as_str(), filters:? = subscription.filters;
-                "filters are not applied yet: every item is delivered as it is");
+    for name in instruct.subscriptions.iter().flat_map(|s| &s.filters) {
+        if Filter::parse(name).is_some_and(Filter::is_network) {
+            log::warn!(filter:? = name; "network filters are not applied yet: items pass");
         }
     }
+    let prefix = route.prefix.as_deref();
+    let filtering = match Filtering::of_instruct(&mut instruct, prefix, rest.is_some()) {
+        Ok(filtering) => filtering,
+        Err(error) => {
+            front.edge.counters().refuse(Refused::Instruct, 1);
+            log::warn!(error:%, target:% = target.kind; "a filter could not be applied to a body");
+            return reply::bad_backend(error.code(), &error.to_string(), manners).into();
+        }
+    };
     let Some(hold) = instruct.hold.clone() else {
         return match rest {
             None => Outcome::Response(plain(&instruct.response)),
@@ -134,7 +145,7 @@ pub async fn follow(
         };
     };
     let is_stream = hold.mode == HoldMode::Stream;
-    if rest.is_some() && !is_stream {
+    if rest.is_some() && (!is_stream || filtering.is_some()) {
         return too_large(manners);
     }
     let limits = front.broker.options();
@@ -157,6 +168,7 @@ pub async fn follow(
         hold,
         instruct,
         channels: channels.channels,
+        filtering,
         slow_client,
     };
     match begun.start(&front.broker, client, rest).await {
@@ -188,6 +200,8 @@ pub struct Begin {
     pub instruct: Instruct,
     /// Full channel names.
     pub channels: Vec<ChannelName>,
+    /// The session's filters.
+    pub filtering: Option<Filtering>,
     /// The route's policy; none: the broker's.
     pub slow_client: Option<crate::engine::outbox::SlowClient>,
 }
@@ -231,6 +245,7 @@ impl Begin {
         session: Recipient<ToSession>,
         body_end: BodyEnd,
     ) -> Result<Membership, JoinError> {
+        let is_filtered = self.filtering.is_some();
         let mut limits = broker.options().outbox;
         limits.policy = self.slow_client.unwrap_or(limits.policy);
         let kind = match self.hold.mode {
@@ -244,6 +259,7 @@ impl Begin {
                 session,
                 kind,
                 body_end,
+                is_filtered,
                 limits,
                 channels,
             })
@@ -251,7 +267,7 @@ impl Begin {
     }
 
     /// Takes the socket; from here on nothing may be awaited.
-    fn park(self, membership: Membership, slot: &Rc<Slot>, reply: Reply) -> Option<Outcome> {
+    fn park(mut self, membership: Membership, slot: &Rc<Slot>, reply: Reply) -> Option<Outcome> {
         let is_stream = self.hold.mode == HoldMode::Stream;
         let keep_alive = reply.keep_alive && !(is_stream && reply.http10);
         let reply = Reply {
@@ -267,8 +283,12 @@ impl Begin {
             HoldMode::Response => Bytes::new(),
         };
         let machine = match self.hold.mode {
-            HoldMode::Stream => Machine::Stream(self.stream_hold()),
-            HoldMode::Response => Machine::response(self.response_hold(), Answer::Wire(reply)),
+            HoldMode::Stream => Machine::stream(self.stream_hold(), self.filtering.take()),
+            HoldMode::Response => Machine::response(
+                self.response_hold(),
+                Answer::Wire(reply),
+                self.filtering.take(),
+            ),
         };
         membership.begin(outlet.clone(), head);
         slot.state
@@ -279,7 +299,7 @@ impl Begin {
 
     /// Holds through a response body that another dispatcher writes.
     fn stream_body(
-        self,
+        mut self,
         membership: Membership,
         state: Rc<RefCell<SessionState>>,
         rest: Option<BodyStream>,
@@ -302,7 +322,7 @@ impl Begin {
         let held = Held::new(
             membership,
             Some(outlet.clone()),
-            Machine::Stream(self.stream_hold()),
+            Machine::stream(self.stream_hold(), self.filtering.take()),
         );
         state.borrow_mut().begin(held);
         let held_body = HeldBody::new(outlet, state);
@@ -317,12 +337,16 @@ impl Begin {
 
     /// Waits for the answer and returns it as a response.
     async fn awaited(
-        self,
+        mut self,
         membership: Membership,
         state: Rc<RefCell<SessionState>>,
     ) -> HttpResponse {
         let (answer, answered) = oneshot::channel();
-        let machine = Machine::response(self.response_hold(), Answer::Handed(answer));
+        let machine = Machine::response(
+            self.response_hold(),
+            Answer::Handed(answer),
+            self.filtering.take(),
+        );
         let abandon = AbandonOnDrop(state.clone());
         state
             .borrow_mut()

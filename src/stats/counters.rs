@@ -47,6 +47,8 @@ names! {
         ItemsDelivered = "items_delivered_total",
         /// Long-polls answered by an item, their timeout or the server's end.
         ResponsesSent = "responses_sent_total",
+        /// Items that a filter kept from a session, as it should.
+        ItemsFiltered = "items_filtered_total",
         /// Items for channels nobody here is subscribed to.
         ItemsUnsubscribed = "items_unsubscribed_total",
         /// Bytes written to held clients.
@@ -75,6 +77,10 @@ names! {
         SessionBusy = "session-busy",
         /// The item's form is not supported yet.
         Unsupported = "unsupported",
+        /// A filter could not be applied to the item.
+        FilterError = "filter-error",
+        /// The item is for sessions with other content filters.
+        ContentFilters = "content-filters",
         /// The delivery panicked.
         Panic = "panic",
         /// A worker was gone when the channel wanted to deliver.

@@ -8,7 +8,12 @@ use bytes::Bytes;
 use super::{HubStore, InFlight};
 use crate::{
     actors::messages::{Encoded, SessionEvent, SessionKind, ToSession},
-    engine::{fan_out::SessionKey, outbox::Pushed, subscription::Receipt, wire::BodyEnd},
+    engine::{
+        fan_out::SessionKey,
+        outbox::Pushed,
+        subscription::Receipt,
+        wire::{self, BodyEnd},
+    },
     grip::{channel::ChannelName, publish::StreamFormat},
     stats::counters::{Dropped, Total},
 };
@@ -57,7 +62,7 @@ impl HubStore {
         self.in_flight.as_ref().map(|in_flight| &in_flight.encoded)
     }
 
-    /// Serves at most [`FAN_OUT_SLICE`] members; true if more are waiting.
+    /// Serves at most `FAN_OUT_SLICE` members; true if more are waiting.
     ///
     /// A member counts as served before it is touched, so a crash on it costs the others nothing.
     pub fn serve_slice(&mut self) -> bool {
@@ -93,6 +98,10 @@ impl HubStore {
             (SessionKind::Response, _) if formats.response.is_some() => {
                 self.tell_item(key, encoded);
             }
+            (SessionKind::Stream, Some(_)) if entry.is_filtered => self.tell_item(key, encoded),
+            (SessionKind::Stream, Some(StreamFormat::Send { .. })) if encoded.is_for_filters => {
+                self.counters.drop_items(Dropped::ContentFilters, 1);
+            }
             (SessionKind::Stream, Some(StreamFormat::Send { .. })) => {
                 self.append_item(key, encoded);
             }
@@ -101,19 +110,44 @@ impl HubStore {
         }
     }
 
+    /// Puts an item in an outbox in the wire form that all sessions share.
     fn append_item(&mut self, key: SessionKey, encoded: &Encoded) {
+        let body_end = self
+            .sessions
+            .get(key.0 as usize)
+            .map(|entry| entry.body_end);
+        let bytes = match body_end {
+            Some(BodyEnd::Chunked) => encoded.chunk.clone(),
+            _ => encoded.content.clone(),
+        };
+        self.push(key, bytes, encoded);
+    }
+
+    /// Puts an item in an outbox as its session has edited it.
+    pub fn append_edited(&mut self, key: SessionKey, content: Bytes, encoded: &Encoded) {
+        let body_end = self
+            .sessions
+            .get(key.0 as usize)
+            .map(|entry| entry.body_end);
+        let bytes = match body_end {
+            Some(BodyEnd::Chunked) => wire::chunk(&content),
+            _ => content,
+        };
+        self.push(key, bytes, encoded);
+    }
+
+    fn push(&mut self, key: SessionKey, bytes: Bytes, encoded: &Encoded) {
         let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
             return;
         };
+        if entry.is_closing {
+            return;
+        }
         let limits = self
             .limits
             .get(usize::from(entry.limits))
             .copied()
             .unwrap_or_default();
-        let bytes = match entry.body_end {
-            BodyEnd::Chunked => encoded.chunk.clone(),
-            BodyEnd::Close | BodyEnd::Outside => encoded.content.clone(),
-        };
         if bytes.is_empty() {
             return;
         }

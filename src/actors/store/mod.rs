@@ -153,6 +153,7 @@ struct Entry {
     limits: u16,
     kind: SessionKind,
     body_end: BodyEnd,
+    is_filtered: bool,
     is_dirty: bool,
     /// Nothing more is accepted: the response's end is queued, or the session is doomed.
     is_closing: bool,
@@ -216,6 +217,7 @@ impl HubStore {
             last_sent_ms,
             kind: join.kind,
             body_end: join.body_end,
+            is_filtered: join.is_filtered,
             is_dirty: false,
             is_closing: false,
         });

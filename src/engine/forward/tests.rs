@@ -46,15 +46,18 @@ impl Case {
             &self.options,
             sig,
         );
-        let added = [
-            "grip-sig: signature",
-            "grip-feature: status",
-            "host: localhost",
-        ];
+        let added = ["grip-sig: signature", feature(), "host: localhost"];
         let mut left = list(&forwarded.headers);
         left.retain(|line| !added.contains(&line.as_str()));
         left
     }
+}
+
+/// The header line that announces what works.
+fn feature() -> &'static str {
+    static LINE: std::sync::LazyLock<String> =
+        std::sync::LazyLock::new(|| format!("grip-feature: {}", feature::header_value()));
+    &LINE
 }
 
 fn parse(lines: &[&str]) -> HeaderMap {
@@ -236,7 +239,7 @@ fn grip_headers_depend_on_trust_and_route() {
         "grip-last: c; last-id=9",
         "grip-sig: forged",
     ];
-    let own = ["grip-feature: status", "grip-sig: signature"];
+    let own = [feature(), "grip-sig: signature"];
     for (no_grip, trusted, expected) in [
         (false, false, &own[..]),
         (true, false, &[]),
@@ -301,10 +304,7 @@ fn the_signature_is_the_routes_or_the_global_one() {
         &ForwardOptions::default(),
         None,
     );
-    assert_eq!(
-        list(&unsigned.headers),
-        ["grip-feature: status", "host: localhost"]
-    );
+    assert_eq!(list(&unsigned.headers), [feature(), "host: localhost"]);
 }
 
 #[test]
