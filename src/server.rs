@@ -192,7 +192,7 @@ fn client_options(settings: &Settings) -> ClientOptions {
     let files = raise_file_limit();
     let room = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
     if room < http.client_maxconn {
-        log::warn!(client_maxconn = http.client_maxconn, open_files = files, connections_max = room;
+        log::info!(client_maxconn = http.client_maxconn, open_files = files, connections_max = room;
             "the limit of open files is below client_maxconn: fewer connections are accepted");
     }
     ClientOptions {

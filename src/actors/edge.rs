@@ -10,10 +10,9 @@ use std::{
 
 use actix::prelude::*;
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 use super::{
-    flusher,
+    flusher::{self, Bells},
     hub::Hub,
     messages::{Encoded, Join, Leave},
     ports::Outlet,
@@ -65,15 +64,6 @@ impl CrashRecords {
             &self.meter,
         ]
     }
-}
-
-/// Rings when a worker's flusher or timer has something to do.
-#[derive(Debug, Default)]
-pub struct Bells {
-    /// An outbox is dirty.
-    pub flush: Notify,
-    /// The earliest deadline changed.
-    pub timer: Notify,
 }
 
 /// A broker on one worker thread.

@@ -2,7 +2,18 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use super::{edge::Bells, store::HubStore};
+use tokio::sync::Notify;
+
+use super::store::HubStore;
+
+/// Rings when a worker's flusher or timer has something to do.
+#[derive(Debug, Default)]
+pub struct Bells {
+    /// An outbox is dirty.
+    pub flush: Notify,
+    /// The earliest deadline changed.
+    pub timer: Notify,
+}
 
 /// Sessions written to between two looks at the rest of the worker's work.
 const FLUSH_SLICE: usize = 64;

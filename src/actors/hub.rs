@@ -8,7 +8,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 use actix::prelude::*;
 
 use super::{
-    edge::Bells,
+    flusher::Bells,
     messages::{
         Depth, Drain, FromChannel, HubLink, Join, Joined, Leave, Leaving, Subscribe,
         TakeWorkerSnapshot, Unsubscribe,

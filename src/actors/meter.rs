@@ -79,7 +79,6 @@ impl Meter {
             actor.last_panic = record.last_panic();
         }
         snapshot.actors.entry("meter").or_default().count = 1;
-        snapshot.actors.entry("supervisor").or_default().count = 1;
         snapshot
     }
 }

@@ -21,6 +21,9 @@ use http_body::{Body as _, Frame, SizeHint};
 use super::slot::Slot;
 use crate::actors::ports::{BackendBody, BodyStream};
 
+/// Most bytes of a request or response body that GRIP looks at.
+pub const GRIP_BODY_MAX: usize = 100_000;
+
 /// Bytes of a request body that are read before the backend is contacted, if they come without a pause.
 pub const READ_FIRST: usize = 10_000;
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{header, HeaderMap, HeaderValue};
 
 use super::{
-    front::{log_access, Exchange, Front, Outcome},
+    exchange::{log_access, Exchange, Front, Outcome},
     hold::{self, Client, HoldPlan},
     pages, reply,
 };

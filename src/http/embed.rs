@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{
-    front::Outcome,
+    exchange::Outcome,
     hold::{plain, Begin, Client},
     reply::{self, Manners},
 };

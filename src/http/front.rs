@@ -6,7 +6,6 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
     future::{poll_fn, Future},
     pin::pin,
     rc::Rc,
@@ -24,12 +23,13 @@ use actix_web::{
 use super::{
     body::Tracked,
     border, builtin,
-    reply::{self, Manners, OwnAnswer},
+    exchange::{log_access, Exchange, Front, Outcome},
+    reply::{self, Manners},
     slot::Slot,
     upstream::{Pool, PoolOptions},
 };
 use crate::{
-    actors::{broker::Broker, edge::Edge, ports::Fetch},
+    actors::broker::Broker,
     engine::{
         forward,
         framing::FramingError,
@@ -46,46 +46,6 @@ pub fn proxy(broker: &Broker) -> impl Fn(&mut ServiceConfig) + Clone + Send + 's
         config.app_data(Front::new(broker.clone()));
         config.default_service(web::to(handle));
     }
-}
-
-/// What request handlers of a worker share.
-pub struct Front {
-    /// The broker.
-    pub broker: Broker,
-    /// Its part on this thread.
-    pub edge: Rc<Edge>,
-    /// The way to backends.
-    pub fetch: Rc<dyn Fetch>,
-    /// The demo is mounted where pages lead to.
-    offers_demo: bool,
-    /// Signatures made this second, by route.
-    pub signatures: RefCell<HashMap<usize, (u64, http::HeaderValue)>>,
-}
-
-/// What became of a request.
-pub enum Outcome {
-    /// The socket was taken; the returned response never leaves.
-    Parked,
-    /// This is the response.
-    Response(HttpResponse),
-}
-
-impl From<OwnAnswer> for Outcome {
-    fn from(answer: OwnAnswer) -> Self {
-        Self::Response(answer.response)
-    }
-}
-
-/// A client's request and what is known about it.
-pub struct Exchange {
-    /// The request.
-    pub request: HttpRequest,
-    /// Its connection, if it is one of P-8's own listener.
-    pub slot: Option<Rc<Slot>>,
-    /// Its route.
-    pub route: Arc<Route>,
-    /// How errors are told.
-    pub manners: Manners,
 }
 
 async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
@@ -244,14 +204,6 @@ fn manners(request: &HttpRequest) -> Manners {
             .is_some_and(|peer| peer.ip().is_loopback()),
         ..Manners::default()
     }
-}
-
-/// Writes the access log's line for a request.
-pub fn log_access(request: &HttpRequest, target: Option<&TargetKind>, code: u16, reason: &str) {
-    log::info!(target: "p8::access",
-        method = request.method().as_str(), uri:% = request.uri(),
-        backend = target.map(ToString::to_string).unwrap_or_default().as_str(), code, reason;
-        "request");
 }
 
 fn offers_demo(routes: &RouteTable) -> bool {

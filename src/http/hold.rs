@@ -15,11 +15,10 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
-    body::BodyThen,
+    body::{BodyThen, GRIP_BODY_MAX},
     border,
-    front::{Exchange, Front, Outcome},
+    exchange::{Exchange, Front, Outcome},
     held_body::{BodyOutlet, HeldBody},
-    proxy::GRIP_BODY_MAX,
     reply::{self, Manners},
     slot::Slot,
 };

@@ -18,6 +18,7 @@ pub mod connection;
 pub mod control;
 pub mod detach;
 mod embed;
+pub mod exchange;
 pub mod front;
 pub mod gate;
 pub mod held_body;

@@ -12,9 +12,9 @@ use std::{
 use actix_web::{http::header, web, HttpResponse};
 
 use super::{
-    body::{self, Gathered, Progress, Relay},
+    body::{self, Gathered, Progress, Relay, GRIP_BODY_MAX},
     border,
-    front::{log_access, Exchange, Front, Outcome},
+    exchange::{log_access, Exchange, Front, Outcome},
     hold::{self, Client, HoldPlan},
     reply,
     slot::Slot,
@@ -32,9 +32,6 @@ use crate::{
     grip::{instruct, sig},
     stats::counters::{Refused, Total},
 };
-
-/// Most bytes of a request or response body that GRIP looks at.
-pub const GRIP_BODY_MAX: usize = 100_000;
 
 /// How long a `Grip-Sig` is good for, in seconds.
 const SIG_SECS: u64 = 3_600;

@@ -1,0 +1,62 @@
+//! One request being answered: what is known about it, what may become of it, and what its worker shares.
+
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::{
+    reply::{Manners, OwnAnswer},
+    slot::Slot,
+};
+use crate::{
+    actors::{broker::Broker, edge::Edge, ports::Fetch},
+    engine::route::{Route, TargetKind},
+};
+
+/// What request handlers of a worker share.
+pub struct Front {
+    /// The broker.
+    pub broker: Broker,
+    /// Its part on this thread.
+    pub edge: Rc<Edge>,
+    /// The way to backends.
+    pub fetch: Rc<dyn Fetch>,
+    /// The demo is mounted where pages lead to.
+    pub offers_demo: bool,
+    /// Signatures made this second, by route.
+    pub signatures: RefCell<HashMap<usize, (u64, http::HeaderValue)>>,
+}
+
+/// What became of a request.
+pub enum Outcome {
+    /// The socket was taken; the returned response never leaves.
+    Parked,
+    /// This is the response.
+    Response(HttpResponse),
+}
+
+impl From<OwnAnswer> for Outcome {
+    fn from(answer: OwnAnswer) -> Self {
+        Self::Response(answer.response)
+    }
+}
+
+/// A client's request and what is known about it.
+pub struct Exchange {
+    /// The request.
+    pub request: HttpRequest,
+    /// Its connection, if it is one of P-8's own listener.
+    pub slot: Option<Rc<Slot>>,
+    /// Its route.
+    pub route: Arc<Route>,
+    /// How errors are told.
+    pub manners: Manners,
+}
+
+/// Writes the access log's line for a request.
+pub fn log_access(request: &HttpRequest, target: Option<&TargetKind>, code: u16, reason: &str) {
+    log::info!(target: "p8::access",
+        method = request.method().as_str(), uri:% = request.uri(),
+        backend = target.map(ToString::to_string).unwrap_or_default().as_str(), code, reason;
+        "request");
+}
