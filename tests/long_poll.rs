@@ -624,3 +624,33 @@ fn a_publish_right_after_the_subscription_is_never_missed() {
         backend.seen().len() == 50
     });
 }
+
+#[test]
+fn a_patch_makes_the_answer_of_the_held_body() {
+    let (_backend, p8) = before(hold("response", "a", "{\"n\":1,\"list\":[1,3]}\n"));
+    let mut client = p8.long_poll("/", "a", 1);
+    p8.publish(&[patch_item(json!([
+        {"op": "replace", "path": "/n", "value": 2},
+        {"op": "add", "path": "/list/1", "value": 2},
+    ]))]);
+    assert_eq!(client.reply().text(), "{\"list\":[1,2,3],\"n\":2}\n");
+}
+
+#[test]
+fn a_patch_that_does_not_fit_asks_the_backend_again() {
+    let backend = Backend::scripted(|exchange| {
+        let answer = match exchange.index() {
+            0 => hold("response", "a", "{\"n\":1}"),
+            _ => Answer::ok("from the backend"),
+        };
+        exchange.answer(&answer);
+    });
+    let p8 = P8::start(&Config::to(backend.addr));
+    let mut client = p8.long_poll("/", "a", 1);
+    p8.publish(&[patch_item(json!([{"op": "remove", "path": "/nothing"}]))]);
+    assert_eq!(client.reply().text(), "from the backend");
+}
+
+fn patch_item(patch: serde_json::Value) -> serde_json::Value {
+    json!({"channel": "a", "formats": {"http-response": {"body-patch": patch}}})
+}

@@ -21,7 +21,7 @@ use crate::{
     },
     grip::{
         filter,
-        publish::{Item, ResponseBody, ResponseFormat, StreamFormat},
+        publish::{Item, ResponseFormat, StreamFormat},
         response::Response,
     },
     stats::counters::{Dropped, Total},
@@ -146,19 +146,18 @@ impl Held {
         match &mut self.machine {
             Machine::Response(poll) => {
                 let format = item.formats.response.as_ref()?;
-                let (content, content_filters) = match format {
-                    ResponseFormat::Send(send) => match &send.body {
-                        ResponseBody::Bytes(body) => (body, send.content_filters.as_deref()),
-                        ResponseBody::Patch(_) => return poll.hold.on_item(format),
-                    },
-                    _ => return poll.hold.on_item(format),
+                let content_filters = match format {
+                    ResponseFormat::Send(send) => send.content_filters.as_deref(),
+                    _ => None,
                 };
-                let filtering = poll.filtering.as_mut();
-                let judged = judge(filtering, item, content, content_filters);
-                let content = passed(&self.membership, item, judged)?;
-                poll.hold
-                    .on_item(format)
-                    .map(|output| output.with_body(content))
+                let (filtering, membership) = (poll.filtering.as_mut(), &self.membership);
+                poll.hold.on_item(format, |content| {
+                    passed(
+                        membership,
+                        item,
+                        judge(filtering, item, &content, content_filters),
+                    )
+                })
             }
             Machine::Filtered(stream) => {
                 match item.formats.stream.as_ref()? {
@@ -229,13 +228,6 @@ impl Held {
                 true
             }
         }
-    }
-
-    /// Counts an item that this hold cannot use.
-    pub fn skip(&self, reason: &'static str) {
-        let counters = self.membership.edge().counters();
-        counters.drop_items(Dropped::Unsupported, 1);
-        log::warn!(session = self.membership.key().0, reason; "item skipped");
     }
 }
 

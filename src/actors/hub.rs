@@ -77,6 +77,8 @@ impl Hub {
                 }
             };
             context.wait(slices.into_actor(self));
+        } else if self.store.borrow_mut().is_pause_due() {
+            context.wait(tokio::task::yield_now().into_actor(self));
         }
     }
 

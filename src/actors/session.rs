@@ -173,8 +173,9 @@ impl SessionState {
                     self.held = None;
                 }
             }
-            Some(Output::Skip(reason)) => {
-                let _ = self.held.as_ref().map(|held| held.skip(reason));
+            Some(Output::Unpatchable(error)) => {
+                log::warn!(reason = error.code(), error:%; "body-patch: the backend is asked again");
+                self.retry();
             }
         }
     }

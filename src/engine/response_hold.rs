@@ -8,7 +8,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::grip::{
-    publish::{ResponseBody, ResponseFormat, ResponseSend},
+    publish::{
+        body_patch::{self, PatchError},
+        ResponseBody, ResponseFormat, ResponseSend,
+    },
     response::Response,
 };
 
@@ -19,18 +22,8 @@ pub enum Output {
     Respond(Response),
     /// Ask the backend again with the same request.
     Retry,
-    /// The item cannot be used; it is skipped and counted under this reason.
-    Skip(&'static str),
-}
-
-impl Output {
-    /// Replaces the body of an answer.
-    pub fn with_body(self, body: Bytes) -> Self {
-        match self {
-            Self::Respond(response) => Self::Respond(Response { body, ..response }),
-            other => other,
-        }
-    }
+    /// The item's patch does not fit the held body: ask the backend again instead.
+    Unpatchable(PatchError),
 }
 
 /// A held request that waits for its answer.
@@ -58,7 +51,13 @@ impl ResponseHold {
     }
 
     /// Takes an item; only the first usable one answers.
-    pub fn on_item(&mut self, format: &ResponseFormat) -> Option<Output> {
+    ///
+    /// `edit` is what the session's filters make of the content: none if they keep the item away.
+    pub fn on_item(
+        &mut self,
+        format: &ResponseFormat,
+        edit: impl FnOnce(Bytes) -> Option<Bytes>,
+    ) -> Option<Output> {
         if self.is_answered {
             return None;
         }
@@ -67,15 +66,22 @@ impl ResponseHold {
             ResponseFormat::Hint => return Some(Output::Retry),
             ResponseFormat::Close | ResponseFormat::Refresh => return None,
         };
-        let ResponseBody::Bytes(body) = &send.body else {
-            return Some(Output::Skip("body-patch-unsupported"));
+        let content = match &send.body {
+            ResponseBody::Bytes(body) => body.clone(),
+            ResponseBody::Patch(patch) => {
+                match body_patch::apply(&self.timeout_response.body, patch) {
+                    Ok(body) => body,
+                    Err(error) => return Some(Output::Unpatchable(error)),
+                }
+            }
         };
+        let body = edit(content)?;
         self.is_answered = true;
         Some(Output::Respond(Response {
             status: send.status,
             reason: send.reason.clone(),
             headers: inherit(&self.timeout_response.headers, send),
-            body: body.clone(),
+            body,
         }))
     }
 
@@ -146,7 +152,8 @@ mod tests {
     #[test]
     fn the_first_item_answers_and_inherits_headers() {
         let (mut hold, _) = held();
-        let Some(Output::Respond(answer)) = hold.on_item(&send(&[("x-both", "new"), ("x-a", "1")]))
+        let Some(Output::Respond(answer)) =
+            hold.on_item(&send(&[("x-both", "new"), ("x-a", "1")]), Some)
         else {
             panic!("an answer is due")
         };
@@ -154,7 +161,11 @@ mod tests {
         let values: Vec<_> = answer.headers.get_all("x-both").iter().collect();
         assert_eq!(values, ["new"]);
         assert_eq!(answer.headers["x-base"], "base");
-        assert_eq!(hold.on_item(&send(&[])), None, "a hold is answered once");
+        assert_eq!(
+            hold.on_item(&send(&[]), Some),
+            None,
+            "a hold is answered once"
+        );
         assert_eq!(hold.deadline(), None);
         assert_eq!(hold.on_end(), None);
     }
@@ -162,9 +173,12 @@ mod tests {
     #[test]
     fn a_hint_asks_again_and_other_actions_do_nothing() {
         let (mut hold, _) = held();
-        assert_eq!(hold.on_item(&ResponseFormat::Hint), Some(Output::Retry));
+        assert_eq!(
+            hold.on_item(&ResponseFormat::Hint, Some),
+            Some(Output::Retry)
+        );
         for action in [ResponseFormat::Close, ResponseFormat::Refresh] {
-            assert_eq!(hold.on_item(&action), None);
+            assert_eq!(hold.on_item(&action, Some), None);
         }
     }
 

@@ -4,7 +4,9 @@
 //! writes it to a connection adds the framing of that connection.
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{
+    HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING,
+};
 
 use super::header_params::split_list;
 use super::status;
@@ -26,6 +28,21 @@ pub struct Response {
 }
 
 impl Response {
+    /// Copies it into memory of its own: what came from a socket shares the buffer it was read into.
+    pub fn unshared(&self) -> Response {
+        let copy = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes());
+        let mut headers = HeaderMap::with_capacity(self.headers.len());
+        for (name, value) in &self.headers {
+            headers.append(name, copy(value).unwrap_or_else(|_| value.clone()));
+        }
+        Response {
+            status: self.status,
+            reason: self.reason.clone(),
+            headers,
+            body: Bytes::copy_from_slice(&self.body),
+        }
+    }
+
     /// Gives the reason phrase to send: the response's own, or the canonical one.
     pub fn reason_phrase(&self) -> &str {
         self.reason

@@ -120,14 +120,7 @@ pub async fn follow(
         mut instruct,
         rest,
     } = plan;
-    if let Some(next) = &instruct.next {
-        log::warn!(uri:? = next.uri; "next links are not followed yet: ignored");
-    }
-    for name in instruct.subscriptions.iter().flat_map(|s| &s.filters) {
-        if Filter::parse(name).is_some_and(Filter::is_network) {
-            log::warn!(filter:? = name; "network filters are not applied yet: items pass");
-        }
-    }
+    warn_of_unbuilt(&instruct);
     let prefix = route.prefix.as_deref();
     let filtering = match Filtering::of_instruct(&mut instruct, prefix, rest.is_some()) {
         Ok(filtering) => filtering,
@@ -173,6 +166,18 @@ pub async fn follow(
     match begun.start(&front.broker, client, rest).await {
         Ok(outcome) => outcome,
         Err(error) => reply::not_joined(error).into(),
+    }
+}
+
+/// What a backend asks for and does not get yet is never passed over in silence.
+fn warn_of_unbuilt(instruct: &Instruct) {
+    if let Some(next) = &instruct.next {
+        log::warn!(uri:? = next.uri; "next links are not followed yet: ignored");
+    }
+    for name in instruct.subscriptions.iter().flat_map(|s| &s.filters) {
+        if Filter::parse(name).is_some_and(Filter::is_network) {
+            log::warn!(filter:? = name; "network filters are not applied yet: items pass");
+        }
     }
 }
 
@@ -366,7 +371,7 @@ impl Begin {
     fn response_hold(&self) -> ResponseHold {
         let now = actix::clock::Instant::now().into_std();
         let timeout = Duration::from_secs(u64::from(self.hold.timeout_secs));
-        ResponseHold::new(self.instruct.response.clone(), now + timeout)
+        ResponseHold::new(self.instruct.response.unshared(), now + timeout)
     }
 }
 

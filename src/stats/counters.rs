@@ -75,8 +75,6 @@ names! {
         ClientGone = "client-gone",
         /// The session's own mailbox was full.
         SessionBusy = "session-busy",
-        /// The item's form is not supported yet.
-        Unsupported = "unsupported",
         /// A filter could not be applied to the item.
         FilterError = "filter-error",
         /// The item is for sessions with other content filters.

@@ -81,9 +81,19 @@ impl HubStore {
                 crate::actors::chaos::maybe_panic_hub(&in_flight.encoded.item, in_flight.served);
             }
             let encoded = in_flight.encoded.clone();
+            self.served += 1;
             self.serve(key, &encoded);
         }
         true
+    }
+
+    /// Tells whether so much was served, by whatever items, that the worker's other work is due.
+    pub fn is_pause_due(&mut self) -> bool {
+        let is_due = self.served >= FAN_OUT_SLICE;
+        if is_due {
+            self.served = 0;
+        }
+        is_due
     }
 
     fn serve(&mut self, key: SessionKey, encoded: &Arc<Encoded>) {

@@ -7,6 +7,7 @@
 
 mod delivery;
 mod outlets;
+mod places;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,6 +19,7 @@ use std::{
 use slab::Slab;
 use tokio::sync::oneshot;
 
+use self::places::Places;
 use super::{
     messages::{Depth, Encoded, Join, SessionEvent, SessionKind, ToSession},
     ports::Outlet,
@@ -68,6 +70,8 @@ pub struct HubStore {
     dirty: VecDeque<SessionKey>,
     timetable: Timetable,
     in_flight: Option<InFlight>,
+    /// Members served since the worker's other work last had its turn.
+    served: usize,
     generations: u64,
     holds: u64,
     /// The server is stopping: a hold that still begins ends at once.
@@ -110,35 +114,6 @@ struct InFlight {
     served: u64,
 }
 
-/// Where a session is in its channels' lists: index of the channel, place in its list.
-enum Places {
-    One((u32, u32)),
-    Many(Box<[(u32, u32)]>),
-}
-
-impl Places {
-    fn new(places: Vec<(u32, u32)>) -> Self {
-        match places.as_slice() {
-            [one] => Self::One(*one),
-            _ => Self::Many(places.into_boxed_slice()),
-        }
-    }
-
-    fn all(&self) -> &[(u32, u32)] {
-        match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
-    }
-
-    fn all_mut(&mut self) -> &mut [(u32, u32)] {
-        match self {
-            Self::One(one) => std::slice::from_mut(one),
-            Self::Many(many) => many,
-        }
-    }
-}
-
 struct Entry {
     /// Names the hold for ever, while keys are used again.
     hold: u64,
@@ -170,6 +145,7 @@ impl HubStore {
             dirty: VecDeque::new(),
             timetable: Timetable::default(),
             in_flight: None,
+            served: 0,
             generations: 0,
             holds: 0,
             is_draining: false,

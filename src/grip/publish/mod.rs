@@ -2,6 +2,7 @@
 //!
 //! Orders, filters and delivers nothing, and encodes nothing for the wire.
 
+pub mod body_patch;
 mod format;
 mod item;
 #[cfg(test)]

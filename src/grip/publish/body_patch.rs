@@ -1,0 +1,154 @@
+//! `body-patch`: a published answer made of the held response's own body by a JSON Patch.
+//!
+//! RFC 6902, with one extra kept from Pushpin: the path `/` names the whole document where no member
+//! has the empty name. Source: `docs/grip.md#response-hold`.
+
+use bytes::Bytes;
+use json_patch::Patch;
+use serde_json::Value;
+
+/// Why a patch could not be applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PatchError {
+    /// The held body cannot be patched.
+    #[error("the held body is not a JSON object or array, expected one for body-patch")]
+    Body,
+    /// The patch itself is malformed.
+    #[error("body-patch is not a JSON Patch: {0}")]
+    Syntax(String),
+    /// An operation failed.
+    #[error("body-patch cannot be applied: {0}")]
+    Operation(String),
+}
+
+impl PatchError {
+    /// Returns the stable word for logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Body => "patch-held-body",
+            Self::Syntax(_) => "bad-body-patch",
+            Self::Operation(_) => "patch-failed",
+        }
+    }
+}
+
+/// Applies a patch to a held body.
+///
+/// **Shape**: compact JSON with sorted keys; a line end after the held document is kept.
+pub fn apply(held: &[u8], patch: &Value) -> Result<Bytes, PatchError> {
+    let mut document: Value = serde_json::from_slice(held).map_err(|_| PatchError::Body)?;
+    if !document.is_object() && !document.is_array() {
+        return Err(PatchError::Body);
+    }
+    let patch: Patch = serde_json::from_value(whole_document(patch, &document))
+        .map_err(|error| PatchError::Syntax(error.to_string()))?;
+    json_patch::patch(&mut document, &patch)
+        .map_err(|error| PatchError::Operation(error.to_string()))?;
+    let mut body = document.to_string().into_bytes();
+    body.extend_from_slice(line_end(held));
+    Ok(body.into())
+}
+
+/// Rewrites the path `/` to the RFC's empty one, unless the document has a member of the empty name.
+fn whole_document(patch: &Value, document: &Value) -> Value {
+    let mut patch = patch.clone();
+    if document.get("").is_some() {
+        return patch;
+    }
+    for operation in patch.as_array_mut().into_iter().flatten() {
+        for key in ["path", "from"] {
+            if let Some(path) = operation.get_mut(key).filter(|path| *path == "/") {
+                *path = Value::from("");
+            }
+        }
+    }
+    patch
+}
+
+fn line_end(text: &[u8]) -> &[u8] {
+    [&b"\r\n"[..], b"\n"]
+        .into_iter()
+        .find(|end| text.ends_with(end))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn operations_follow_the_rfc() {
+        for (held, patch, expected) in [
+            ("{\"b\":1,\"a\":2}\n", json!([]), "{\"a\":2,\"b\":1}\n"),
+            (
+                "[1,3]\r\n",
+                json!([{"op":"add","path":"/1","value":2}]),
+                "[1,2,3]\r\n",
+            ),
+            ("[1]", json!([{"op":"add","path":"/-","value":2}]), "[1,2]"),
+            ("[1]", json!([{"op":"add","path":"/1","value":2}]), "[1,2]"),
+            (
+                "{\"a\":1}",
+                json!([{"op":"replace","path":"/a","value":"x"}]),
+                "{\"a\":\"x\"}",
+            ),
+            ("{\"a\":1}", json!([{"op":"remove","path":"/a"}]), "{}"),
+            (
+                "{\"a\":1}",
+                json!([{"op":"move","from":"/a","path":"/b"}]),
+                "{\"b\":1}",
+            ),
+            (
+                "{\"a\":1}",
+                json!([{"op":"copy","from":"/a","path":"/b"}]),
+                "{\"a\":1,\"b\":1}",
+            ),
+            (
+                "{\"a\":1}",
+                json!([{"op":"test","path":"/a","value":1}]),
+                "{\"a\":1}",
+            ),
+            (
+                "{\"a\":1}",
+                json!([{"op":"replace","path":"/","value":{"n":1}}]),
+                "{\"n\":1}",
+            ),
+            (
+                "{\"a\":1}",
+                json!([{"op":"replace","path":"","value":[1]}]),
+                "[1]",
+            ),
+            (
+                "{\"\":1}",
+                json!([{"op":"replace","path":"/","value":2}]),
+                "{\"\":2}",
+            ),
+        ] {
+            let patched = apply(held.as_bytes(), &patch).unwrap();
+            assert_eq!(patched, expected.as_bytes(), "{held} {patch}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_an_error() {
+        for (held, patch, code) in [
+            ("plain text", json!([]), "patch-held-body"),
+            ("\"text\"", json!([]), "patch-held-body"),
+            (
+                "{}",
+                json!([{"op":"explode","path":"/a"}]),
+                "bad-body-patch",
+            ),
+            ("{}", json!([{"op":"remove","path":"/a"}]), "patch-failed"),
+            (
+                "{\"a\":1.4}",
+                json!([{"op":"test","path":"/a","value":1}]),
+                "patch-failed",
+            ),
+        ] {
+            let error = apply(held.as_bytes(), &patch).unwrap_err();
+            assert_eq!(error.code(), code, "{held} {patch}: {error}");
+        }
+    }
+}
