@@ -136,15 +136,21 @@ impl Channel {
             return done();
         }
         let wait = async move {
+            let mut gone = Vec::new();
             for (link, message) in refused {
                 link.waiting.add();
                 if link.recipient.send(message).await.is_err() {
                     link.waiting.subtract();
+                    gone.push(link.id);
                 }
             }
             done();
+            gone
         };
-        context.wait(wait.into_actor(self));
+        let wait = wait.into_actor(self).map(|gone, channel, _| {
+            gone.into_iter().for_each(|hub_id| channel.forget(hub_id));
+        });
+        context.wait(wait);
     }
 }
 
