@@ -133,12 +133,9 @@ fn a_channel_that_panics_loses_no_client_and_nothing_behind_it() {
         expected,
         "nobody gets the one that panicked"
     );
-    assert_eq!(
-        p8.snapshot().restarts("channel"),
-        1,
-        "{}",
-        p8.snapshot().json()
-    );
+    let snapshot = p8.snapshot();
+    assert_eq!(snapshot.restarts("channel"), 1, "{}", snapshot.json());
+    assert_eq!(snapshot.dropped("panic"), 1, "{}", snapshot.json());
 }
 
 #[test]
@@ -152,12 +149,9 @@ fn a_publisher_that_panics_answers_that_publish_with_500_and_goes_on() {
         bodies(&mut clients),
         HashMap::from([("0bbbb".to_owned(), CLIENTS)])
     );
-    assert_eq!(
-        p8.snapshot().restarts("publisher"),
-        1,
-        "{}",
-        p8.snapshot().json()
-    );
+    let snapshot = p8.snapshot();
+    assert_eq!(snapshot.restarts("publisher"), 1, "{}", snapshot.json());
+    assert_eq!(snapshot.dropped("panic"), 1, "{}", snapshot.json());
 }
 
 #[test]

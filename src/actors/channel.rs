@@ -12,7 +12,7 @@ use super::messages::{
     Accept, ChannelEmptied, Encoded, FromChannel, HubLink, Subscribe, Unsubscribe,
 };
 use crate::{
-    grip::channel::ChannelName,
+    grip::channel::{ChannelName, ItemId},
     stats::counters::{Counters, Dropped},
 };
 
@@ -23,6 +23,8 @@ const HUB_QUEUE_MAX: usize = 64;
 #[derive(Default)]
 pub struct ChannelState {
     hubs: Vec<Subscriber>,
+    /// The id of the item being handled, if it has one.
+    in_hand: Option<Option<ItemId>>,
 }
 
 struct Subscriber {
@@ -158,7 +160,18 @@ impl Actor for Channel {
     type Context = Context<Self>;
 }
 
-impl Supervised for Channel {}
+impl Supervised for Channel {
+    /// Names the item that crashed the channel; it is not tried again.
+    fn restarting(&mut self, _: &mut Self::Context) {
+        let Some(id) = self.state.borrow_mut().in_hand.take() else {
+            return;
+        };
+        self.counters.drop_items(Dropped::Panic, 1);
+        log::error!(target: "p8::supervisor", channel:? = self.name.as_str(),
+            id = id.as_ref().map_or("", ItemId::as_str);
+            "this item crashed its channel and is lost");
+    }
+}
 
 impl Handler<Accept> for Channel {
     type Result = ();
@@ -169,6 +182,7 @@ impl Handler<Accept> for Channel {
             ticket,
             waiting,
         } = accept;
+        self.state.borrow_mut().in_hand = Some(item.id.clone());
         #[cfg(feature = "chaos")]
         super::chaos::maybe_panic(&item, "panic-channel");
         let messages = self.deliveries(&Arc::new(Encoded::new(item)));
@@ -178,6 +192,7 @@ impl Handler<Accept> for Channel {
         };
         let is_for_nobody = messages.is_empty();
         self.send_or_wait(messages, done, context);
+        self.state.borrow_mut().in_hand = None;
         if is_for_nobody {
             self.leave_if_empty();
         }

@@ -23,9 +23,12 @@ use super::{
     supervisor::{supervise, CrashRecord},
 };
 use crate::{
-    grip::{channel::ChannelName, publish::Item},
+    grip::{
+        channel::{ChannelName, ItemId},
+        publish::Item,
+    },
     stats::{
-        counters::{Counters, Refused, Total},
+        counters::{Counters, Dropped, Refused, Total},
         snapshot::HandlerSnapshot,
     },
 };
@@ -150,6 +153,8 @@ pub struct Publisher {
     crashes: Arc<CrashRecord>,
     mailbox: Depth,
     address: Addr<Publisher>,
+    /// Channel and id of the item being handled.
+    in_hand: Option<(ChannelName, Option<ItemId>)>,
 }
 
 impl Publisher {
@@ -167,6 +172,7 @@ impl Publisher {
             crashes: channel_crashes,
             mailbox: mailbox.clone(),
             address: context.address(),
+            in_hand: None,
         });
         (publisher, mailbox)
     }
@@ -234,7 +240,18 @@ impl Actor for Publisher {
     type Context = Context<Self>;
 }
 
-impl Supervised for Publisher {}
+impl Supervised for Publisher {
+    /// Names the item that crashed the publisher; it and what stood behind it in its request are not taken.
+    fn restarting(&mut self, _: &mut Self::Context) {
+        let Some((channel, id)) = self.in_hand.take() else {
+            return;
+        };
+        self.counters.drop_items(Dropped::Panic, 1);
+        log::error!(target: "p8::supervisor", channel:? = channel.as_str(),
+            id = id.as_ref().map_or("", ItemId::as_str);
+            "this item crashed the publisher; its request is answered 500");
+    }
+}
 
 impl Handler<Publish> for Publisher {
     type Result = ResponseFuture<Result<(), PublishFailure>>;
@@ -249,11 +266,13 @@ impl Handler<Publish> for Publisher {
         }
         let (ticket, outcome) = Ticket::new(items.len());
         for item in items {
+            self.in_hand = Some((item.channel.clone(), item.id.clone()));
             #[cfg(feature = "chaos")]
             super::chaos::maybe_panic(&item, "panic-publisher");
             log::debug!(target: "p8::publish", channel:? = item.channel.as_str(); "item accepted");
             self.pass_on(item, &ticket);
         }
+        self.in_hand = None;
         drop(ticket);
         Box::pin(async move {
             match outcome.await {

@@ -79,7 +79,7 @@ names! {
         FilterError = "filter-error",
         /// The item is for sessions with other content filters.
         ContentFilters = "content-filters",
-        /// The delivery panicked.
+        /// Its hub, channel or publisher panicked on it.
         Panic = "panic",
         /// A worker was gone when the channel wanted to deliver.
         WorkerGone = "worker-gone",
