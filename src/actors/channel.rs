@@ -8,8 +8,9 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use actix::prelude::*;
 
-use super::messages::{
-    Accept, ChannelEmptied, Encoded, FromChannel, HubLink, Subscribe, Unsubscribe,
+use super::{
+    messages::{Accept, ChannelEmptied, Encoded, FromChannel, HubLink, Subscribe, Unsubscribe},
+    supervisor::note_lost_item,
 };
 use crate::{
     grip::channel::{ChannelName, ItemId},
@@ -166,10 +167,8 @@ impl Supervised for Channel {
         let Some(id) = self.state.borrow_mut().in_hand.take() else {
             return;
         };
-        self.counters.drop_items(Dropped::Panic, 1);
-        log::error!(target: "p8::supervisor", channel:? = self.name.as_str(),
-            id = id.as_ref().map_or("", ItemId::as_str);
-            "this item crashed its channel and is lost");
+        let consequence = "this item crashed its channel and is lost";
+        note_lost_item(&self.counters, &self.name, id.as_ref(), consequence);
     }
 }
 

@@ -15,8 +15,12 @@ use super::{
     },
     publisher::Handlers,
     store::{ChannelChange, HubStore},
+    supervisor::note_lost_item,
 };
-use crate::stats::{counters::Counters, snapshot::WorkerSnapshot};
+use crate::{
+    grip::publish::Item,
+    stats::{counters::Counters, snapshot::WorkerSnapshot},
+};
 
 /// Messages a hub's mailbox takes before channels have to wait.
 const MAILBOX: usize = 1_024;
@@ -65,21 +69,26 @@ impl Hub {
         let is_waiting = self.store.borrow_mut().serve_slice();
         self.bells.flush.notify_one();
         if is_waiting {
-            let (store, bells) = (self.store.clone(), self.bells.clone());
-            let slices = async move {
-                loop {
-                    tokio::task::yield_now().await;
-                    let is_waiting = store.borrow_mut().serve_slice();
-                    bells.flush.notify_one();
-                    if !is_waiting {
-                        break;
-                    }
-                }
-            };
-            context.wait(slices.into_actor(self));
+            self.serve_rest(context);
         } else if self.store.borrow_mut().is_pause_due() {
             context.wait(tokio::task::yield_now().into_actor(self));
         }
+    }
+
+    /// Serves those who still wait for the item in flight, a slice between each of the worker's other work.
+    fn serve_rest(&self, context: &mut Context<Self>) {
+        let (store, bells) = (self.store.clone(), self.bells.clone());
+        let slices = async move {
+            loop {
+                tokio::task::yield_now().await;
+                let is_waiting = store.borrow_mut().serve_slice();
+                bells.flush.notify_one();
+                if !is_waiting {
+                    break;
+                }
+            }
+        };
+        context.wait(slices.into_actor(self));
     }
 
     fn subscribe(
@@ -123,22 +132,13 @@ impl Supervised for Hub {
     /// Names the item whose delivery crashed, and serves those who still wait for it.
     fn restarting(&mut self, context: &mut Self::Context) {
         if let Some(encoded) = self.store.borrow().item_in_flight() {
-            let id = encoded.item.id.as_ref().map_or("", |id| id.as_str());
-            log::error!(target: "p8::supervisor", channel:? = encoded.item.channel.as_str(), id;
-                "the delivery of this item crashed the hub; one session did not get it");
-            self.counters
-                .drop_items(crate::stats::counters::Dropped::Panic, 1);
+            let consequence =
+                "the delivery of this item crashed the hub; one session did not get it";
+            let Item { channel, id, .. } = &encoded.item;
+            note_lost_item(&self.counters, channel, id.as_ref(), consequence);
         }
         context.set_mailbox_capacity(MAILBOX);
-        let (store, bells) = (self.store.clone(), self.bells.clone());
-        let rest = async move {
-            while store.borrow_mut().serve_slice() {
-                bells.flush.notify_one();
-                tokio::task::yield_now().await;
-            }
-            bells.flush.notify_one();
-        };
-        context.wait(rest.into_actor(self));
+        self.serve_rest(context);
     }
 }
 

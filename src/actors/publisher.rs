@@ -20,7 +20,7 @@ use super::{
         Accept, ChannelEmptied, Depth, FromChannel, Publish, PublishFailure, Subscribe,
         TakeHandlerSnapshot, Ticket, Unsubscribe,
     },
-    supervisor::{supervise, CrashRecord},
+    supervisor::{note_lost_item, supervise, CrashRecord},
 };
 use crate::{
     grip::{
@@ -28,7 +28,7 @@ use crate::{
         publish::Item,
     },
     stats::{
-        counters::{Counters, Dropped, Refused, Total},
+        counters::{Counters, Refused, Total},
         snapshot::HandlerSnapshot,
     },
 };
@@ -246,10 +246,8 @@ impl Supervised for Publisher {
         let Some((channel, id)) = self.in_hand.take() else {
             return;
         };
-        self.counters.drop_items(Dropped::Panic, 1);
-        log::error!(target: "p8::supervisor", channel:? = channel.as_str(),
-            id = id.as_ref().map_or("", ItemId::as_str);
-            "this item crashed the publisher; its request is answered 500");
+        let consequence = "this item crashed the publisher; its request is answered 500";
+        note_lost_item(&self.counters, &channel, id.as_ref(), consequence);
     }
 }
 

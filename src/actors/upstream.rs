@@ -33,8 +33,8 @@ pub struct Assignment {
 pub struct Answered {
     /// The answer.
     pub response: BackendResponse,
-    /// Who gave it.
-    pub target: TargetKind,
+    /// Which of the assignment's targets gave it, counted from 0.
+    pub target: usize,
 }
 
 /// Why there is no answer.
@@ -111,8 +111,8 @@ async fn try_targets(fetch: Rc<dyn Fetch>, assignment: Assignment) -> Result<Ans
     let mut others = others.into_iter();
     let mut tried = Vec::new();
     loop {
-        let target = request.target.clone();
-        tried.push(target.clone());
+        let target = tried.len();
+        tried.push(request.target.clone());
         let attempt = fetch.fetch(request, informational.clone());
         let FetchFailure { error, unsent } = match actix::clock::timeout(timeout, attempt).await {
             Ok(Ok(response)) => return Ok(Answered { response, target }),
@@ -122,7 +122,8 @@ async fn try_targets(fetch: Rc<dyn Fetch>, assignment: Assignment) -> Result<Ans
                 unsent: None,
             },
         };
-        log::debug!(target:? = target.to_string(), error:% = error; "backend did not answer");
+        log::debug!(target:? = tried.last().map(ToString::to_string).unwrap_or_default(), error:% = error;
+            "backend did not answer");
         match (unsent, others.next()) {
             (Some(mut unsent), Some((next, host))) if error.before_sending() => {
                 unsent.headers.insert(http::header::HOST, host);

@@ -51,12 +51,7 @@ impl Front {
         match upstream.await {
             Some(Ok(answered)) => {
                 self.edge.counters().add(Total::Proxied, 1);
-                let target = exchange
-                    .route
-                    .targets
-                    .iter()
-                    .find(|t| t.kind == answered.target);
-                let Some(target) = target else {
+                let Some(target) = exchange.route.targets.get(answered.target) else {
                     return reply::no_route(exchange.manners).into();
                 };
                 self.on_response(&exchange, target, answered.response, &progress)

@@ -39,9 +39,6 @@ use crate::{
     },
 };
 
-/// Sessions served between two looks at the rest of the worker's work.
-pub const FAN_OUT_SLICE: usize = 1_024;
-
 /// A subscription to begin or end at the channel.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ChannelChange {
