@@ -8,7 +8,8 @@ use super::check::{given, Checker};
 use super::error::ConfigError;
 use super::file;
 use crate::engine::outbox::SlowClient;
-use crate::engine::route::{Jsonp, JsonpMode, Proto, Route, RouteError, RouteTable, Sig};
+use crate::engine::route::{check_duplicates, Jsonp, JsonpMode, Proto, Route, RouteError, Sig};
+use crate::grip::response::is_grip;
 use crate::grip::sig::SigKey;
 
 /// Headers that a route cannot set: P-8 writes them itself or drops them on the way.
@@ -65,8 +66,8 @@ pub(super) fn check(
         route.targets = one.targets(written.targets.unwrap_or_default())?;
         routes.push(route);
     }
-    match RouteTable::new(routes.clone()) {
-        Ok(_) => Ok(routes),
+    match check_duplicates(&routes) {
+        Ok(()) => Ok(routes),
         Err(RouteError::Duplicate {
             first,
             second,
@@ -199,7 +200,7 @@ impl OneRoute<'_, '_> {
         let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
             return Err(self.wrong(keys, name, "the name of a header"));
         };
-        if OWN_HEADERS.contains(&parsed.as_str()) || parsed.as_str().starts_with("grip-") {
+        if OWN_HEADERS.contains(&parsed.as_str()) || is_grip(&parsed) {
             let expected = "a header that P-8 does not set itself";
             return Err(self.wrong(keys, name, expected));
         }

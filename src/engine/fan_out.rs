@@ -8,8 +8,6 @@
 //! 0              served             end             len
 //! ```
 
-use std::ops::Range;
-
 /// Names a session within its worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionKey(pub u32);
@@ -81,11 +79,6 @@ impl Members {
             .flatten()?;
         self.served += 1;
         Some(key)
-    }
-
-    /// Returns the places still to serve.
-    pub fn waiting(&self) -> Range<usize> {
-        self.served..self.end
     }
 
     fn fill(

@@ -46,15 +46,16 @@ impl Filtering {
         prefix: Option<&str>,
         meta: &BTreeMap<String, String>,
     ) -> Option<Self> {
+        let mut names = subscriptions.iter().flat_map(|s| &s.filters);
+        if !names.any(|name| Filter::parse(name).is_some()) {
+            return None;
+        }
         let known = |subscription: &Subscription| -> Vec<Filter> {
             let names = subscription.filters.iter();
             names.filter_map(|name| Filter::parse(name)).collect()
         };
-        let full = |channel: &ChannelName| match prefix {
-            Some(prefix) => channel.prefixed(prefix),
-            None => channel.clone(),
-        };
-        let filtering = Self {
+        let full = |channel: &ChannelName| channel.prefixed(prefix.unwrap_or_default());
+        Some(Self {
             filters: subscriptions
                 .iter()
                 .map(|subscription| (full(&subscription.channel), known(subscription)))
@@ -64,12 +65,7 @@ impl Filtering {
                 .map(|subscription| (subscription.channel.clone(), subscription.prev_id.clone()))
                 .collect(),
             meta: meta.clone(),
-        };
-        let has_any = filtering
-            .filters
-            .iter()
-            .any(|(_, filters)| !filters.is_empty());
-        has_any.then_some(filtering)
+        })
     }
 
     /// Takes the filters of an instruct, and applies those that edit bodies to what is sent at once.

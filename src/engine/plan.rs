@@ -25,10 +25,7 @@ pub fn subscriptions(
         plan.add(channel.clone());
     }
     for subscription in instructed.iter().take(max) {
-        plan.add(match prefix {
-            Some(prefix) => subscription.channel.prefixed(prefix),
-            None => subscription.channel.clone(),
-        });
+        plan.add(subscription.channel.prefixed(prefix.unwrap_or_default()));
     }
     plan.refused = instructed.len().saturating_sub(max);
     plan

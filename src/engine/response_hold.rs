@@ -29,25 +29,23 @@ pub enum Output {
 /// A held request that waits for its answer.
 #[derive(Debug)]
 pub struct ResponseHold {
-    /// Sent when the time is over; its headers are the base of a pushed answer.
-    timeout_response: Response,
+    /// Sent when the time is over; its headers are the base of a pushed answer. None once answered.
+    timeout_response: Option<Response>,
     deadline: Instant,
-    is_answered: bool,
 }
 
 impl ResponseHold {
     /// Begins the hold.
     pub fn new(timeout_response: Response, deadline: Instant) -> Self {
         Self {
-            timeout_response,
+            timeout_response: Some(timeout_response),
             deadline,
-            is_answered: false,
         }
     }
 
     /// Returns when [`ResponseHold::on_timer`] is due.
     pub fn deadline(&self) -> Option<Instant> {
-        (!self.is_answered).then_some(self.deadline)
+        self.timeout_response.as_ref().map(|_| self.deadline)
     }
 
     /// Takes an item; only the first usable one answers.
@@ -58,9 +56,7 @@ impl ResponseHold {
         format: &ResponseFormat,
         edit: impl FnOnce(Bytes) -> Option<Bytes>,
     ) -> Option<Output> {
-        if self.is_answered {
-            return None;
-        }
+        let held = self.timeout_response.as_ref()?;
         let send = match format {
             ResponseFormat::Send(send) => send,
             ResponseFormat::Hint => return Some(Output::Retry),
@@ -68,30 +64,24 @@ impl ResponseHold {
         };
         let content = match &send.body {
             ResponseBody::Bytes(body) => body.clone(),
-            ResponseBody::Patch(patch) => {
-                match body_patch::apply(&self.timeout_response.body, patch) {
-                    Ok(body) => body,
-                    Err(error) => return Some(Output::Unpatchable(error)),
-                }
-            }
+            ResponseBody::Patch(patch) => match body_patch::apply(&held.body, patch) {
+                Ok(body) => body,
+                Err(error) => return Some(Output::Unpatchable(error)),
+            },
         };
         let body = edit(content)?;
-        self.is_answered = true;
+        let held = self.timeout_response.take()?;
         Some(Output::Respond(Response {
             status: send.status,
             reason: send.reason.clone(),
-            headers: inherit(&self.timeout_response.headers, send),
+            headers: inherit(held.headers, send),
             body,
         }))
     }
 
     /// Gives the answer of an item-less end: time is over, or the server drains.
     pub fn on_end(&mut self) -> Option<Output> {
-        if self.is_answered {
-            return None;
-        }
-        self.is_answered = true;
-        Some(Output::Respond(self.timeout_response.clone()))
+        self.timeout_response.take().map(Output::Respond)
     }
 
     /// Looks at the clock.
@@ -104,8 +94,7 @@ impl ResponseHold {
 }
 
 /// Starts from the held response's headers; each name that the item sets replaces all of that name.
-fn inherit(held: &HeaderMap, send: &ResponseSend) -> HeaderMap {
-    let mut headers = held.clone();
+fn inherit(mut headers: HeaderMap, send: &ResponseSend) -> HeaderMap {
     for name in send.headers.keys() {
         headers.remove(name);
     }

@@ -358,7 +358,8 @@ fn lookup_name(host: &str) -> Cow<'_, str> {
     }
 }
 
-fn check_duplicates(routes: &[Route]) -> Result<(), RouteError> {
+/// Finds two routes with the same condition.
+pub(crate) fn check_duplicates(routes: &[Route]) -> Result<(), RouteError> {
     let mut seen = HashMap::new();
     for (second, route) in routes
         .iter()

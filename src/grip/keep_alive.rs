@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::error::{excerpt, InstructError};
 use super::header_params::Element;
-use super::lenient;
+use super::lenient::{self, hex_digit};
 
 /// The delay of a keep-alive without one of its own, in seconds.
 pub const DEFAULT_TIMEOUT_SECS: u32 = 55;
@@ -92,12 +92,6 @@ fn unescape(text: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(content)
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
 }
 
 #[cfg(test)]

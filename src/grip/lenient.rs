@@ -15,6 +15,13 @@ pub fn header_secs(text: &[u8]) -> Option<u32> {
     u32::try_from(header_int(text)?).ok()
 }
 
+/// Reads one hexadecimal digit.
+pub fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}
+
 /// Converts a JSON value where an integer is wanted.
 ///
 /// **Shape**: fractions round to the nearest, `true` is 1, numeric strings are parsed and other

@@ -12,7 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
 use super::error::SigError;
-use super::lenient;
+use super::lenient::{self, hex_digit};
 
 /// A key to sign with, to verify with, or both. Cloning shares it.
 #[derive(Clone)]
@@ -173,10 +173,9 @@ fn public_keys(pem: &[u8]) -> Option<Keys> {
 }
 
 fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
     text.chunks(2)
         .map(|pair| match pair {
-            [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
+            [high, low] => Some(hex_digit(*high)? << 4 | hex_digit(*low)?),
             _ => None,
         })
         .collect()

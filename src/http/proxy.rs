@@ -127,10 +127,8 @@ impl Front {
         let method = border::method_in(request.method());
         let secure = options.forward.accept_x_forwarded_protocol
             && forward::is_secure(&headers, false, &options.forward);
-        let client_method = method.clone();
         let forwarded = forward::request(
             ClientRequest {
-                method: &client_method,
                 path_and_query: request
                     .uri()
                     .path_and_query()

@@ -93,16 +93,7 @@ impl Snapshot {
         hub.count += 1;
         hub.mailbox += worker.hub_mailbox;
         self.actors.entry("session").or_default().mailbox += worker.session_mailbox;
-        for channel in &worker.channels {
-            match self
-                .channels
-                .iter_mut()
-                .find(|known| known.name == channel.name)
-            {
-                Some(known) => known.subscribers += channel.subscribers,
-                None => self.channels.push(channel.clone()),
-            }
-        }
+        self.channels.extend(worker.channels.iter().cloned());
         self.workers += 1;
     }
 
@@ -118,8 +109,14 @@ impl Snapshot {
         self.channels_total += handler.channels as usize;
     }
 
-    /// Puts the largest channels first and cuts the list.
+    /// Puts the workers' parts of each channel together and the largest channels first; cuts the list.
     pub fn finish(&mut self) {
+        self.channels.sort_by(|a, b| a.name.cmp(&b.name));
+        self.channels.dedup_by(|next, kept| {
+            let is_same = next.name == kept.name;
+            kept.subscribers += if is_same { next.subscribers } else { 0 };
+            is_same
+        });
         self.channels.sort_by(|a, b| {
             b.subscribers
                 .cmp(&a.subscribers)

@@ -18,7 +18,6 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
-use http::Method;
 
 use crate::engine::route::{Route, Sig, Target};
 use crate::grip::feature;
@@ -71,8 +70,6 @@ pub struct ForwardOptions {
 /// Describes the request of a client as it came in.
 #[derive(Debug)]
 pub struct ClientRequest<'a> {
-    /// The method.
-    pub method: &'a Method,
     /// The encoded path and query; of an absolute URI without scheme and authority.
     pub path_and_query: &'a str,
     /// All headers; of an absolute URI with its authority as `Host`.
@@ -120,7 +117,6 @@ pub fn request<'a>(
         peer,
         secure,
         trusted,
-        ..
     } = request;
     let host = host(headers.get(header::HOST), route, target);
     strip_hop_by_hop(&mut headers);

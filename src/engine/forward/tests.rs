@@ -34,7 +34,6 @@ impl Case {
         let sig = Some(HeaderValue::from_static("signature"));
         let forwarded = request(
             ClientRequest {
-                method: &Method::GET,
                 path_and_query: "/",
                 headers: parse(lines),
                 peer: self.peer,
@@ -292,7 +291,6 @@ fn the_signature_is_the_routes_or_the_global_one() {
     }
     let unsigned = request(
         ClientRequest {
-            method: &Method::GET,
             path_and_query: "/",
             headers: parse(&["Grip-Sig: forged"]),
             peer: None,

@@ -13,6 +13,7 @@ use httparse::Header;
 use super::rewrite::{self, Changes};
 use super::target::{self, RequestLine};
 use super::{Body, FramingError, HeadFacts, Upgrade};
+use crate::grip::header_params::split_list;
 
 /// Most headers actix-http takes.
 const PARSER_HEADERS_MAX: usize = 96;
@@ -289,17 +290,8 @@ fn content_length(value: &[u8]) -> Result<u64, FramingError> {
 
 /// Finds `100-continue` among the members of `Expect`; a comma within quotes separates nothing.
 fn expects_continue(value: &[u8]) -> bool {
-    let (mut quoted, mut escaped) = (false, false);
-    value
-        .split(|byte| {
-            let separates = *byte == b',' && !quoted;
-            match (escaped, quoted, byte) {
-                (true, _, _) => escaped = false,
-                (false, true, b'\\') => escaped = true,
-                (false, _, b'"') => quoted = !quoted,
-                _ => {}
-            }
-            separates
-        })
-        .any(|member| member.trim_ascii().eq_ignore_ascii_case(b"100-continue"))
+    let members = split_list([value]);
+    members
+        .iter()
+        .any(|member| member.eq_ignore_ascii_case(b"100-continue"))
 }
