@@ -20,9 +20,10 @@ use tokio::sync::oneshot;
 
 use super::{
     edge::{CrashRecords, Edge},
-    messages::{Drain, PublishFailure, TakeSnapshot},
+    handlers::Handlers,
+    messages::{Drain, PublishFailure, Recover, TakeSnapshot},
     meter::{Hubs, Meter},
-    publisher::{HandlerOptions, Handlers, Publisher},
+    publisher::{HandlerOptions, Publisher},
     supervisor::supervise,
 };
 use crate::{
@@ -224,6 +225,18 @@ impl Broker {
     /// Returns everything the broker knows about itself.
     pub async fn stats(&self) -> Snapshot {
         self.0.meter.send(TakeSnapshot).await.unwrap_or_default()
+    }
+
+    /// Has every session ask its backend again, for items may have been lost before they came here.
+    ///
+    /// Channels forget their last ids first, so that nothing waits for what will not come.
+    pub async fn recover(&self) {
+        self.0.handlers.recover().await;
+        let hubs = self.0.hubs.all();
+        let told: Vec<_> = hubs.iter().map(|hub| hub.send(Recover)).collect();
+        for told in told {
+            let _ = told.await;
+        }
     }
 
     /// Ends every held session in good order, and those that begin later at once: for a server that stops.

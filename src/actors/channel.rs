@@ -24,6 +24,8 @@ const HUB_QUEUE_MAX: usize = 64;
 #[derive(Default)]
 pub struct ChannelState {
     hubs: Vec<Subscriber>,
+    /// The id of the last item that went out in order.
+    last: Option<ItemId>,
     /// The id of the item being handled, if it has one.
     in_hand: Option<Option<ItemId>>,
 }
@@ -38,6 +40,13 @@ impl ChannelState {
     /// Tells whether no worker is subscribed.
     pub fn is_empty(&self) -> bool {
         self.hubs.is_empty()
+    }
+
+    /// Forgets the last id: this one if it still is, or whatever it is.
+    pub fn forget_last(&mut self, only: Option<&ItemId>) {
+        if only.is_none() || self.last.as_ref() == only {
+            self.last = None;
+        }
     }
 }
 
@@ -224,6 +233,7 @@ impl Handler<Subscribe> for Channel {
             generation,
             epoch: self.epoch,
             next,
+            last: self.state.borrow().last.clone(),
         };
         self.send_or_wait(vec![(link, acknowledgement)], || drop(waiting), context);
     }

@@ -13,10 +13,10 @@ use bytes::Bytes;
 
 use super::{
     flusher::{self, Bells},
+    handlers::Handlers,
     hub::Hub,
     messages::{Encoded, Join, Leave},
     ports::Outlet,
-    publisher::Handlers,
     store::HubStore,
     supervisor::{supervise, CrashRecord},
 };

@@ -9,11 +9,11 @@ use actix::prelude::*;
 
 use super::{
     flusher::Bells,
+    handlers::Handlers,
     messages::{
-        Depth, Drain, FromChannel, HubLink, Join, Joined, Leave, Leaving, Subscribe,
+        Depth, Drain, FromChannel, HubLink, Join, Joined, Leave, Leaving, Recover, Subscribe,
         TakeWorkerSnapshot, Unsubscribe,
     },
-    publisher::Handlers,
     store::{ChannelChange, HubStore},
     supervisor::note_lost_item,
 };
@@ -153,6 +153,7 @@ impl Handler<FromChannel> for Hub {
                 generation,
                 epoch,
                 next,
+                last: _,
             } => {
                 self.store
                     .borrow_mut()
@@ -162,6 +163,7 @@ impl Handler<FromChannel> for Hub {
                 channel,
                 generation,
             } => self.store.borrow_mut().refuse(&channel, generation),
+            FromChannel::Refresh { channel } => self.store.borrow_mut().refresh(&channel),
             FromChannel::Deliver {
                 channel,
                 epoch,
@@ -221,6 +223,14 @@ impl Handler<Drain> for Hub {
 
     fn handle(&mut self, _: Drain, _: &mut Self::Context) {
         self.store.borrow_mut().drain();
+    }
+}
+
+impl Handler<Recover> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, _: Recover, _: &mut Self::Context) {
+        self.store.borrow_mut().recover();
     }
 }
 

@@ -1,21 +1,20 @@
 //! Every message between actors: who sends it to whom, what comes back, and what a refusal means.
 //!
 //! ```text
-//!  proxy ──Join, Leave──▶ Hub ──Subscribe, Unsubscribe──▶ Publisher ──▶ Channel
-//!  Session ◀──ToSession── Hub ◀──FromChannel (Subscribed, Deliver)────── Channel
+//!  proxy ──Join, Leave──▶ Hub ──Subscribe, Unsubscribe, ForgetLast──▶ Publisher ──▶ Channel
+//!  Session ◀──ToSession── Hub ◀──FromChannel (Subscribed, Deliver, Refresh)──────── Channel
 //!  control ──Publish──▶ Publisher ──Accept──▶ Channel ──ChannelEmptied──▶ Publisher
+//!  control ──Recover──▶ every Publisher, then every Hub
 //!  Meter ──TakeSnapshot──▶ Hub, Publisher        server ──Drain──▶ Hub ──ToSession──▶ Session
 //! ```
 
-use std::sync::{
-    atomic::{AtomicUsize, Ordering},
-    Arc, Mutex,
-};
+use std::sync::Arc;
 
 use actix::prelude::*;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+pub use super::waiting::{Depth, Ticket, Waiting};
 use crate::{
     engine::{
         fan_out::SessionKey,
@@ -23,7 +22,7 @@ use crate::{
         wire::{self, BodyEnd},
     },
     grip::{
-        channel::ChannelName,
+        channel::{ChannelName, ItemId},
         publish::{Item, StreamFormat},
     },
     stats::snapshot::{HandlerSnapshot, Snapshot, WorkerSnapshot},
@@ -170,6 +169,8 @@ pub enum SessionEvent {
     Overflow,
     /// The client cannot be written to.
     Gone,
+    /// It may have missed items: ask the backend again.
+    Refresh,
     /// The server is stopping: end in good order.
     Drain,
 }
@@ -227,6 +228,8 @@ pub enum FromChannel {
         epoch: u64,
         /// Number of the next delivery.
         next: u64,
+        /// The id of the last item that went out in order, if the channel remembers one.
+        last: Option<ItemId>,
     },
     /// There are too many channels: the hub's waiting sessions are refused.
     Refused {
@@ -246,7 +249,30 @@ pub enum FromChannel {
         /// The item.
         encoded: Arc<Encoded>,
     },
+    /// The channel is new on this server: its sessions may have missed items before it was.
+    Refresh {
+        /// Which channel.
+        channel: ChannelName,
+    },
 }
+
+/// Hub to Publisher: a backend knows another last id than the channel, which forgets its own. Never
+/// refused; without effect if the channel has gone on meanwhile.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ForgetLast {
+    /// Which channel.
+    pub channel: ChannelName,
+    /// The id to forget.
+    pub last: ItemId,
+}
+
+/// Control to every Publisher and then to every Hub: items may have been lost before they came here.
+///
+/// Channels forget their last ids, and sessions ask their backends again.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Recover;
 
 /// Control to Publisher: items of one request for this publisher's channels, already validated.
 ///
@@ -310,76 +336,3 @@ pub struct TakeHandlerSnapshot;
 #[derive(Message)]
 #[rtype(result = "Snapshot")]
 pub struct TakeSnapshot;
-
-/// How many messages wait in a mailbox; shared by senders and receiver.
-#[derive(Clone, Debug, Default)]
-pub struct Depth(Arc<AtomicUsize>);
-
-impl Depth {
-    /// Counts one more, until the returned guard is dropped.
-    pub fn enter(&self) -> Waiting {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Waiting(self.0.clone())
-    }
-
-    /// Counts one more.
-    pub fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts one less.
-    pub fn subtract(&self) {
-        let _ = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-    }
-
-    /// Returns how many wait.
-    pub fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A message that counts as waiting; handled, lost or refused, its drop ends that.
-#[derive(Debug)]
-pub struct Waiting(Arc<AtomicUsize>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Tells a publisher when the items of a request are all queued, or that some never will be.
-#[derive(Debug)]
-pub struct Ticket {
-    expected: usize,
-    queued: AtomicUsize,
-    reply: Mutex<Option<oneshot::Sender<bool>>>,
-}
-
-impl Ticket {
-    /// Makes a ticket for this many items; the receiver hears once every share is dropped.
-    pub fn new(expected: usize) -> (Arc<Self>, oneshot::Receiver<bool>) {
-        let (reply, outcome) = oneshot::channel();
-        let ticket = Self {
-            expected,
-            queued: AtomicUsize::new(0),
-            reply: Some(reply).into(),
-        };
-        (Arc::new(ticket), outcome)
-    }
-
-    /// One item's deliveries are queued.
-    pub fn item_queued(&self) {
-        self.queued.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        let all_queued = self.queued.load(Ordering::Relaxed) == self.expected;
-        let reply = self.reply.lock().ok().and_then(|mut reply| reply.take());
-        let _ = reply.map(|reply| reply.send(all_queued));
-    }
-}

@@ -12,9 +12,9 @@ use actix::prelude::*;
 
 use super::{
     edge::CrashRecords,
+    handlers::Handlers,
     hub::Hub,
     messages::{TakeHandlerSnapshot, TakeSnapshot, TakeWorkerSnapshot},
-    publisher::Handlers,
 };
 use crate::stats::{counters::Refused, snapshot::Snapshot};
 

@@ -7,7 +7,6 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
     rc::Rc,
     sync::Arc,
 };
@@ -17,8 +16,8 @@ use actix::prelude::*;
 use super::{
     channel::{Channel, ChannelState},
     messages::{
-        Accept, ChannelEmptied, Depth, FromChannel, Publish, PublishFailure, Subscribe,
-        TakeHandlerSnapshot, Ticket, Unsubscribe,
+        Accept, ChannelEmptied, Depth, ForgetLast, FromChannel, Publish, PublishFailure, Recover,
+        Subscribe, TakeHandlerSnapshot, Ticket, Unsubscribe,
     },
     supervisor::{note_lost_item, supervise, CrashRecord},
 };
@@ -47,86 +46,6 @@ impl Default for HandlerOptions {
         Self {
             channel_queue_items_max: 10_000,
             channels_max: 1_000_000,
-        }
-    }
-}
-
-/// Every publisher of a broker; each name belongs to one of them.
-#[derive(Clone)]
-pub struct Handlers {
-    publishers: Arc<[(Addr<Publisher>, Depth)]>,
-    hash: RandomState,
-}
-
-impl Handlers {
-    /// Binds the publishers of a broker, each with the count of its waiting messages.
-    pub fn new(publishers: Vec<(Addr<Publisher>, Depth)>) -> Self {
-        Self {
-            publishers: publishers.into(),
-            hash: RandomState::new(),
-        }
-    }
-
-    /// Returns every publisher's address.
-    pub fn all(&self) -> impl Iterator<Item = &Addr<Publisher>> {
-        self.publishers.iter().map(|(publisher, _)| publisher)
-    }
-
-    /// Publishes the items of one request; returns when the last delivery is queued.
-    pub async fn publish(&self, items: Vec<Item>) -> Result<(), PublishFailure> {
-        let mut shares: Vec<Vec<Item>> = self.publishers.iter().map(|_| Vec::new()).collect();
-        for item in items {
-            let index = self.index(&item.channel);
-            shares
-                .get_mut(index)
-                .map(|share| share.push(item))
-                .unwrap_or_default();
-        }
-        let mut replies = Vec::new();
-        for ((publisher, depth), items) in self.publishers.iter().zip(shares) {
-            if !items.is_empty() {
-                replies.push(publisher.send(Publish {
-                    items,
-                    waiting: depth.enter(),
-                }));
-            }
-        }
-        let mut outcomes = Vec::new();
-        for reply in replies {
-            outcomes.push(reply.await.unwrap_or(Err(PublishFailure::Crashed)));
-        }
-        let was_taken = outcomes.iter().any(Result::is_ok);
-        match outcomes.into_iter().find(Result::is_err) {
-            Some(Err(PublishFailure::Full(_))) if was_taken => Err(PublishFailure::Partly),
-            Some(failure) => failure,
-            None => Ok(()),
-        }
-    }
-
-    /// Passes a hub's subscription on.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "one for each channel a worker begins to hold"
-    )]
-    pub fn subscribe(&self, subscribe: Subscribe) {
-        let publisher = self.publishers.get(self.index(&subscribe.channel));
-        let _ = publisher.map(|(publisher, _)| publisher.do_send(subscribe));
-    }
-
-    /// Passes a hub's farewell on.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "one for each subscription; losing it would leak"
-    )]
-    pub fn unsubscribe(&self, unsubscribe: Unsubscribe) {
-        let publisher = self.publishers.get(self.index(&unsubscribe.channel));
-        let _ = publisher.map(|(publisher, _)| publisher.do_send(unsubscribe));
-    }
-
-    fn index(&self, name: &ChannelName) -> usize {
-        match self.publishers.len() {
-            0 | 1 => 0,
-            n => (self.hash.hash_one(name) % n as u64) as usize,
         }
     }
 }
@@ -326,6 +245,28 @@ impl Handler<Unsubscribe> for Publisher {
         if let Some(listed) = self.directory.channels.borrow().get(&unsubscribe.channel) {
             unsubscribe.waiting = Some(listed.waiting.enter());
             listed.address.do_send(unsubscribe);
+        }
+    }
+}
+
+impl Handler<ForgetLast> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, ForgetLast { channel, last }: ForgetLast, _: &mut Self::Context) {
+        if let Some(listed) = self.directory.channels.borrow().get(&channel) {
+            listed.state.borrow_mut().forget_last(Some(&last));
+        }
+    }
+}
+
+impl Handler<Recover> for Publisher {
+    type Result = ();
+
+    /// Reaches past the channels' mailboxes: there may be a million.
+    fn handle(&mut self, _: Recover, _: &mut Self::Context) {
+        let channels = self.directory.channels.borrow();
+        for listed in channels.values() {
+            listed.state.borrow_mut().forget_last(None);
         }
     }
 }

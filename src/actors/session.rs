@@ -116,6 +116,7 @@ impl SessionState {
             _ if held != Some(hold) => {}
             SessionEvent::Item(encoded) => self.on_item(&encoded),
             SessionEvent::Timer => self.on_timer(),
+            SessionEvent::Refresh => {}
             SessionEvent::Drain => self.on_drain(),
             SessionEvent::Finished => {
                 let _ = self.end().map(|outlet| outlet.release());

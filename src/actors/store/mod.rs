@@ -3,9 +3,10 @@
 //! It lives beside the `Hub` actor, not in it: a hub that panicked finds everything here and goes on
 //! behind the session it was serving. Same thread only. No rule is made here: places, order and
 //! bounds are decided by `engine`. Here: who is subscribed to what. `delivery.rs`: the item in flight.
-//! `outlets.rs`: what waits to be written, and when sessions are woken.
+//! `outlets.rs`: what waits to be written, and when sessions are woken. `notices.rs`: what all hear.
 
 mod delivery;
+mod notices;
 mod outlets;
 mod places;
 

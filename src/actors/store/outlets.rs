@@ -91,23 +91,6 @@ impl HubStore {
         }
     }
 
-    /// Tells whether every hold ends at once.
-    pub fn is_draining(&self) -> bool {
-        self.is_draining
-    }
-
-    /// Tells every session to end, and those that come later as soon as they are held.
-    pub fn drain(&mut self) {
-        self.is_draining = true;
-        let keys: Vec<_> = self
-            .sessions
-            .iter()
-            .map(|(key, _)| SessionKey(key as u32))
-            .collect();
-        keys.into_iter()
-            .for_each(|key| self.tell(key, SessionEvent::Drain));
-    }
-
     /// Writes at most `sessions` dirty outboxes; true if more are waiting.
     pub fn flush_slice(&mut self, sessions: usize) -> bool {
         let now_ms = self.now_ms();

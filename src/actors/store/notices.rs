@@ -1,0 +1,41 @@
+//! What all sessions of a worker, or of one channel, are told at once: one small message for each.
+
+use super::HubStore;
+use crate::{
+    actors::messages::SessionEvent, engine::fan_out::SessionKey, grip::channel::ChannelName,
+};
+
+impl HubStore {
+    /// Tells whether every hold ends at once.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
+    /// Tells every session to end, and those that come later as soon as they are held.
+    pub fn drain(&mut self) {
+        self.is_draining = true;
+        self.tell_all(&SessionEvent::Drain);
+    }
+
+    /// Tells every session that it may have missed items.
+    pub fn recover(&mut self) {
+        self.tell_all(&SessionEvent::Refresh);
+    }
+
+    /// Tells every session on a channel that it may have missed items.
+    pub fn refresh(&mut self, name: &ChannelName) {
+        let index = self.names.get(name).copied();
+        let Some(channel) = index.and_then(|index| self.channels.get(index as usize)) else {
+            return;
+        };
+        for key in channel.members.iter() {
+            self.tell(key, SessionEvent::Refresh);
+        }
+    }
+
+    fn tell_all(&self, event: &SessionEvent) {
+        for (key, _) in &self.sessions {
+            self.tell(SessionKey(key as u32), event.clone());
+        }
+    }
+}
