@@ -13,6 +13,7 @@ use crate::{
     actors::{
         broker::{BackendOptions, Broker, BrokerError, BrokerOptions, TcpOptions},
         publisher::HandlerOptions,
+        store::HubOptions,
     },
     config::Settings,
     engine::{
@@ -161,6 +162,10 @@ fn broker_options(settings: &Settings) -> Result<BrokerOptions, Error> {
         channel_queue_items_max: handler.channel_queue_items_max,
         channels_max: handler.channels_max,
     };
+    options.hub = HubOptions {
+        linger: handler.subscription_linger,
+        lingering_max: handler.lingering_subscriptions_max,
+    };
     options.outbox = OutboxLimits {
         items_max: handler.session_queue_items_max,
         bytes_max: handler.session_queue_bytes_max,
@@ -177,6 +182,9 @@ fn broker_options(settings: &Settings) -> Result<BrokerOptions, Error> {
         pool_idle_max: proxy.pool_idle_max,
         pool_idle: proxy.pool_idle,
         pool_age: proxy.pool_age,
+        recovery_timeout: proxy.recovery_timeout,
+        recovery_requests_max: proxy.recovery_requests_max,
+        filter_requests_max: proxy.filter_requests_max,
     };
     options.backend = backend.into();
     options.tcp = TcpOptions {

@@ -30,7 +30,8 @@ impl Asked {
             }
             exchange.answer(&hold("response", "a", ""));
         });
-        let p8 = P8::start(&Config::to(backend.addr));
+        let config = Config::to(backend.addr);
+        let p8 = P8::start(&config.handler(&format!("session_queue_items_max = {KEPT}")));
         let client = p8.long_poll("/", "a", 1);
         p8.publish(&[hint_item("a")]);
         let asked = Asked {

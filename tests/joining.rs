@@ -14,6 +14,7 @@ fn testing(config: Config) -> P8 {
     P8::start(
         &config
             .http("workers = 1")
+            .handler("subscription_linger = 0")
             .route_to("host = \"*\"", "{ test = true }"),
     )
 }

@@ -24,6 +24,7 @@ use super::{
     messages::{Drain, PublishFailure, Recover, TakeSnapshot},
     meter::{Hubs, Meter},
     publisher::{HandlerOptions, Publisher},
+    store::HubOptions,
     supervisor::supervise,
 };
 use crate::{
@@ -40,6 +41,8 @@ pub struct BrokerOptions {
     pub arbiters: usize,
     /// Bounds of channels.
     pub handler: HandlerOptions,
+    /// Bounds of the workers' tables.
+    pub hub: HubOptions,
     /// Bounds of sessions; a route's `slow_client` replaces the policy.
     pub outbox: OutboxLimits,
     /// Most channels that one hold may ask for.
@@ -72,6 +75,12 @@ pub struct BackendOptions {
     pub pool_idle: Duration,
     /// How long a connection is used at most.
     pub pool_age: Duration,
+    /// How long a backend may take to answer when it is asked again.
+    pub recovery_timeout: Duration,
+    /// Requests at a time to ask a route's backends again, for one worker.
+    pub recovery_requests_max: usize,
+    /// Requests at a time to ask a route's backends for filters, for one worker.
+    pub filter_requests_max: usize,
 }
 
 /// TCP settings of parked clients.
@@ -103,6 +112,9 @@ impl Default for BackendOptions {
             pool_idle_max: 32,
             pool_idle: Duration::from_secs(55),
             pool_age: Duration::from_secs(3_600),
+            recovery_timeout: Duration::from_secs(60),
+            recovery_requests_max: 32,
+            filter_requests_max: 64,
         }
     }
 }
@@ -112,6 +124,7 @@ impl Default for BrokerOptions {
         Self {
             arbiters: 1,
             handler: HandlerOptions::default(),
+            hub: HubOptions::default(),
             outbox: OutboxLimits::default(),
             subscriptions_max: 20,
             routes: Arc::default(),
@@ -288,7 +301,8 @@ impl Broker {
 
     fn new_edge(&self) -> Rc<Edge> {
         let id = self.0.next_hub.fetch_add(1, Ordering::Relaxed);
-        let edge = Edge::start(id, self.0.handlers.clone(), self.0.crashes.clone());
+        let (handlers, crashes) = (self.0.handlers.clone(), self.0.crashes.clone());
+        let edge = Edge::start(id, handlers, crashes, self.0.options.hub);
         self.0.hubs.enter(edge.hub().clone());
         edge
     }

@@ -5,6 +5,7 @@
 use std::{
     cell::RefCell,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,28 +16,32 @@ use super::{
     flusher::{self, Bells},
     handlers::Handlers,
     hub::Hub,
-    messages::{Encoded, Join, Leave},
+    messages::{ChangeChannels, Encoded, Forget, Join, Leave, SessionEvent, Subscribed},
     ports::Outlet,
-    store::HubStore,
+    store::{HubOptions, HubStore},
     supervisor::{supervise, CrashRecord},
 };
-use crate::{engine::fan_out::SessionKey, stats::counters::Counters};
+use crate::{
+    engine::{fan_out::SessionKey, plan::Wanted},
+    grip::channel::ChannelName,
+    stats::counters::Counters,
+};
 
 /// The kinds of actors whose crashes a broker records.
 #[derive(Clone, Debug)]
 pub struct CrashRecords {
     /// Hubs.
-    pub hub: std::sync::Arc<CrashRecord>,
+    pub hub: Arc<CrashRecord>,
     /// Channels.
-    pub channel: std::sync::Arc<CrashRecord>,
+    pub channel: Arc<CrashRecord>,
     /// Publishers.
-    pub publisher: std::sync::Arc<CrashRecord>,
+    pub publisher: Arc<CrashRecord>,
     /// Sessions.
-    pub session: std::sync::Arc<CrashRecord>,
+    pub session: Arc<CrashRecord>,
     /// Upstreams.
-    pub upstream: std::sync::Arc<CrashRecord>,
+    pub upstream: Arc<CrashRecord>,
     /// Meters.
-    pub meter: std::sync::Arc<CrashRecord>,
+    pub meter: Arc<CrashRecord>,
 }
 
 impl Default for CrashRecords {
@@ -92,9 +97,15 @@ pub enum JoinError {
 
 impl Edge {
     /// Starts the hub, flusher and timer of a broker on this thread.
-    pub fn start(id: u64, handlers: Handlers, crashes: CrashRecords) -> Rc<Self> {
+    pub fn start(
+        id: u64,
+        handlers: Handlers,
+        crashes: CrashRecords,
+        options: HubOptions,
+    ) -> Rc<Self> {
         let counters = Rc::new(Counters::default());
-        let store = Rc::new(RefCell::new(HubStore::new(counters.clone())));
+        let store = HubStore::new(options, counters.clone());
+        let store = Rc::new(RefCell::new(store));
         let bells = Rc::new(Bells::default());
         let hub = supervise(crashes.hub.clone(), |context| {
             Hub::new(
@@ -106,7 +117,11 @@ impl Edge {
         });
         let tasks = [
             actix_rt::spawn(flusher::flush(store.clone(), bells.clone())),
-            actix_rt::spawn(flusher::keep_time(store.clone(), bells.clone())),
+            actix_rt::spawn(flusher::keep_time(
+                store.clone(),
+                bells.clone(),
+                hub.clone(),
+            )),
         ];
         Rc::new(Self {
             hub,
@@ -133,10 +148,14 @@ impl Edge {
         &self.crashes
     }
 
-    /// Subscribes a session; returns when every channel has acknowledged.
+    /// Subscribes a session; returns when every channel has acknowledged, with the channels whose last
+    /// item is another than the backend knows.
     ///
     /// Dropping the future, or the membership, unsubscribes.
-    pub async fn join(self: &Rc<Self>, join: Join) -> Result<Membership, JoinError> {
+    pub async fn join(
+        self: &Rc<Self>,
+        join: Join,
+    ) -> Result<(Membership, Vec<ChannelName>), JoinError> {
         let joined = self
             .hub
             .send(join)
@@ -147,14 +166,57 @@ impl Edge {
             key: joined.leaving.take_over(),
             hold: joined.hold,
         };
-        if let Some(ready) = joined.ready {
-            let ready = actix::clock::timeout(ACKNOWLEDGE_MAX, ready).await;
-            ready
-                .map_err(|_| JoinError::ChannelUnavailable)?
-                .map_err(|_| JoinError::ChannelUnavailable)?;
-        }
-        Ok(membership)
+        let conflicts = acknowledged(joined.subscribed).await?;
+        Ok((membership, conflicts))
     }
+
+    /// Changes what a session listens to; returns as [`Edge::join`] does.
+    pub async fn change_channels(
+        &self,
+        (key, hold): (SessionKey, u64),
+        channels: Vec<Wanted>,
+    ) -> Result<Vec<ChannelName>, JoinError> {
+        let change = ChangeChannels {
+            key,
+            hold,
+            channels,
+        };
+        let subscribed = self.hub.send(change).await;
+        acknowledged(subscribed.map_err(|_| JoinError::HubUnavailable)?).await
+    }
+
+    /// Appends a part of a session's stream that no item brought.
+    pub fn append_body(&self, key: SessionKey, content: Bytes) {
+        self.store.borrow_mut().append_body(key, content);
+        self.bells.flush.notify_one();
+    }
+
+    /// Waits until fewer than so many bytes wait to be written to a session.
+    pub async fn written_below(&self, key: SessionKey, bytes: usize) {
+        loop {
+            let written = self.bells.written.notified();
+            if self.store.borrow().queued_bytes(key) < bytes {
+                return;
+            }
+            written.await;
+        }
+    }
+
+    /// Tells a session something about a hold, if it still has it.
+    pub fn tell(&self, (key, hold): (SessionKey, u64), event: SessionEvent) {
+        self.store.borrow().tell_hold(key, hold, event);
+    }
+}
+
+/// Waits for channels to acknowledge.
+async fn acknowledged(subscribed: Subscribed) -> Result<Vec<ChannelName>, JoinError> {
+    let mut conflicts = subscribed.conflicts;
+    if let Some(ready) = subscribed.ready {
+        let ready = actix::clock::timeout(ACKNOWLEDGE_MAX, ready).await;
+        let later = ready.map_err(|_| JoinError::ChannelUnavailable)?;
+        conflicts.extend(later.map_err(|_| JoinError::ChannelUnavailable)?);
+    }
+    Ok(conflicts)
 }
 
 impl Drop for Edge {
@@ -192,7 +254,23 @@ impl Membership {
         self.edge.bells.flush.notify_one();
     }
 
-    /// Appends content to the stream, framed as its client needs it.
+    /// Returns what names the session's hold on this worker.
+    pub fn place(&self) -> (SessionKey, u64) {
+        (self.key, self.hold)
+    }
+
+    /// An item of a channel did not follow the last one.
+    #[expect(clippy::disallowed_methods, reason = "one for each gap that is found")]
+    pub fn forget(&self, channel: ChannelName) {
+        self.edge.hub.do_send(Forget(channel));
+    }
+
+    /// Appends a part of the stream that no item brought.
+    pub fn append_body(&self, content: Bytes) {
+        self.edge.append_body(self.key, content);
+    }
+
+    /// Appends a keep-alive, framed as its client needs it, unless the client is not keeping up.
     pub fn append_content(&self, content: Bytes) {
         self.edge
             .store

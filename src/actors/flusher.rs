@@ -2,9 +2,10 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use actix::Addr;
 use tokio::sync::Notify;
 
-use super::store::HubStore;
+use super::{hub::Hub, messages::EndLingering, store::HubStore};
 
 /// Rings when a worker's flusher or timer has something to do.
 #[derive(Debug, Default)]
@@ -13,6 +14,8 @@ pub struct Bells {
     pub flush: Notify,
     /// The earliest deadline changed.
     pub timer: Notify,
+    /// Something was written.
+    pub written: Notify,
 }
 
 /// Sessions written to between two looks at the rest of the worker's work.
@@ -23,13 +26,17 @@ pub async fn flush(store: Rc<RefCell<HubStore>>, bells: Rc<Bells>) {
     loop {
         bells.flush.notified().await;
         while store.borrow_mut().flush_slice(FLUSH_SLICE) {
+            bells.written.notify_waiters();
             tokio::task::yield_now().await;
         }
+        bells.written.notify_waiters();
     }
 }
 
 /// Wakes sessions whose time has come, for as long as the worker lives.
-pub async fn keep_time(store: Rc<RefCell<HubStore>>, bells: Rc<Bells>) {
+///
+/// The hub is told when subscriptions have been kept long enough.
+pub async fn keep_time(store: Rc<RefCell<HubStore>>, bells: Rc<Bells>, hub: Addr<Hub>) {
     loop {
         let next = store.borrow().next_deadline();
         let changed = bells.timer.notified();
@@ -39,8 +46,10 @@ pub async fn keep_time(store: Rc<RefCell<HubStore>>, bells: Rc<Bells>) {
                 let _ = tokio::time::timeout_at(at.into(), changed).await;
             }
         }
-        store
-            .borrow_mut()
-            .wake_due(actix::clock::Instant::now().into_std());
+        let now = actix::clock::Instant::now().into_std();
+        let has_lingered = store.borrow_mut().wake_due(now);
+        if has_lingered {
+            let _ = hub.send(EndLingering).await;
+        }
     }
 }

@@ -1,96 +1,32 @@
 //! A held request: its machine, its place in the worker's tables, and its way out.
 //!
-//! Carries out what the machines of `engine` decide for one session; `session` decides which of them
-//! is asked.
+//! A plain stream's items go from the hub to its outbox, and only keep-alives pass here; every other
+//! session is `attentive`.
 
-use std::{
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
 
-use super::{edge::Membership, messages::Encoded, ports::Outlet};
+use super::{
+    attentive::{Attentive, Fate},
+    edge::Membership,
+    messages::{Encoded, SessionEvent},
+    ports::Outlet,
+};
 use crate::{
     engine::{
-        filtering::{Filtered, Filtering},
-        response_hold::{Output, ResponseHold},
+        session::{Beginning, Moment},
         stream_hold::{self, StreamHold},
-        wire::{self, Reply},
     },
-    grip::{
-        filter,
-        publish::{Item, ResponseFormat, StreamFormat},
-        response::Response,
-    },
-    stats::counters::{Dropped, Total},
+    stats::counters::Total,
 };
-
-/// How a held request is answered.
-pub enum Answer {
-    /// P-8 writes the response on the parked socket itself.
-    Wire(Reply),
-    /// Whoever waits for it sends the response.
-    Handed(oneshot::Sender<Response>),
-}
 
 /// The machine of a hold.
 pub enum Machine {
-    /// A long-poll.
-    Response(Box<LongPoll>),
     /// A stream whose items the hub puts in the outbox.
-    Stream(StreamHold),
-    /// A stream that looks at each item itself.
-    Filtered(Box<FilteredStream>),
-}
-
-/// A long-poll's machine, how its answer leaves, and its filters.
-pub struct LongPoll {
-    hold: ResponseHold,
-    answer: Answer,
-    filtering: Option<Filtering>,
-}
-
-/// A stream's machine and its filters.
-pub struct FilteredStream {
-    hold: StreamHold,
-    filtering: Filtering,
-}
-
-impl Machine {
-    /// Makes the machine of a long-poll.
-    pub fn response(hold: ResponseHold, answer: Answer, filtering: Option<Filtering>) -> Self {
-        Self::Response(Box::new(LongPoll {
-            hold,
-            answer,
-            filtering,
-        }))
-    }
-
-    /// Makes the machine of a stream.
-    pub fn stream(hold: StreamHold, filtering: Option<Filtering>) -> Self {
-        match filtering {
-            None => Self::Stream(hold),
-            Some(filtering) => Self::Filtered(Box::new(FilteredStream { hold, filtering })),
-        }
-    }
-
-    fn stream_hold(&mut self) -> Option<&mut StreamHold> {
-        match self {
-            Self::Response(_) => None,
-            Self::Stream(hold) => Some(hold),
-            Self::Filtered(stream) => Some(&mut stream.hold),
-        }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        match self {
-            Self::Response(poll) => poll.hold.deadline(),
-            Self::Stream(hold) => hold.deadline(),
-            Self::Filtered(stream) => stream.hold.deadline(),
-        }
-    }
+    Plain(StreamHold),
+    /// A session that looks at each item itself.
+    Attentive(Box<Attentive>),
 }
 
 /// A held request.
@@ -115,151 +51,96 @@ impl Held {
         &self.membership
     }
 
-    /// Takes it apart: the hold is over, or its request is asked again.
-    pub fn into_parts(self) -> (Membership, Option<Rc<dyn Outlet>>) {
+    /// Begins it.
+    pub fn begin(&mut self, beginning: Beginning<Arc<Encoded>>) -> Option<Fate> {
+        let counters = self.membership.edge().counters();
+        let is_stream = match &mut self.machine {
+            Machine::Plain(_) => true,
+            Machine::Attentive(attentive) => {
+                attentive.begin(beginning, moment());
+                attentive.is_stream()
+            }
+        };
+        counters.add(
+            if is_stream {
+                Total::StreamHolds
+            } else {
+                Total::ResponseHolds
+            },
+            1,
+        );
+        if let Machine::Plain(hold) = &self.machine {
+            self.membership.wake_at(hold.deadline());
+        }
+        self.carry_out()
+    }
+
+    /// It is over: the gone link hears of it.
+    pub fn end(self) -> (Membership, Option<Rc<dyn Outlet>>) {
+        if let Machine::Attentive(attentive) = self.machine {
+            attentive.end();
+        }
         (self.membership, self.outlet)
     }
 
-    /// Returns what holds of its kind are counted as.
-    pub fn counter(&self) -> Total {
-        match &self.machine {
-            Machine::Response(_) => Total::ResponseHolds,
-            Machine::Stream(_) | Machine::Filtered(_) => Total::StreamHolds,
-        }
+    /// Its request is asked again; what waits is given out too.
+    pub fn into_parts(self) -> (Membership, Option<Rc<dyn Outlet>>, VecDeque<Arc<Encoded>>) {
+        let waiting = match self.machine {
+            Machine::Plain(_) => VecDeque::new(),
+            Machine::Attentive(attentive) => attentive.into_waiting(),
+        };
+        (self.membership, self.outlet, waiting)
     }
 
-    /// Asks for the machine's next wake-up.
-    pub fn wake_when_due(&self) {
-        self.membership.wake_at(self.machine.deadline());
-    }
-
-    /// Tells whether the backend can be asked again.
-    pub fn can_retry(&self) -> bool {
-        self.outlet
-            .as_ref()
-            .is_some_and(|outlet| outlet.can_retry())
-    }
-
-    /// Takes an item: a stream appends it, a long-poll says what is to be done.
-    pub fn on_item(&mut self, encoded: &Encoded) -> Option<Output> {
-        let item = &encoded.item;
-        match &mut self.machine {
-            Machine::Response(poll) => {
-                let format = item.formats.response.as_ref()?;
-                let content_filters = match format {
-                    ResponseFormat::Send(send) => send.content_filters.as_deref(),
-                    _ => None,
-                };
-                let (filtering, membership) = (poll.filtering.as_mut(), &self.membership);
-                poll.hold.on_item(format, |content| {
-                    passed(
-                        membership,
-                        item,
-                        judge(filtering, item, &content, content_filters),
-                    )
-                })
+    /// Takes what happened; says if the hold is over by it.
+    pub fn on_event(&mut self, event: SessionEvent) -> Option<Fate> {
+        let moment = moment();
+        match (&mut self.machine, event) {
+            (_, SessionEvent::Drain) => self.on_drain(),
+            (Machine::Plain(_), SessionEvent::Timer) => self.keep_alive(moment),
+            (Machine::Plain(_), _) => {}
+            (Machine::Attentive(attentive), event) => {
+                attentive.on_event(event, &self.membership, moment);
             }
-            Machine::Filtered(stream) => {
-                match item.formats.stream.as_ref()? {
-                    StreamFormat::Send {
-                        content,
-                        content_filters,
-                    } => {
-                        let filtering = Some(&mut stream.filtering);
-                        let judged = judge(filtering, item, content, content_filters.as_deref());
-                        let content = passed(&self.membership, item, judged)?;
-                        self.membership.append_item(content, encoded);
-                    }
-                    StreamFormat::Close => self.membership.finish(Bytes::new()),
-                    StreamFormat::Hint | StreamFormat::Refresh => {}
-                }
-                None
-            }
-            Machine::Stream(_) => None,
         }
+        self.carry_out()
     }
 
-    /// Looks at the clock.
-    pub fn on_timer(&mut self, now: Instant) -> Option<Output> {
-        if let Machine::Response(poll) = &mut self.machine {
-            return poll.hold.on_timer(now);
-        }
-        let last_sent = self.membership.last_sent().unwrap_or(now);
-        let hold = self.machine.stream_hold()?;
-        if let stream_hold::Output::Append(content) = hold.on_timer(now, last_sent, jitter()) {
+    fn keep_alive(&mut self, moment: Moment) {
+        let Machine::Plain(hold) = &mut self.machine else {
+            return;
+        };
+        let last_sent = self.membership.last_sent().unwrap_or(moment.now);
+        if let stream_hold::Output::Append(content) =
+            hold.on_timer(moment.now, last_sent, moment.jitter)
+        {
             self.membership.append_content(content);
         }
-        self.wake_when_due();
-        None
+        self.membership.wake_at(hold.deadline());
     }
 
-    /// Ends in good order, for the server stops.
-    pub fn on_drain(&mut self) -> Option<Output> {
+    fn on_drain(&mut self) {
         let _ = self.outlet.as_ref().map(|outlet| outlet.close_after());
         match &mut self.machine {
-            Machine::Response(poll) => {
-                if let Answer::Wire(reply) = &mut poll.answer {
-                    reply.keep_alive = false;
-                }
-                poll.hold.on_end()
-            }
-            Machine::Stream(_) | Machine::Filtered(_) => {
-                self.membership.finish(Bytes::new());
-                None
-            }
+            Machine::Plain(_) => self.membership.finish(Bytes::new()),
+            Machine::Attentive(attentive) => attentive.on_drain(),
         }
     }
 
-    /// Answers a long-poll; true if the hold is over with that.
-    pub fn respond(&mut self, response: Response) -> bool {
-        let Machine::Response(poll) = &mut self.machine else {
-            return false;
-        };
-        let counters = self.membership.edge().counters();
-        counters.add(Total::ResponsesSent, 1);
-        match std::mem::replace(&mut poll.answer, Answer::Wire(Reply::CLOSING)) {
-            Answer::Wire(reply) => {
-                let bytes = wire::whole_response(&response, reply);
-                self.membership.finish(bytes);
-                false
-            }
-            Answer::Handed(way) => {
-                let _ = way.send(response);
-                true
-            }
+    fn carry_out(&mut self) -> Option<Fate> {
+        match &mut self.machine {
+            Machine::Plain(_) => None,
+            Machine::Attentive(attentive) => attentive.carry_out(&self.membership),
         }
     }
 }
 
-fn judge(
-    filtering: Option<&mut Filtering>,
-    item: &Item,
-    content: &Bytes,
-    content_filters: Option<&[String]>,
-) -> Filtered {
-    match filtering {
-        Some(filtering) => filtering.on_item(item, content.clone(), content_filters),
-        None => match content_filters {
-            Some(wanted) if !filter::content_filters_match(wanted, &[]) => Filtered::OtherFilters,
-            _ => Filtered::Pass(content.clone()),
-        },
+/// Returns the moment it is, with a new chance.
+pub fn moment() -> Moment {
+    Moment {
+        now: actix::clock::Instant::now().into_std(),
+        jitter: jitter(),
     }
-}
-
-/// Returns what passed; whatever did not is counted.
-fn passed(membership: &Membership, item: &Item, judged: Filtered) -> Option<Bytes> {
-    let counters = membership.edge().counters();
-    match judged {
-        Filtered::Pass(content) => return Some(content),
-        Filtered::Drop => counters.add(Total::ItemsFiltered, 1),
-        Filtered::OtherFilters => counters.drop_items(Dropped::ContentFilters, 1),
-        Filtered::Error(error) => {
-            counters.drop_items(Dropped::FilterError, 1);
-            log::warn!(session = membership.key().0, channel:? = item.channel.as_str(), error:%;
-                "an item was skipped: a filter could not be applied");
-        }
-    }
-    None
 }
 
 /// Shortens a keep-alive's delay, so that clients that came together are not served together.

@@ -11,8 +11,8 @@ use super::{
     flusher::Bells,
     handlers::Handlers,
     messages::{
-        Depth, Drain, FromChannel, HubLink, Join, Joined, Leave, Leaving, Recover, Subscribe,
-        TakeWorkerSnapshot, Unsubscribe,
+        ChangeChannels, Depth, Drain, EndLingering, Forget, ForgetLast, FromChannel, HubLink, Join,
+        Joined, Leave, Leaving, Recover, Subscribe, TakeWorkerSnapshot, Unsubscribe,
     },
     store::{ChannelChange, HubStore},
     supervisor::note_lost_item,
@@ -91,36 +91,39 @@ impl Hub {
         context.wait(slices.into_actor(self));
     }
 
-    fn subscribe(
-        &self,
-        ChannelChange {
-            channel,
-            generation,
-        }: ChannelChange,
-    ) {
-        let hub = self.link.clone();
-        self.handlers.subscribe(Subscribe {
-            channel,
-            hub,
-            generation,
-            waiting: None,
-        });
+    /// Tells channels what they must hear of.
+    fn announce(&self) {
+        let changes = self.store.borrow_mut().take_changes();
+        if self.store.borrow_mut().take_timer_change() {
+            self.bells.timer.notify_one();
+        }
+        changes.into_iter().for_each(|change| self.tell(change));
     }
 
-    fn unsubscribe(
-        &self,
-        ChannelChange {
-            channel,
-            generation,
-        }: ChannelChange,
-    ) {
-        let hub_id = self.link.id;
-        self.handlers.unsubscribe(Unsubscribe {
-            channel,
-            hub_id,
-            generation,
-            waiting: None,
-        });
+    fn tell(&self, change: ChannelChange) {
+        match change {
+            ChannelChange::Subscribe {
+                channel,
+                generation,
+            } => self.handlers.subscribe(Subscribe {
+                channel,
+                hub: self.link.clone(),
+                generation,
+                waiting: None,
+            }),
+            ChannelChange::Unsubscribe {
+                channel,
+                generation,
+            } => self.handlers.unsubscribe(Unsubscribe {
+                channel,
+                hub_id: self.link.id,
+                generation,
+                waiting: None,
+            }),
+            ChannelChange::Forget { channel, last } => {
+                self.handlers.forget_last(ForgetLast { channel, last });
+            }
+        }
     }
 }
 
@@ -153,11 +156,12 @@ impl Handler<FromChannel> for Hub {
                 generation,
                 epoch,
                 next,
-                last: _,
+                last,
             } => {
-                self.store
-                    .borrow_mut()
-                    .acknowledge(&channel, generation, epoch, next);
+                let mut store = self.store.borrow_mut();
+                store.acknowledge(&channel, generation, (epoch, next), last);
+                drop(store);
+                self.announce();
             }
             FromChannel::Refused {
                 channel,
@@ -187,20 +191,31 @@ impl Handler<Join> for Hub {
     type Result = MessageResult<Join>;
 
     fn handle(&mut self, join: Join, _: &mut Self::Context) -> Self::Result {
-        let mut changes = Vec::new();
-        let entered = self
-            .store
-            .borrow_mut()
-            .join(join, |change| changes.push(change));
+        let entered = self.store.borrow_mut().join(join);
         let leaving = Leaving::new(self.leave.clone(), entered.key);
-        changes
-            .into_iter()
-            .for_each(|change| self.subscribe(change));
+        self.announce();
         MessageResult(Joined {
             leaving,
             hold: entered.hold,
-            ready: entered.ready,
+            subscribed: entered.subscribed,
         })
+    }
+}
+
+impl Handler<ChangeChannels> for Hub {
+    type Result = MessageResult<ChangeChannels>;
+
+    fn handle(&mut self, change: ChangeChannels, _: &mut Self::Context) -> Self::Result {
+        let ChangeChannels {
+            key,
+            hold,
+            channels,
+        } = change;
+        let mut store = self.store.borrow_mut();
+        let subscribed = store.change_channels(key, hold, channels);
+        drop(store);
+        self.announce();
+        MessageResult(subscribed)
     }
 }
 
@@ -208,13 +223,27 @@ impl Handler<Leave> for Hub {
     type Result = ();
 
     fn handle(&mut self, Leave(key): Leave, _: &mut Self::Context) {
-        let mut changes = Vec::new();
-        self.store
-            .borrow_mut()
-            .leave(key, |change| changes.push(change));
-        changes
-            .into_iter()
-            .for_each(|change| self.unsubscribe(change));
+        self.store.borrow_mut().leave(key);
+        self.announce();
+    }
+}
+
+impl Handler<EndLingering> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, _: EndLingering, _: &mut Self::Context) {
+        let now = actix::clock::Instant::now().into_std();
+        self.store.borrow_mut().end_lingering(now);
+        self.announce();
+    }
+}
+
+impl Handler<Forget> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, Forget(channel): Forget, _: &mut Self::Context) {
+        self.store.borrow_mut().forget(&channel);
+        self.announce();
     }
 }
 

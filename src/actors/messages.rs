@@ -1,7 +1,7 @@
 //! Every message between actors: who sends it to whom, what comes back, and what a refusal means.
 //!
 //! ```text
-//!  proxy ──Join, Leave──▶ Hub ──Subscribe, Unsubscribe, ForgetLast──▶ Publisher ──▶ Channel
+//!  proxy ──Join, Leave, ChangeChannels──▶ Hub ──Subscribe, Unsubscribe, ForgetLast──▶ Publisher ──▶ Channel
 //!  Session ◀──ToSession── Hub ◀──FromChannel (Subscribed, Deliver, Refresh)──────── Channel
 //!  control ──Publish──▶ Publisher ──Accept──▶ Channel ──ChannelEmptied──▶ Publisher
 //!  control ──Recover──▶ every Publisher, then every Hub
@@ -14,15 +14,21 @@ use actix::prelude::*;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-pub use super::waiting::{Depth, Ticket, Waiting};
+pub use super::{
+    ports::Turn,
+    waiting::{Depth, Ticket, Waiting},
+};
 use crate::{
     engine::{
         fan_out::SessionKey,
         outbox::OutboxLimits,
+        plan::Wanted,
+        session::{FilterAnswer, LinkAnswer, Published},
         wire::{self, BodyEnd},
     },
     grip::{
         channel::{ChannelName, ItemId},
+        filter::FilterError,
         publish::{Item, StreamFormat},
     },
     stats::snapshot::{HandlerSnapshot, Snapshot, WorkerSnapshot},
@@ -73,6 +79,12 @@ impl Encoded {
     }
 }
 
+impl Published for Arc<Encoded> {
+    fn item(&self) -> &Item {
+        &self.item
+    }
+}
+
 /// Proxy to Hub: subscribes a session that is about to be held.
 ///
 /// **Full, Closed**: the hold is refused with 503.
@@ -86,11 +98,11 @@ pub struct Join {
     /// How its stream is framed.
     pub body_end: BodyEnd,
     /// It looks at each item itself.
-    pub is_filtered: bool,
+    pub is_attentive: bool,
     /// The bounds of its outbox.
     pub limits: OutboxLimits,
     /// To what; each name once.
-    pub channels: Vec<ChannelName>,
+    pub channels: Vec<Wanted>,
 }
 
 /// Answer to [`Join`].
@@ -99,9 +111,38 @@ pub struct Joined {
     pub leaving: Leaving,
     /// Names the hold, for ever.
     pub hold: u64,
-    /// Resolves when every channel has acknowledged; none if all had before.
-    pub ready: Option<oneshot::Receiver<()>>,
+    /// How far its channels have acknowledged.
+    pub subscribed: Subscribed,
 }
+
+/// How far a session is subscribed.
+#[derive(Debug, Default)]
+pub struct Subscribed {
+    /// Channels whose last item is another than the session's prev-id.
+    pub conflicts: Vec<ChannelName>,
+    /// Resolves when every channel has acknowledged, with the conflicts of those that had not; none if
+    /// all had.
+    pub ready: Option<oneshot::Receiver<Vec<ChannelName>>>,
+}
+
+/// Session to Hub: its next link was answered, and it listens to these channels from now on.
+///
+/// **Full, Closed**: the session ends.
+#[derive(Message)]
+#[rtype(result = "Subscribed")]
+pub struct ChangeChannels {
+    /// Who.
+    pub key: SessionKey,
+    /// The hold it concerns.
+    pub hold: u64,
+    /// To what; each name once.
+    pub channels: Vec<Wanted>,
+}
+
+/// Timer to Hub: subscriptions without sessions may have been kept long enough. Never refused.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct EndLingering;
 
 /// Sends [`Leave`] when dropped, unless somebody else has promised to.
 pub struct Leaving {
@@ -142,6 +183,11 @@ impl Drop for Leaving {
 #[rtype(result = "()")]
 pub struct Leave(pub SessionKey);
 
+/// Session to Hub: an item of this channel did not follow the last one. Never refused.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Forget(pub ChannelName);
+
 /// Hub, flusher and timer to a Session.
 ///
 /// **Full**: an item is dropped and counted. **Closed**: the session has ended.
@@ -157,7 +203,7 @@ pub struct ToSession {
 }
 
 /// What a session is told.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum SessionEvent {
     /// An item that needs the session's logic.
     Item(Arc<Encoded>),
@@ -171,6 +217,16 @@ pub enum SessionEvent {
     Gone,
     /// It may have missed items: ask the backend again.
     Refresh,
+    /// It may ask its backend again now.
+    Turn(Turn),
+    /// Its next link is being answered with more than can be gathered.
+    LinkBegun,
+    /// A part of its stream broke off.
+    Cut,
+    /// Its next link was answered; none if it could not be asked or the answer is of no use.
+    LinkAnswered(Option<Box<LinkAnswer>>),
+    /// The backend's word on an item whose filter asked it.
+    Filtered(Result<FilterAnswer, FilterError>),
     /// The server is stopping: end in good order.
     Drain,
 }

@@ -11,6 +11,7 @@
 //!
 //! They meet through [`messages`], and reach the network through [`ports`].
 
+pub mod attentive;
 pub mod broker;
 pub mod channel;
 #[cfg(feature = "chaos")]
@@ -21,6 +22,7 @@ pub mod flusher;
 pub mod handlers;
 pub mod held;
 pub mod hub;
+pub mod link_body;
 pub mod messages;
 pub mod meter;
 pub mod ports;

@@ -6,9 +6,24 @@ use std::{future::Future, pin::Pin, rc::Rc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use tokio::sync::OwnedSemaphorePermit;
 
 pub use super::fetch_error::FetchError;
-use crate::engine::{outbox::Outbox, route::TargetKind};
+use crate::{
+    engine::{
+        filtering::Filtering,
+        outbox::Outbox,
+        plan::Wanted,
+        prev_ids::PrevIds,
+        route::TargetKind,
+        session::{Asked, FilterAnswer},
+    },
+    grip::{
+        filter::FilterError,
+        instruct::{KeepAlive, NextLink},
+        network_filter::Question,
+    },
+};
 
 /// What became of an attempt to write an outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +59,48 @@ pub trait Outlet {
 
     /// Asks the backend again with the same request; nothing has been written yet.
     fn retry(&self) {}
+}
+
+/// One of the few requests that a worker's sessions may have with a route's backend at a time to ask it
+/// again; dropping it lets the next session ask.
+pub type Turn = OwnedSemaphorePermit;
+
+/// What a port promises, on the worker's own thread.
+pub type Promise<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// The way from a held session back to its backend.
+pub trait Backend {
+    /// Waits for a turn to ask the backend again.
+    fn turn(&self) -> Promise<Turn>;
+
+    /// Asks the next link; none if it could not be asked or the answer is of no use.
+    fn follow(&self, asked: Asked) -> Promise<Option<Followed>>;
+
+    /// Tells the gone link that the session has ended.
+    fn tell_gone(&self, link: &str) -> Promise<()>;
+
+    /// Asks the backend what a filter makes of an item.
+    fn ask_filter(&self, question: Question) -> Promise<Result<FilterAnswer, FilterError>>;
+}
+
+/// What a next link was answered.
+pub struct Followed {
+    /// It asks for a stream hold.
+    pub is_hold: bool,
+    /// The body, as far as it was gathered.
+    pub body: Bytes,
+    /// The rest of a body that is too large to gather.
+    pub rest: Option<BodyStream>,
+    /// What to subscribe to.
+    pub channels: Vec<Wanted>,
+    /// The same channels as the session sees them.
+    pub prev_ids: PrevIds,
+    /// The filters from now on.
+    pub filtering: Filtering,
+    /// The keep-alive from now on.
+    pub keep_alive: Option<KeepAlive>,
+    /// The next link from now on.
+    pub next: Option<NextLink>,
 }
 
 /// A body on its way, with back-pressure.
@@ -94,7 +151,7 @@ pub struct BackendResponse {
 pub type Informational = Rc<dyn Fn(u16, &HeaderMap)>;
 
 /// What a [`Fetch`] promises.
-pub type Fetching = Pin<Box<dyn Future<Output = Result<BackendResponse, FetchFailure>>>>;
+pub type Fetching = Promise<Result<BackendResponse, FetchFailure>>;
 
 /// The way to backends.
 pub trait Fetch {

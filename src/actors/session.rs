@@ -3,88 +3,115 @@
 //! While requests are proxied it only exists; while one is held it decides, by the hold's machine,
 //! what its messages mean. Plain stream items never pass here: the hub puts them in the outbox.
 //! The connection that owns the socket shares the [`SessionState`] and hands a hold over through it.
+//! Between the holds of one request, while its backend is asked again, items are kept here.
 
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::{HashSet, VecDeque},
+    rc::Rc,
+    sync::Arc,
+};
 
 use actix::prelude::*;
 
 use super::{
-    edge::Membership,
+    attentive::Fate,
+    edge::{Edge, Membership},
     held::Held,
-    messages::{Encoded, SessionEvent, ToSession},
+    messages::{Encoded, SessionEvent, ToSession, Turn},
     ports::Outlet,
 };
 use crate::{
-    engine::response_hold::Output,
+    engine::session::Beginning,
+    grip::channel::{ChannelName, ItemId},
     stats::counters::{Dropped, Total},
 };
-
-/// Items kept for a hold that is still being set up.
-const EARLY_MAX: usize = 100;
 
 /// Messages a session's mailbox takes before items are dropped, counted.
 const MAILBOX: usize = 4_096;
 
-/// Items that came before their hold.
+/// What a session keeps between the holds of one request; rarely there.
 #[derive(Default)]
-struct Early {
-    /// Each with the hold it was delivered to.
+struct Between {
+    /// Items for the hold to come, each with the hold it was delivered to.
     items: VecDeque<(u64, Arc<Encoded>)>,
     /// How many more came than are kept.
     lost: u64,
+    /// Keeps a long-poll subscribed while its request is asked again.
+    retrying: Option<(Membership, Option<Turn>)>,
+    /// What the backend is told when it is asked again: the last ids of all its holds.
+    last: Vec<(ChannelName, ItemId)>,
 }
 
 /// What a session and its connection share.
 #[derive(Default)]
 pub struct SessionState {
     held: Option<Held>,
-    /// Items for a hold that is being set up, or whose request is asked again; rarely there.
-    early: Option<Box<Early>>,
-    /// Keeps a long-poll subscribed while its request is asked again.
-    retrying: Option<Membership>,
+    between: Option<Box<Between>>,
+    /// Most items kept between holds.
+    early_max: u32,
     /// A hold is being set up: its items are kept.
     is_expecting: bool,
 }
 
 impl SessionState {
-    /// Announces a hold: from now on its items are kept until it begins.
-    pub fn expect(&mut self) {
+    /// Announces a hold: from now on so many of its items are kept until it begins.
+    pub fn expect(&mut self, items_max: usize) {
+        self.early_max = u32::try_from(items_max).unwrap_or(u32::MAX);
         self.is_expecting = true;
     }
 
-    /// Begins a hold, and gives it the items that arrived while it was being set up.
-    pub fn begin(&mut self, held: Held) {
+    /// Begins a hold with the items that arrived while it was being set up.
+    pub fn begin(&mut self, mut held: Held, conflicts: Vec<ChannelName>) {
         let hold = held.membership().hold();
-        let counters = held.membership().edge().counters();
-        let early = self.early.take().unwrap_or_default();
-        counters.add(held.counter(), 1);
-        counters.drop_items(Dropped::SessionBusy, early.lost);
-        let is_draining = held.membership().is_draining();
-        held.wake_when_due();
-        self.held = Some(held);
-        self.is_expecting = false;
-        let retried = self.retrying.take().map(|membership| membership.hold());
-        let mut seen: Vec<Arc<Encoded>> = Vec::new();
-        for (of, encoded) in early.items {
-            let is_new = !seen.iter().any(|known| Arc::ptr_eq(known, &encoded));
-            if !is_new || (of != hold && Some(of) != retried) {
-                continue;
-            }
-            seen.push(encoded.clone());
-            match self.held {
-                Some(_) => self.on_item(&encoded),
-                // An early hint asks the backend again; what came behind it waits once more.
-                None => self.keep_early(hold, encoded),
-            }
+        let edge = held.membership().edge().clone();
+        let between = self.between.take().unwrap_or_default();
+        let Between {
+            items,
+            lost,
+            retrying,
+            last,
+        } = *between;
+        edge.counters().drop_items(Dropped::SessionBusy, lost);
+        let retried = retrying.as_ref().map(|(membership, _)| membership.hold());
+        let mut seen = HashSet::new();
+        let waiting = items
+            .into_iter()
+            .filter(|(of, _)| *of == hold || Some(*of) == retried)
+            .filter(|(_, encoded)| seen.insert(Arc::as_ptr(encoded)))
+            .map(|(_, encoded)| encoded)
+            .collect();
+        if !last.is_empty() {
+            self.between_holds().last = last;
         }
+        self.is_expecting = false;
+        let is_draining = held.membership().is_draining();
+        let fate = held.begin(Beginning {
+            waiting,
+            conflicts,
+            is_retry: retried.is_some(),
+        });
+        self.held = Some(held);
+        self.meet(fate);
         if is_draining {
-            self.on_drain();
+            self.on_event(SessionEvent::Drain);
         }
     }
 
     /// Tells whether a request is held.
     pub fn is_held(&self) -> bool {
         self.held.is_some()
+    }
+
+    /// Tells whether a held request is being asked again.
+    pub fn is_retried(&self) -> bool {
+        let between = self.between.as_ref();
+        between.is_some_and(|between| between.retrying.is_some())
+    }
+
+    /// Returns what the backend is told when the request is asked again.
+    pub fn last(&self) -> &[(ChannelName, ItemId)] {
+        self.between.as_ref().map_or(&[], |between| &between.last)
     }
 
     /// The client takes bytes again.
@@ -94,17 +121,27 @@ impl SessionState {
 
     /// The request was answered without a hold: a retry, if it was one, is over.
     pub fn answered(&mut self) {
-        self.retrying = None;
-        self.early = None;
         self.is_expecting = false;
+        let Some(between) = self.between.take() else {
+            return;
+        };
+        // The answer stands for what came while it was made.
+        if let Some((membership, _)) = &between.retrying {
+            let superseded = between.items.len() as u64 + between.lost;
+            let counters = membership.edge().counters();
+            counters.add(Total::ItemsSuperseded, superseded);
+        }
     }
 
     /// Ends the hold without a word: the client is gone, or its connection crashed.
     pub fn abandon(&mut self) {
-        self.answered();
+        self.is_expecting = false;
+        if let Some((membership, _)) = self.between.take().and_then(|between| between.retrying) {
+            gone(membership.edge());
+        }
         if let Some(held) = self.held.take() {
-            let counters = held.membership().edge().counters();
-            counters.add(Total::ClientsGone, 1);
+            gone(held.membership().edge());
+            held.end();
         }
     }
 
@@ -114,84 +151,72 @@ impl SessionState {
         match event {
             SessionEvent::Item(encoded) if held != Some(hold) => self.keep_early(hold, encoded),
             _ if held != Some(hold) => {}
-            SessionEvent::Item(encoded) => self.on_item(&encoded),
-            SessionEvent::Timer => self.on_timer(),
-            SessionEvent::Refresh => {}
-            SessionEvent::Drain => self.on_drain(),
             SessionEvent::Finished => {
                 let _ = self.end().map(|outlet| outlet.release());
             }
-            SessionEvent::Overflow | SessionEvent::Gone => {
+            SessionEvent::Overflow | SessionEvent::Gone | SessionEvent::Cut => {
                 let _ = self.end().map(|outlet| outlet.abort());
             }
+            event => self.on_event(event),
         }
     }
 
+    fn on_event(&mut self, event: SessionEvent) {
+        let fate = self.held.as_mut().and_then(|held| held.on_event(event));
+        self.meet(fate);
+    }
+
+    fn between_holds(&mut self) -> &mut Between {
+        self.between.get_or_insert_default()
+    }
+
     fn keep_early(&mut self, hold: u64, encoded: Arc<Encoded>) {
-        let retried = self.retrying.as_ref().map(Membership::hold);
-        if !self.is_expecting && retried != Some(hold) {
+        if !self.is_expecting && !self.is_retried() {
             return;
         }
-        let early = self.early.get_or_insert_default();
-        if early.items.len() < EARLY_MAX {
-            early.items.push_back((hold, encoded));
+        let max = self.early_max as usize;
+        let between = self.between_holds();
+        if between.items.len() < max {
+            between.items.push_back((hold, encoded));
         } else {
-            early.lost += 1;
+            between.lost += 1;
         }
     }
 
     fn end(&mut self) -> Option<Rc<dyn Outlet>> {
-        self.held.take().and_then(|held| held.into_parts().1)
+        self.held.take().and_then(|held| held.end().1)
     }
 
-    fn on_item(&mut self, encoded: &Arc<Encoded>) {
-        let output = self.held.as_mut().and_then(|held| held.on_item(encoded));
-        self.apply(output);
-    }
-
-    fn on_timer(&mut self) {
-        let now = actix::clock::Instant::now().into_std();
-        let output = self.held.as_mut().and_then(|held| held.on_timer(now));
-        self.apply(output);
-    }
-
-    fn on_drain(&mut self) {
-        let output = self.held.as_mut().and_then(Held::on_drain);
-        self.apply(output);
-    }
-
-    /// The only place where a long-poll is answered or asked again.
-    fn apply(&mut self, output: Option<Output>) {
-        match output {
+    /// The only place where a hold is given up or asked again.
+    fn meet(&mut self, fate: Option<Fate>) {
+        match fate {
             None => {}
-            Some(Output::Retry) => self.retry(),
-            Some(Output::Respond(response)) => {
-                let is_over = self
-                    .held
-                    .as_mut()
-                    .is_some_and(|held| held.respond(response));
-                if is_over {
-                    self.held = None;
-                }
-            }
-            Some(Output::Unpatchable(error)) => {
-                log::warn!(reason = error.code(), error:%; "body-patch: the backend is asked again");
-                self.retry();
-            }
+            Some(Fate::Over) => drop(self.held.take().map(Held::end)),
+            Some(Fate::Retry(last, turn)) => self.retry(last, turn),
         }
     }
 
     /// Asks the backend again; until it has answered, the session stays subscribed.
-    fn retry(&mut self) {
-        if !self.held.as_ref().is_some_and(Held::can_retry) {
-            return;
-        }
+    fn retry(&mut self, last: Vec<(ChannelName, ItemId)>, turn: Option<Turn>) {
         let Some(held) = self.held.take() else { return };
-        let (membership, outlet) = held.into_parts();
+        let (membership, outlet, waiting) = held.into_parts();
         membership.wake_at(None);
-        self.retrying = Some(membership);
+        membership.edge().counters().add(Total::Retries, 1);
+        let hold = membership.hold();
+        let between = self.between_holds();
+        between.retrying = Some((membership, turn));
+        let waiting = waiting.into_iter().map(|encoded| (hold, encoded));
+        between.items.extend(waiting);
+        between
+            .last
+            .retain(|(known, _)| !last.iter().any(|(name, _)| name == known));
+        between.last.extend(last);
         let _ = outlet.map(|outlet| outlet.retry());
     }
+}
+
+fn gone(edge: &Edge) {
+    edge.counters().add(Total::ClientsGone, 1);
 }
 
 /// The actor of one session.

@@ -75,6 +75,7 @@ pub(super) struct Handler {
     pub(super) id_cache_ttl: Option<u64>,
     pub(super) connection_subscription_max: Option<u64>,
     pub(super) subscription_linger: Option<u64>,
+    pub(super) lingering_subscriptions_max: Option<u64>,
     pub(super) update_on_first_subscription: Option<bool>,
     pub(super) arbiters: Option<u64>,
     pub(super) session_queue_bytes_max: Option<u64>,
@@ -104,6 +105,9 @@ pub(super) struct Proxy {
     pub(super) pool_idle_max: Option<u64>,
     pub(super) pool_idle_secs: Option<u64>,
     pub(super) pool_age_secs: Option<u64>,
+    pub(super) recovery_timeout_secs: Option<u64>,
+    pub(super) recovery_requests_max: Option<u64>,
+    pub(super) filter_requests_max: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -148,6 +152,7 @@ pub(super) struct Target {
     pub(super) test: Option<bool>,
     pub(super) demo: Option<bool>,
     pub(super) host: Option<String>,
+    pub(super) untrusted: Option<bool>,
     pub(super) insecure: Option<bool>,
     pub(super) over_http: Option<bool>,
     pub(super) one_event: Option<bool>,

@@ -64,6 +64,24 @@ pub(super) fn check(
             default.pool_age,
             1..=604_800,
         )?,
+        recovery_timeout: checker.secs(
+            &key("recovery_timeout_secs"),
+            written.recovery_timeout_secs,
+            default.recovery_timeout,
+            1..=3_600,
+        )?,
+        recovery_requests_max: checker.number(
+            &key("recovery_requests_max"),
+            written.recovery_requests_max,
+            default.recovery_requests_max,
+            1..=10_000,
+        )?,
+        filter_requests_max: checker.number(
+            &key("filter_requests_max"),
+            written.filter_requests_max,
+            default.filter_requests_max,
+            1..=10_000,
+        )?,
     };
     Ok((settings, signing))
 }

@@ -86,6 +86,10 @@ pub struct HandlerSettings {
     pub channel_queue_items_max: usize,
     /// Channels at a time.
     pub channels_max: usize,
+    /// How long the subscription of a long-poll outlives its last session.
+    pub subscription_linger: Duration,
+    /// Subscriptions without a session that one worker keeps.
+    pub lingering_subscriptions_max: usize,
     /// What happens to sessions that read too slowly, unless their route says otherwise.
     pub slow_client: SlowClient,
 }
@@ -108,6 +112,12 @@ pub struct ProxySettings {
     pub pool_idle: Duration,
     /// How long a backend connection is used at most.
     pub pool_age: Duration,
+    /// How long a backend may take to answer when a held session asks it again.
+    pub recovery_timeout: Duration,
+    /// Requests at a time to ask a route's backends again, for one worker.
+    pub recovery_requests_max: usize,
+    /// Requests at a time to ask a route's backends for filters, for one worker.
+    pub filter_requests_max: usize,
 }
 
 impl Settings {
@@ -181,6 +191,8 @@ impl Default for HandlerSettings {
             session_queue_items_max: 4096,
             channel_queue_items_max: 10_000,
             channels_max: 1_000_000,
+            subscription_linger: Duration::from_secs(60),
+            lingering_subscriptions_max: 100_000,
             slow_client: SlowClient::Close,
         }
     }
@@ -196,6 +208,9 @@ impl Default for ProxySettings {
             pool_idle_max: 32,
             pool_idle: Duration::from_secs(55),
             pool_age: Duration::from_secs(3600),
+            recovery_timeout: Duration::from_secs(60),
+            recovery_requests_max: 32,
+            filter_requests_max: 64,
         }
     }
 }

@@ -210,6 +210,18 @@ fn handler(
             default.channels_max,
             1..=100_000_000,
         )?,
+        subscription_linger: checker.secs(
+            &key("subscription_linger"),
+            written.subscription_linger,
+            default.subscription_linger,
+            0..=86_400,
+        )?,
+        lingering_subscriptions_max: checker.number(
+            &key("lingering_subscriptions_max"),
+            written.lingering_subscriptions_max,
+            default.lingering_subscriptions_max,
+            0..=100_000_000,
+        )?,
         slow_client: written
             .slow_client
             .map_or(default.slow_client, SlowClient::from),
@@ -240,12 +252,6 @@ fn warn_of_handler(checker: &mut Checker, written: &file::Handler) {
         &key("id_cache_ttl"),
         above_zero(written.id_cache_ttl),
         doubled,
-    );
-    let gone = "subscriptions end with their last session";
-    checker.not_built(
-        &key("subscription_linger"),
-        above_zero(written.subscription_linger),
-        gone,
     );
     let updates = written.update_on_first_subscription == Some(true);
     let silent = "a first subscription repeats no request";

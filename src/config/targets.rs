@@ -40,6 +40,7 @@ impl OneRoute<'_, '_> {
             self.not_built(&at("url"), tls, unreachable);
         }
         target.host = self.host_header(&at("host"), written.host.as_deref())?;
+        target.is_untrusted = written.untrusted.unwrap_or(false);
         target.insecure = written.insecure.unwrap_or(false);
         target.over_http = written.over_http.unwrap_or(false);
         target.one_event = written.one_event.unwrap_or(false);

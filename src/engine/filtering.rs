@@ -1,18 +1,18 @@
 //! What a session's filters do to the items it is delivered, and to its first body.
 //!
-//! Only filters that need no network; `http-check` and `http-modify` are not applied yet: items pass
-//! them. Keeps the ids that filters see: a channel's moves on with each item, delivered or dropped.
-//!
-//! Source: `docs/grip.md#filters`.
+//! Which ids they see is known by `prev_ids`; a filter that asks the backend stops the run until its
+//! answer is there. Source: `docs/grip.md#filters`.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::prev_ids::PrevIds;
 use crate::grip::{
-    channel::{ChannelName, ItemId},
+    channel::ChannelName,
     filter::{self, Context, Filter, FilterError, Verdict},
-    instruct::{HoldMode, Instruct, Subscription},
+    instruct::Subscription,
+    network_filter::Question,
     publish::Item,
 };
 
@@ -23,104 +23,98 @@ pub enum Filtered {
     Pass(Bytes),
     /// A filter keeps it from this session.
     Drop,
-    /// Its `content-filters` are not this session's.
-    OtherFilters,
     /// A filter could not be applied; the item is not delivered.
     Error(FilterError),
+    /// The backend is to be asked; the run goes on behind the filter at this place.
+    Ask {
+        /// Place of the filter that asks.
+        at: usize,
+        /// The content so far.
+        content: Bytes,
+        /// What the backend is asked.
+        question: Box<Question>,
+    },
 }
 
 /// The filters of one session.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Filtering {
-    /// Full channel name and filters, for each subscription.
+    /// Full channel name and filters, for each subscription with a known one.
     filters: Vec<(ChannelName, Vec<Filter>)>,
-    /// Bare channel name and current id, in the same order.
-    ids: Vec<(ChannelName, Option<ItemId>)>,
     meta: BTreeMap<String, String>,
 }
 
 impl Filtering {
-    /// Takes the filters of a hold; none if no subscription names one that is known.
+    /// Takes the filters of a hold.
     pub fn new(
         subscriptions: &[Subscription],
         prefix: Option<&str>,
         meta: &BTreeMap<String, String>,
-    ) -> Option<Self> {
-        let mut names = subscriptions.iter().flat_map(|s| &s.filters);
-        if !names.any(|name| Filter::parse(name).is_some()) {
-            return None;
-        }
+    ) -> Self {
         let known = |subscription: &Subscription| -> Vec<Filter> {
             let names = subscription.filters.iter();
             names.filter_map(|name| Filter::parse(name)).collect()
         };
         let full = |channel: &ChannelName| channel.prefixed(prefix.unwrap_or_default());
-        Some(Self {
-            filters: subscriptions
-                .iter()
-                .map(|subscription| (full(&subscription.channel), known(subscription)))
-                .collect(),
-            ids: subscriptions
-                .iter()
-                .map(|subscription| (subscription.channel.clone(), subscription.prev_id.clone()))
-                .collect(),
-            meta: meta.clone(),
-        })
-    }
-
-    /// Takes the filters of an instruct, and applies those that edit bodies to what is sent at once.
-    ///
-    /// A body that is not there whole (`is_cut`) is left alone.
-    pub fn of_instruct(
-        instruct: &mut Instruct,
-        prefix: Option<&str>,
-        is_cut: bool,
-    ) -> Result<Option<Self>, FilterError> {
-        let filtering = Self::new(&instruct.subscriptions, prefix, &instruct.meta);
-        let mode = instruct.hold.as_ref().map(|hold| hold.mode);
-        if let (Some(filtering), false, None | Some(HoldMode::Stream)) = (&filtering, is_cut, mode)
-        {
-            instruct.response.body = filtering.on_body(instruct.response.body.clone())?;
-        }
-        Ok(filtering)
-    }
-
-    /// Judges and edits the content of an item; its id becomes its channel's, delivered or dropped.
-    ///
-    /// Content meant for other filters moves nothing.
-    pub fn on_item(
-        &mut self,
-        item: &Item,
-        content: Bytes,
-        content_filters: Option<&[String]>,
-    ) -> Filtered {
-        let place = self
-            .filters
+        let filters = subscriptions
             .iter()
-            .position(|(channel, _)| *channel == item.channel);
-        let filters: &[Filter] = place
-            .and_then(|place| self.filters.get(place))
-            .map_or(&[], |(_, filters)| filters);
-        if content_filters.is_some_and(|wanted| !filter::content_filters_match(wanted, filters)) {
-            return Filtered::OtherFilters;
-        }
-        if let Some((_, id)) = place.and_then(|place| self.ids.get_mut(place)) {
-            id.clone_from(&item.id);
-        }
-        let context = Context {
-            meta: &self.meta,
-            publish_meta: &item.meta,
-            ids: &self.ids,
+            .map(|subscription| (full(&subscription.channel), known(subscription)));
+        let filters: Vec<_> = filters.filter(|(_, known)| !known.is_empty()).collect();
+        let meta = if filters.is_empty() {
+            BTreeMap::new()
+        } else {
+            meta.clone()
         };
-        match filter::apply(filters, &context, content) {
+        Self { filters, meta }
+    }
+
+    /// Tells whether no channel has a filter.
+    pub fn is_empty(&self) -> bool {
+        self.filters.is_empty()
+    }
+
+    /// Tells whether a filter edits bodies, which must be there whole for that.
+    pub fn edits_bodies(&self) -> bool {
+        self.filters
+            .iter()
+            .any(|(_, filters)| filters.contains(&Filter::BuildId))
+    }
+
+    /// Judges and edits the content of an item, whose id is already its channel's in `ids`.
+    ///
+    /// `from` is the place of the first filter to run: behind the one that asked the backend.
+    pub fn on_item(&self, item: &Item, content: Bytes, ids: &PrevIds, from: usize) -> Filtered {
+        let filters = self.of(&item.channel);
+        let context = self.context(&item.meta, ids);
+        let rest = filters.get(from..).unwrap_or_default();
+        match filter::apply(rest, &context, content) {
             Ok(Verdict::Pass(content)) => Filtered::Pass(content),
             Ok(Verdict::Drop) => Filtered::Drop,
             Err(error) => Filtered::Error(error),
+            Ok(Verdict::Ask { at, content }) => {
+                let Some(asking) = rest.get(at) else {
+                    return Filtered::Pass(content);
+                };
+                match Question::new(*asking, &context, &content) {
+                    Ok(question) => Filtered::Ask {
+                        at: from + at,
+                        content,
+                        question: Box::new(question),
+                    },
+                    Err(error) => Filtered::Error(error),
+                }
+            }
         }
     }
 
-    /// Edits a first body with the filters of all channels, each once.
-    pub fn on_body(&self, body: Bytes) -> Result<Bytes, FilterError> {
+    /// Tells whether an item's content is meant for the filters of this session.
+    pub fn suits(&self, item: &Item, content_filters: Option<&[String]>) -> bool {
+        content_filters
+            .is_none_or(|wanted| filter::content_filters_match(wanted, self.of(&item.channel)))
+    }
+
+    /// Edits a body with the filters of all channels, each once.
+    pub fn on_body(&self, body: Bytes, ids: &PrevIds) -> Result<Bytes, FilterError> {
         let mut filters: Vec<Filter> = Vec::new();
         for filter in self.filters.iter().flat_map(|(_, filters)| filters) {
             if !filters.contains(filter) {
@@ -128,19 +122,31 @@ impl Filtering {
             }
         }
         let none = BTreeMap::new();
-        let context = Context {
+        filter::apply_to_body(&filters, &self.context(&none, ids), body)
+    }
+
+    fn of(&self, channel: &ChannelName) -> &[Filter] {
+        let filters = self.filters.iter().find(|(known, _)| known == channel);
+        filters.map_or(&[], |(_, filters)| filters)
+    }
+
+    fn context<'a>(
+        &'a self,
+        publish_meta: &'a BTreeMap<String, String>,
+        ids: &'a PrevIds,
+    ) -> Context<'a> {
+        Context {
             meta: &self.meta,
-            publish_meta: &none,
-            ids: &self.ids,
-        };
-        filter::apply_to_body(&filters, &context, body)
+            publish_meta,
+            ids: ids.ids(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grip::publish::Formats;
+    use crate::grip::{channel::ItemId, publish::Formats};
 
     fn subscription(channel: &str, prev_id: Option<&str>, filters: &[&str]) -> Subscription {
         Subscription {
@@ -151,19 +157,18 @@ mod tests {
     }
 
     fn item(channel: &str, id: &str, meta: &[(&str, &str)]) -> Item {
-        let meta = meta.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         Item {
             channel: ChannelName::new(channel),
             id: Some(ItemId::new(id)),
             prev_id: None,
             formats: Formats::default(),
-            meta: meta.collect(),
+            meta: pairs(meta),
             size: None,
             no_seq: false,
         }
     }
 
-    fn meta(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let pairs = pairs.iter();
         pairs
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
@@ -176,7 +181,7 @@ mod tests {
             subscription("a", None, &[]),
             subscription("b", None, &["nobody-knows"]),
         ];
-        assert!(Filtering::new(&none, None, &meta(&[])).is_none());
+        assert!(Filtering::new(&none, None, &pairs(&[])).is_empty());
     }
 
     #[test]
@@ -185,44 +190,60 @@ mod tests {
             subscription("a", None, &["skip-self"]),
             subscription("b", None, &[]),
         ];
-        let session = meta(&[("user", "alice")]);
-        let mut filtering = Filtering::new(&subscriptions, Some("pre-"), &session).unwrap();
-        let mut judge = |channel| {
+        let ids = PrevIds::new(&[], &subscriptions, Some("pre-"));
+        let filtering = Filtering::new(&subscriptions, Some("pre-"), &pairs(&[("user", "alice")]));
+        let judge = |channel| {
             let item = item(channel, "1", &[("sender", "alice")]);
-            filtering.on_item(&item, Bytes::from("x"), None)
+            filtering.on_item(&item, Bytes::from("x"), &ids, 0)
         };
         assert_eq!(judge("pre-a"), Filtered::Drop);
         assert_eq!(judge("pre-b"), Filtered::Pass(Bytes::from("x")));
     }
 
     #[test]
-    fn ids_move_on_with_each_item() {
-        let subscriptions = [subscription("a", Some("4"), &["build-id", "skip-self"])];
-        let session = meta(&[("id_format", "%(a)s"), ("user", "alice")]);
-        let mut filtering = Filtering::new(&subscriptions, None, &session).unwrap();
+    fn bodies_and_items_see_the_ids_of_their_time() {
+        let subscriptions = [subscription("a", Some("4"), &["build-id"])];
+        let mut ids = PrevIds::new(&[], &subscriptions, None);
+        let filtering = Filtering::new(&subscriptions, None, &pairs(&[("id_format", "%(a)s")]));
         assert_eq!(
-            filtering.on_body(Bytes::from("id: %I")),
+            filtering.on_body(Bytes::from("id: %I"), &ids),
             Ok(Bytes::from("id: 4"))
         );
-        let own = item("a", "5", &[("sender", "alice")]);
-        assert_eq!(
-            filtering.on_item(&own, Bytes::from("%I"), None),
-            Filtered::Drop
-        );
-        assert_eq!(filtering.on_body(Bytes::from("%I")), Ok(Bytes::from("5")));
-        let next = item("a", "6", &[]);
-        let passed = filtering.on_item(&next, Bytes::from("id: %I"), None);
-        assert_eq!(passed, Filtered::Pass(Bytes::from("id: 6")));
+        let item = item("a", "5", &[]);
+        ids.advance(&item);
+        let passed = filtering.on_item(&item, Bytes::from("id: %I"), &ids, 0);
+        assert_eq!(passed, Filtered::Pass(Bytes::from("id: 5")));
     }
 
     #[test]
-    fn content_for_other_filters_is_skipped_and_moves_nothing() {
+    fn the_run_goes_on_behind_a_filter_that_asked() {
+        let subscriptions = [subscription(
+            "a",
+            None,
+            &["skip-self", "http-check", "var-subst"],
+        )];
+        let ids = PrevIds::new(&[], &subscriptions, None);
+        let meta = pairs(&[("url", "/check"), ("user", "alice")]);
+        let filtering = Filtering::new(&subscriptions, None, &meta);
+        let item = item("a", "5", &[]);
+        let content = Bytes::from("%(user)s");
+        let Filtered::Ask { at, question, .. } = filtering.on_item(&item, content.clone(), &ids, 0)
+        else {
+            panic!("the backend is asked first")
+        };
+        assert_eq!((at, question.url.as_str()), (1, "/check"));
+        let passed = filtering.on_item(&item, content, &ids, at + 1);
+        assert_eq!(passed, Filtered::Pass(Bytes::from("alice")));
+    }
+
+    #[test]
+    fn content_for_other_filters_does_not_suit() {
         let subscriptions = [subscription("a", Some("4"), &["build-id"])];
-        let session = meta(&[("id_format", "%(a)s")]);
-        let mut filtering = Filtering::new(&subscriptions, None, &session).unwrap();
-        let wanted = ["var-subst".to_owned()];
-        let judged = filtering.on_item(&item("a", "5", &[]), Bytes::from("x"), Some(&wanted));
-        assert_eq!(judged, Filtered::OtherFilters);
-        assert_eq!(filtering.on_body(Bytes::from("%I")), Ok(Bytes::from("4")));
+        let filtering = Filtering::new(&subscriptions, None, &pairs(&[]));
+        let item = item("a", "5", &[]);
+        for (wanted, suits) in [("var-subst", false), ("build-id", true)] {
+            assert_eq!(filtering.suits(&item, Some(&[wanted.to_owned()])), suits);
+        }
+        assert!(filtering.suits(&item, None));
     }
 }

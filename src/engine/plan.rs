@@ -2,13 +2,25 @@
 //!
 //! Source: `docs/grip.md#channels`.
 
-use crate::grip::{channel::ChannelName, instruct::Subscription};
+use crate::grip::{
+    channel::{ChannelName, ItemId},
+    instruct::Subscription,
+};
+
+/// A channel to subscribe to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its full name.
+    pub channel: ChannelName,
+    /// The last item that the backend knows of; none checks nothing.
+    pub prev_id: Option<ItemId>,
+}
 
 /// The channels of one hold.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Full names, each once, in the order of subscription.
-    pub channels: Vec<ChannelName>,
+    /// Each once, in the order of subscription.
+    pub channels: Vec<Wanted>,
     /// How many instructed channels were left out because of the limit.
     pub refused: usize,
 }
@@ -22,19 +34,25 @@ pub fn subscriptions(
 ) -> Plan {
     let mut plan = Plan::default();
     for channel in implicit {
-        plan.add(channel.clone());
+        plan.add(channel.clone(), None);
     }
-    for subscription in instructed.iter().take(max) {
-        plan.add(subscription.channel.prefixed(prefix.unwrap_or_default()));
+    for Subscription {
+        channel, prev_id, ..
+    } in instructed.iter().take(max)
+    {
+        plan.add(
+            channel.prefixed(prefix.unwrap_or_default()),
+            prev_id.clone(),
+        );
     }
     plan.refused = instructed.len().saturating_sub(max);
     plan
 }
 
 impl Plan {
-    fn add(&mut self, channel: ChannelName) {
-        if !self.channels.contains(&channel) {
-            self.channels.push(channel);
+    fn add(&mut self, channel: ChannelName, prev_id: Option<ItemId>) {
+        if !self.channels.iter().any(|known| known.channel == channel) {
+            self.channels.push(Wanted { channel, prev_id });
         }
     }
 }
@@ -60,7 +78,11 @@ mod tests {
             Some("pre-"),
             2,
         );
-        let names: Vec<_> = plan.channels.iter().map(ChannelName::as_str).collect();
+        let names: Vec<_> = plan
+            .channels
+            .iter()
+            .map(|wanted| wanted.channel.as_str())
+            .collect();
         assert_eq!(names, ["implicit", "pre-a", "pre-b"]);
         assert_eq!(plan.refused, 1);
     }

@@ -10,21 +10,10 @@ use http::HeaderMap;
 use crate::grip::{
     publish::{
         body_patch::{self, PatchError},
-        ResponseBody, ResponseFormat, ResponseSend,
+        ResponseBody, ResponseSend,
     },
     response::Response,
 };
-
-/// What an item means for the held request.
-#[derive(Debug, PartialEq)]
-pub enum Output {
-    /// Send this and end the hold.
-    Respond(Response),
-    /// Ask the backend again with the same request.
-    Retry,
-    /// The item's patch does not fit the held body: ask the backend again instead.
-    Unpatchable(PatchError),
-}
 
 /// A held request that waits for its answer.
 #[derive(Debug)]
@@ -48,44 +37,35 @@ impl ResponseHold {
         self.timeout_response.as_ref().map(|_| self.deadline)
     }
 
-    /// Takes an item; only the first usable one answers.
+    /// Returns the content of an item, before filters.
     ///
-    /// `edit` is what the session's filters make of the content: none if they keep the item away.
-    pub fn on_item(
-        &mut self,
-        format: &ResponseFormat,
-        edit: impl FnOnce(Bytes) -> Option<Bytes>,
-    ) -> Option<Output> {
-        let held = self.timeout_response.as_ref()?;
-        let send = match format {
-            ResponseFormat::Send(send) => send,
-            ResponseFormat::Hint => return Some(Output::Retry),
-            ResponseFormat::Close | ResponseFormat::Refresh => return None,
-        };
-        let content = match &send.body {
-            ResponseBody::Bytes(body) => body.clone(),
-            ResponseBody::Patch(patch) => match body_patch::apply(&held.body, patch) {
-                Ok(body) => body,
-                Err(error) => return Some(Output::Unpatchable(error)),
-            },
-        };
-        let body = edit(content)?;
+    /// **Errors**: its patch does not fit the held body.
+    pub fn content(&self, send: &ResponseSend) -> Result<Bytes, PatchError> {
+        match (&send.body, &self.timeout_response) {
+            (ResponseBody::Bytes(body), _) => Ok(body.clone()),
+            (ResponseBody::Patch(patch), Some(held)) => body_patch::apply(&held.body, patch),
+            (ResponseBody::Patch(_), None) => Err(PatchError::Body),
+        }
+    }
+
+    /// Makes the answer of an item and its content; only the first one answers.
+    pub fn answer(&mut self, send: &ResponseSend, content: Bytes) -> Option<Response> {
         let held = self.timeout_response.take()?;
-        Some(Output::Respond(Response {
+        Some(Response {
             status: send.status,
             reason: send.reason.clone(),
             headers: inherit(held.headers, send),
-            body,
-        }))
+            body: content,
+        })
     }
 
     /// Gives the answer of an item-less end: time is over, or the server drains.
-    pub fn on_end(&mut self) -> Option<Output> {
-        self.timeout_response.take().map(Output::Respond)
+    pub fn on_end(&mut self) -> Option<Response> {
+        self.timeout_response.take()
     }
 
     /// Looks at the clock.
-    pub fn on_timer(&mut self, now: Instant) -> Option<Output> {
+    pub fn on_timer(&mut self, now: Instant) -> Option<Response> {
         if now < self.deadline {
             return None;
         }
@@ -124,60 +104,42 @@ mod tests {
         (ResponseHold::new(response, deadline), deadline)
     }
 
-    fn send(headers: &[(&'static str, &'static str)]) -> ResponseFormat {
+    fn send(headers: &[(&'static str, &'static str)]) -> ResponseSend {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
         }
-        ResponseFormat::Send(ResponseSend {
+        ResponseSend {
             status: 200,
             reason: None,
             headers: map,
             body: ResponseBody::Bytes(Bytes::from("pushed")),
             content_filters: None,
-        })
+        }
     }
 
     #[test]
     fn the_first_item_answers_and_inherits_headers() {
         let (mut hold, _) = held();
-        let Some(Output::Respond(answer)) =
-            hold.on_item(&send(&[("x-both", "new"), ("x-a", "1")]), Some)
-        else {
-            panic!("an answer is due")
-        };
+        let item = send(&[("x-both", "new"), ("x-a", "1")]);
+        let content = hold.content(&item).unwrap();
+        let answer = hold.answer(&item, content).expect("an answer is due");
         assert_eq!(answer.status, 200, "the status comes from the item alone");
         let values: Vec<_> = answer.headers.get_all("x-both").iter().collect();
         assert_eq!(values, ["new"]);
         assert_eq!(answer.headers["x-base"], "base");
-        assert_eq!(
-            hold.on_item(&send(&[]), Some),
-            None,
-            "a hold is answered once"
-        );
+        assert_eq!(answer.body, "pushed");
+        let again = hold.answer(&item, Bytes::new());
+        assert_eq!(again, None, "a hold is answered once");
         assert_eq!(hold.deadline(), None);
         assert_eq!(hold.on_end(), None);
-    }
-
-    #[test]
-    fn a_hint_asks_again_and_other_actions_do_nothing() {
-        let (mut hold, _) = held();
-        assert_eq!(
-            hold.on_item(&ResponseFormat::Hint, Some),
-            Some(Output::Retry)
-        );
-        for action in [ResponseFormat::Close, ResponseFormat::Refresh] {
-            assert_eq!(hold.on_item(&action, Some), None);
-        }
     }
 
     #[test]
     fn at_the_deadline_the_held_response_is_sent() {
         let (mut hold, deadline) = held();
         assert_eq!(hold.on_timer(deadline - Duration::from_millis(1)), None);
-        let Some(Output::Respond(answer)) = hold.on_timer(deadline) else {
-            panic!("time is over")
-        };
+        let answer = hold.on_timer(deadline).expect("time is over");
         assert_eq!(
             (answer.status, &answer.body[..]),
             (404, &b"nothing new"[..])

@@ -189,6 +189,8 @@ pub struct Target {
     pub host: Option<String>,
     /// Its certificate is not verified.
     pub insecure: bool,
+    /// Its links may lead P-8 to addresses of the public network only.
+    pub is_untrusted: bool,
     /// WebSocket clients are carried to it over HTTP requests.
     pub over_http: bool,
     /// Over HTTP, one event a request.
@@ -204,6 +206,7 @@ impl Target {
             kind,
             host: None,
             insecure: false,
+            is_untrusted: false,
             over_http: false,
             one_event: false,
             subs: Vec::new(),
@@ -234,6 +237,15 @@ pub enum TargetKind {
         /// The connection uses TLS.
         tls: bool,
     },
+    /// A web server of the public network: it is not connected to at any other address.
+    Public {
+        /// As of a web server.
+        host: String,
+        /// The TCP port.
+        port: u16,
+        /// The connection uses TLS.
+        tls: bool,
+    },
     /// The built-in test responder.
     Test,
     /// The built-in demo page.
@@ -243,10 +255,13 @@ pub enum TargetKind {
 impl fmt::Display for TargetKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TargetKind::Http { host, port, .. } if host.contains(':') => {
-                write!(f, "[{host}]:{port}")
+            TargetKind::Http { host, port, .. } | TargetKind::Public { host, port, .. } => {
+                if host.contains(':') {
+                    write!(f, "[{host}]:{port}")
+                } else {
+                    write!(f, "{host}:{port}")
+                }
             }
-            TargetKind::Http { host, port, .. } => write!(f, "{host}:{port}"),
             TargetKind::Test => f.write_str("test"),
             TargetKind::Demo => f.write_str("demo"),
         }

@@ -36,6 +36,13 @@ impl StreamHold {
         hold
     }
 
+    /// Goes on with another keep-alive; one that stays the same keeps its time.
+    pub fn change(&mut self, keep_alive: Option<KeepAlive>, now: Instant, jitter: Duration) {
+        if self.keep_alive.as_deref() != keep_alive.as_ref() {
+            *self = Self::new(keep_alive, now, jitter);
+        }
+    }
+
     /// Returns when [`StreamHold::on_timer`] is due.
     pub fn deadline(&self) -> Option<Instant> {
         self.due

@@ -5,11 +5,16 @@
 /// The features announced to backends, in order.
 pub const FEATURES: &[&str] = &[
     "status",
+    "session",
+    "link:next",
+    "link:gone",
     "filter:skip-self",
     "filter:skip-users",
     "filter:require-sub",
     "filter:build-id",
     "filter:var-subst",
+    "filter:http-check",
+    "filter:http-modify",
 ];
 
 /// Gives the value of the `Grip-Feature` header.

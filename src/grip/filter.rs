@@ -1,7 +1,7 @@
 //! The filters of subscriptions: which items a session gets, and with which content.
 //!
-//! Reads and sends nothing: `http-check` and `http-modify` ask the backend, which is done above;
-//! here they have a name and no more. Whoever calls says what the session knows, in `Context`.
+//! Reads and sends nothing: where `http-check` or `http-modify` want the backend asked, `apply` stops
+//! and says so; see `network_filter`. Whoever calls says what the session knows, in `Context`.
 //!
 //! ```text
 //! item content --apply: skip-self, skip-users, require-sub, var-subst, build-id--> Verdict
@@ -59,6 +59,13 @@ pub enum Verdict {
     Pass(Bytes),
     /// The session does not get it, but counts it as seen.
     Drop,
+    /// The backend decides: the filter at this place asks it about this content.
+    Ask {
+        /// Place of the filter; those behind it run on the backend's answer.
+        at: usize,
+        /// The content so far.
+        content: Bytes,
+    },
 }
 
 /// Says why a filter cannot run.
@@ -88,6 +95,25 @@ pub enum FilterError {
         filter: Filter,
         /// What is wrong with it.
         cause: TemplateError,
+    },
+    /// A filter that asks the backend does not know where.
+    #[error("{0} filter: subscription meta must have 'url', got none")]
+    MissingUrl(Filter),
+    /// The backend answered a filter with a status that means nothing to it.
+    #[error("{filter} filter: backend must answer 200 or 204, got {status}")]
+    Status {
+        /// The filter that asked.
+        filter: Filter,
+        /// What it was answered.
+        status: u16,
+    },
+    /// The backend did not answer a filter.
+    #[error("{filter} filter: no usable answer from the backend: {why}")]
+    Unanswered {
+        /// The filter that asked.
+        filter: Filter,
+        /// What went wrong.
+        why: String,
     },
 }
 
@@ -156,13 +182,17 @@ impl FilterError {
             FilterError::IdFormat(_) => "bad-id-format",
             FilterError::Content { .. } => "bad-content-template",
             FilterError::Body { .. } => "bad-body-template",
+            FilterError::MissingUrl(_) => "missing-filter-url",
+            FilterError::Status { .. } => "bad-filter-status",
+            FilterError::Unanswered { .. } => "filter-unanswered",
         }
     }
 }
 
-/// Runs the filters of a channel on an item's content, in order, until one drops the item.
+/// Runs the filters of a channel on an item's content, in order, until one drops the item or has to
+/// ask the backend.
 ///
-/// Filters that ask the backend are left out. Content without a `%` is passed on as it is.
+/// Content without a `%` is passed on as it is.
 ///
 /// **Bounds**: content that templates make longer than 1,000,000 bytes is an error.
 ///
@@ -173,7 +203,7 @@ pub fn apply(
     content: Bytes,
 ) -> Result<Verdict, FilterError> {
     let mut content = content;
-    for filter in filters {
+    for (at, filter) in filters.iter().enumerate() {
         let drops = match filter {
             Filter::SkipSelf => context.is_from_self(),
             Filter::SkipUsers => context.skips_user(),
@@ -189,7 +219,7 @@ pub fn apply(
                 content = context.substitute(content)?;
                 false
             }
-            Filter::HttpCheck | Filter::HttpModify => false,
+            Filter::HttpCheck | Filter::HttpModify => return Ok(Verdict::Ask { at, content }),
         };
         if drops {
             return Ok(Verdict::Drop);

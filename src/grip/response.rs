@@ -28,6 +28,16 @@ pub struct Response {
 }
 
 impl Response {
+    /// Makes a response without headers and body.
+    pub fn empty(status: u16) -> Response {
+        Response {
+            status,
+            reason: None,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        }
+    }
+
     /// Copies it into memory of its own: what came from a socket shares the buffer it was read into.
     pub fn unshared(&self) -> Response {
         let copy = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes());

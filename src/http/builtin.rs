@@ -2,6 +2,8 @@
 //!
 //! Both answer without a backend: they make instructions and follow them like anybody's.
 
+use std::rc::Rc;
+
 use actix_web::{http::Method, web, HttpResponse};
 use bytes::Bytes;
 use http::{header, HeaderMap, HeaderValue};
@@ -27,7 +29,7 @@ const TEST_TIMEOUT_SECS: u32 = 55;
 
 /// Answers for the `test` target: `/` greets, `/response` long-polls, `/stream` streams; channels come
 /// from `?channel=`, repeatable, else `test`.
-pub async fn test(front: &Front, exchange: Exchange) -> Outcome {
+pub async fn test(front: &Rc<Front>, exchange: Exchange) -> Outcome {
     let path = relative_path(&exchange);
     let channels = channels_of(exchange.request.query_string());
     let channels = channels.iter().map(String::as_str).collect::<Vec<_>>();
@@ -54,7 +56,7 @@ pub async fn test(front: &Front, exchange: Exchange) -> Outcome {
 }
 
 /// Answers for the demo: its page, a stream, a long-poll and a way to publish to one channel.
-pub async fn demo(front: &Front, exchange: Exchange, payload: web::Payload) -> Outcome {
+pub async fn demo(front: &Rc<Front>, exchange: Exchange, payload: web::Payload) -> Outcome {
     let path = relative_path(&exchange);
     let channels = [pages::DEMO_CHANNEL];
     let method = exchange.request.method().clone();
@@ -92,7 +94,7 @@ pub async fn demo(front: &Front, exchange: Exchange, payload: web::Payload) -> O
     }
 }
 
-async fn follow(front: &Front, exchange: Exchange, instruct: Instruct) -> Outcome {
+async fn follow(front: &Rc<Front>, exchange: Exchange, instruct: Instruct) -> Outcome {
     let Some(target) = exchange.route.targets.first() else {
         return reply::no_route(exchange.manners).into();
     };
@@ -104,12 +106,12 @@ async fn follow(front: &Front, exchange: Exchange, instruct: Instruct) -> Outcom
     );
     let client = Client::of(&exchange, true);
     let plan = HoldPlan {
-        route: &exchange.route,
+        exchange: &exchange,
         target,
         instruct,
         rest: None,
     };
-    hold::follow(front, client, plan, exchange.manners).await
+    hold::follow(front, client, plan).await
 }
 
 async fn publish(front: &Front, payload: web::Payload, exchange: &Exchange) -> Outcome {

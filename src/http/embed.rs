@@ -3,13 +3,14 @@
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{
+    begin::{Begin, Mode},
     exchange::Outcome,
-    hold::{plain, Begin, Client},
+    hold::{plain, Client},
     reply::{self, Manners},
 };
 use crate::{
     actors::broker::Broker,
-    engine::{filtering::Filtering, plan},
+    engine::{plan, route::Route},
     grip::instruct::Instruct,
 };
 
@@ -23,26 +24,18 @@ impl Broker {
     /// **Bounds**: `subscriptions_max` channels; further ones are left out.
     /// **Errors**: 503 if the channels cannot be subscribed.
     pub async fn hold(&self, request: &HttpRequest, mut instruct: Instruct) -> HttpResponse {
-        let Some(hold) = instruct.hold.clone() else {
-            return plain(&instruct.response);
-        };
         let max = self.options().subscriptions_max;
         let plan = plan::subscriptions(&[], &instruct.subscriptions, None, max);
         let client = Client::embedded(*request.method() == actix_web::http::Method::HEAD);
-        let filtering = match Filtering::of_instruct(&mut instruct, None, false) {
-            Ok(filtering) => filtering,
-            Err(error) => {
-                let why = error.to_string();
-                return reply::bad_backend(error.code(), &why, Manners::default()).response;
-            }
-        };
-        let begin = Begin {
-            filtering,
-            hold,
-            instruct,
-            channels: plan.channels,
-            slow_client: None,
-        };
+        let mut begin = Begin::new(&mut instruct, plan.channels, &[], &Route::new("*"));
+        begin.warn_of_no_way_back();
+        if let Err(error) = begin.edit_body(false) {
+            let why = error.to_string();
+            return reply::bad_backend(error.code(), &why, Manners::default()).response;
+        }
+        if begin.mode == Mode::Plain {
+            return plain(&begin.response);
+        }
         match begin.start(self, client, None).await {
             Ok(Outcome::Response(response)) => response,
             Ok(Outcome::Parked) => HttpResponse::Ok().finish(),

@@ -5,8 +5,10 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{
+    link_sharing::LinkSharing,
     reply::{Manners, OwnAnswer},
     slot::Slot,
+    turns::Turns,
 };
 use crate::{
     actors::{broker::Broker, edge::Edge, ports::Fetch},
@@ -23,6 +25,10 @@ pub struct Front {
     pub fetch: Rc<dyn Fetch>,
     /// The demo is mounted where pages lead to.
     pub offers_demo: bool,
+    /// Next links that sessions ask together.
+    pub link_sharing: LinkSharing,
+    /// Requests of P-8's own at a time.
+    pub turns: Turns,
     /// Signatures made this second, by route.
     pub signatures: RefCell<HashMap<usize, (u64, http::HeaderValue)>>,
 }
@@ -49,14 +55,18 @@ pub struct Exchange {
     pub slot: Option<Rc<Slot>>,
     /// Its route.
     pub route: Arc<Route>,
+    /// It came over TLS, here or at a proxy that is believed.
+    pub is_secure: bool,
     /// How errors are told.
     pub manners: Manners,
 }
 
 /// Writes the access log's line for a request.
 pub fn log_access(request: &HttpRequest, target: Option<&TargetKind>, code: u16, reason: &str) {
+    let slot = request.conn_data::<Rc<Slot>>();
+    let retry = slot.is_some_and(|slot| slot.state.borrow().is_retried());
     log::info!(target: "p8::access",
         method = request.method().as_str(), uri:% = request.uri(),
-        backend = target.map(ToString::to_string).unwrap_or_default().as_str(), code, reason;
+        backend = target.map(ToString::to_string).unwrap_or_default().as_str(), code, reason, retry;
         "request");
 }

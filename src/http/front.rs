@@ -24,8 +24,10 @@ use super::{
     body::Tracked,
     border, builtin,
     exchange::{log_access, Exchange, Front, Outcome},
+    link_sharing::LinkSharing,
     reply::{self, Manners},
     slot::Slot,
+    turns::Turns,
     upstream::{Pool, PoolOptions},
 };
 use crate::{
@@ -53,7 +55,10 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
         return HttpResponse::InternalServerError().finish();
     };
     let slot = request.conn_data::<Rc<Slot>>().cloned();
-    front.edge.counters().add(Total::Requests, 1);
+    let is_retry = |slot: &Rc<Slot>| slot.state.borrow().is_retried();
+    if !slot.as_ref().is_some_and(is_retry) {
+        front.edge.counters().add(Total::Requests, 1);
+    }
     let is_http10 = request.version() == actix_web::http::Version::HTTP_10;
     let answered = front.answer(request, payload, slot.clone());
     let outcome = match &slot {
@@ -90,6 +95,7 @@ impl Front {
             age_limit: options.pool_age,
             connect_timeout: options.connect_timeout,
         }));
+        let turns = Turns::new(options.recovery_requests_max, options.filter_requests_max);
         let edge = broker.edge();
         let offers_demo = offers_demo(&broker.options().routes);
         Rc::new(Self {
@@ -97,6 +103,8 @@ impl Front {
             broker,
             edge,
             fetch,
+            link_sharing: LinkSharing::default(),
+            turns,
             signatures: RefCell::default(),
         })
     }
@@ -125,13 +133,14 @@ impl Front {
     }
 
     async fn answer(
-        &self,
+        self: &Rc<Self>,
         request: HttpRequest,
         payload: web::Payload,
         slot: Option<Rc<Slot>>,
     ) -> Outcome {
         let mut manners = manners(&request);
-        let Some(route) = self.route(&request) else {
+        let is_secure = self.is_secure(&request);
+        let Some(route) = self.route(&request, is_secure) else {
             self.edge.counters().refuse(Refused::NoRoute, 1);
             let answer = reply::no_route(manners);
             log_access(
@@ -152,6 +161,7 @@ impl Front {
             request,
             slot,
             route,
+            is_secure,
             manners,
         };
         match exchange.route.targets.first().map(|target| &target.kind) {
@@ -162,7 +172,7 @@ impl Front {
         }
     }
 
-    fn route(&self, request: &HttpRequest) -> Option<Arc<Route>> {
+    fn route(&self, request: &HttpRequest, is_secure: bool) -> Option<Arc<Route>> {
         let authority = request
             .uri()
             .authority()
@@ -172,7 +182,7 @@ impl Front {
             host: host.unwrap_or_default(),
             path: request.uri().path(),
             proto: Proto::Http,
-            ssl: self.is_secure(request),
+            ssl: is_secure,
         };
         self.broker.options().routes.find(&query)
     }

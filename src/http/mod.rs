@@ -6,11 +6,13 @@
 //! | `connection`, `slot`, `gate`, `detach`, `parked` | a client connection: served, its socket taken, held |
 //! | `front` | where requests come in: routes, refusals, what handlers share |
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
-//! | `hold`, `held_body` | from instructions to a held session |
+//! | `hold`, `begin`, `held_body` | from instructions to a held session |
+//! | `way_back`, `link_sharing`, `turns` | what held sessions ask their backends |
 //! | `control`, `admin`, `builtin`, `pages` | what P-8 serves itself |
 //! | `reply` | the only map from errors to statuses |
 
 pub mod admin;
+pub mod begin;
 pub mod body;
 pub mod border;
 pub mod builtin;
@@ -23,13 +25,16 @@ pub mod front;
 pub mod gate;
 pub mod held_body;
 pub mod hold;
+pub mod link_sharing;
 pub mod listener;
 pub mod pages;
 pub mod parked;
 pub mod proxy;
 pub mod reply;
 pub mod slot;
+pub mod turns;
 pub mod upstream;
+pub mod way_back;
 
 pub use admin::admin;
 pub use control::control;

@@ -26,7 +26,7 @@ use crate::{
     },
     engine::{
         forward::{self, ClientRequest},
-        route::{Route, Target},
+        route::{Route, Target, TargetKind},
         wire,
     },
     grip::{instruct, sig},
@@ -38,7 +38,7 @@ const SIG_SECS: u64 = 3_600;
 
 impl Front {
     /// Asks the route's targets, and passes the answer on or follows its instructions.
-    pub async fn forward(&self, exchange: Exchange, payload: web::Payload) -> Outcome {
+    pub async fn forward(self: &Rc<Self>, exchange: Exchange, payload: web::Payload) -> Outcome {
         let (body, progress) = match self.request_body(&exchange, payload).await {
             Ok(read) => read,
             Err(_) => return reply::bad_body("request-body-cut").into(),
@@ -105,6 +105,7 @@ impl Front {
             request,
             slot,
             route,
+            is_secure,
             ..
         } = exchange;
         let (first, others) = route.targets.split_first()?;
@@ -115,18 +116,11 @@ impl Front {
             headers.insert(http::header::HOST, host);
         }
         let client_host = headers.get(http::header::HOST).cloned();
-        let others = others
-            .iter()
-            .map(|other| {
-                (
-                    other.kind.clone(),
-                    forward::host(client_host.as_ref(), route, other),
-                )
-            })
-            .collect();
+        let others = self.other_targets(client_host.as_ref(), route, others);
         let method = border::method_in(request.method());
-        let secure = options.forward.accept_x_forwarded_protocol
-            && forward::is_secure(&headers, false, &options.forward);
+        let state = slot.as_ref().map(|slot| slot.state.borrow());
+        let last = state.as_ref().map_or(&[][..], |state| state.last());
+        let is_retried = state.as_ref().is_some_and(|state| state.is_retried());
         let forwarded = forward::request(
             ClientRequest {
                 path_and_query: request
@@ -135,8 +129,9 @@ impl Front {
                     .map_or("/", |path| path.as_str()),
                 headers,
                 peer: request.peer_addr().map(|peer| peer.ip()),
-                secure,
+                secure: *is_secure,
                 trusted: false,
+                last,
             },
             route,
             first,
@@ -155,9 +150,27 @@ impl Front {
         Some(Assignment {
             request,
             others,
-            timeout: options.response_timeout,
+            timeout: if is_retried {
+                options.recovery_timeout
+            } else {
+                options.response_timeout
+            },
             informational,
         })
+    }
+
+    /// Returns the targets after the first, each with the `Host` it wants.
+    pub(super) fn other_targets(
+        &self,
+        client_host: Option<&http::HeaderValue>,
+        route: &Route,
+        others: &[Target],
+    ) -> Vec<(TargetKind, http::HeaderValue)> {
+        let with_host = |other: &Target| {
+            let host = forward::host(client_host, route, other);
+            (other.kind.clone(), host)
+        };
+        others.iter().map(with_host).collect()
     }
 
     fn pass_on_interim(&self, slot: Rc<Slot>) -> Informational {
@@ -172,7 +185,7 @@ impl Front {
     }
 
     /// Returns the route's `Grip-Sig`; made once a second at most, for its text is then the same.
-    fn signature(&self, route: &Arc<Route>) -> Option<http::HeaderValue> {
+    pub(super) fn signature(&self, route: &Arc<Route>) -> Option<http::HeaderValue> {
         let signing = forward::sig(route, &self.broker.options().backend.forward)?;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -193,7 +206,7 @@ impl Front {
     }
 
     async fn on_response(
-        &self,
+        self: &Rc<Self>,
         exchange: &Exchange,
         target: &Target,
         response: BackendResponse,
@@ -208,7 +221,7 @@ impl Front {
     }
 
     async fn on_instruct(
-        &self,
+        self: &Rc<Self>,
         exchange: &Exchange,
         target: &Target,
         response: BackendResponse,
@@ -242,7 +255,7 @@ impl Front {
             instruct.response.status,
             "",
         );
-        if instruct.hold.is_some() {
+        if instruct.hold.is_some() || instruct.next.is_some() {
             // A backend may answer before it has read the request.
             progress.settled(GRIP_BODY_MAX as u64).await;
             if !progress.is_ended_within(GRIP_BODY_MAX as u64) {
@@ -251,12 +264,12 @@ impl Front {
         }
         let client = Client::of(exchange, progress.is_ended());
         let plan = HoldPlan {
-            route: &exchange.route,
+            exchange,
             target,
             instruct,
             rest,
         };
-        hold::follow(self, client, plan, exchange.manners).await
+        hold::follow(self, client, plan).await
     }
 }
 

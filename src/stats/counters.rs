@@ -59,6 +59,24 @@ names! {
         DeliveriesStale = "deliveries_stale_total",
         /// Interim (1xx) responses passed on.
         Interim = "interim_responses_total",
+        /// Subscriptions of long-polls that ended early, for there were too many without a session.
+        LingersCut = "lingering_subscriptions_cut_total",
+        /// Items that the backend's word covered: it was asked again while they waited.
+        ItemsSuperseded = "items_superseded_total",
+        /// Requests of held sessions that were asked again.
+        Retries = "requests_retried_total",
+        /// Requests to next links.
+        LinkRequests = "link_requests_total",
+        /// Next links that were answered by another session's request.
+        LinksShared = "link_answers_shared_total",
+        /// Next links that gave no usable answer.
+        LinkFailures = "link_failures_total",
+        /// Requests to gone links.
+        GoneRequests = "gone_link_requests_total",
+        /// Gone links that were not answered with 2xx.
+        GoneFailures = "gone_link_failures_total",
+        /// Questions of filters to backends.
+        FilterRequests = "filter_requests_total",
         /// Sessions that panicked.
         SessionPanics = "session_panics_total",
     }
@@ -73,8 +91,10 @@ names! {
         SlowClientClosed = "slow-client-closed",
         /// The client left with items waiting.
         ClientGone = "client-gone",
-        /// The session's own mailbox was full.
+        /// The session's own mailbox was full, or too much waited for the backend's word.
         SessionBusy = "session-busy",
+        /// A patch did not fit the held body; the backend was asked again.
+        Unpatchable = "unpatchable",
         /// A filter could not be applied to the item.
         FilterError = "filter-error",
         /// The item is for sessions with other content filters.

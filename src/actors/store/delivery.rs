@@ -5,15 +5,10 @@ use std::sync::Arc;
 use actix::dev::SendError;
 use bytes::Bytes;
 
-use super::{HubStore, InFlight};
+use super::{outlets::framed, HubStore, InFlight};
 use crate::{
     actors::messages::{Encoded, SessionEvent, SessionKind, ToSession},
-    engine::{
-        fan_out::SessionKey,
-        outbox::Pushed,
-        subscription::Receipt,
-        wire::{self, BodyEnd},
-    },
+    engine::{fan_out::SessionKey, outbox::Pushed, subscription::Receipt, wire::BodyEnd},
     grip::{channel::ChannelName, publish::StreamFormat},
     stats::counters::{Dropped, Total},
 };
@@ -46,6 +41,12 @@ impl HubStore {
                 log::warn!(channel:? = name.as_str(), missed; "deliveries from a channel were lost");
             }
             Receipt::InOrder => {}
+        }
+        if !encoded.item.no_seq {
+            channel.last.clone_from(&encoded.item.id);
+        }
+        if channel.members.is_empty() {
+            return false;
         }
         channel.members.begin();
         self.in_flight = Some(InFlight {
@@ -108,7 +109,7 @@ impl HubStore {
             (SessionKind::Response, _) if formats.response.is_some() => {
                 self.tell_item(key, encoded);
             }
-            (SessionKind::Stream, Some(_)) if entry.is_filtered => self.tell_item(key, encoded),
+            (SessionKind::Stream, Some(_)) if entry.is_attentive => self.tell_item(key, encoded),
             (SessionKind::Stream, Some(StreamFormat::Send { .. })) if encoded.is_for_filters => {
                 self.counters.drop_items(Dropped::ContentFilters, 1);
             }
@@ -139,10 +140,7 @@ impl HubStore {
             .sessions
             .get(key.0 as usize)
             .map(|entry| entry.body_end);
-        let bytes = match body_end {
-            Some(BodyEnd::Chunked) => wire::chunk(&content),
-            _ => content,
-        };
+        let bytes = framed(body_end.unwrap_or(BodyEnd::Outside), content);
         self.push(key, bytes, encoded);
     }
 

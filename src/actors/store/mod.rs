@@ -2,19 +2,21 @@
 //!
 //! It lives beside the `Hub` actor, not in it: a hub that panicked finds everything here and goes on
 //! behind the session it was serving. Same thread only. No rule is made here: places, order and
-//! bounds are decided by `engine`. Here: who is subscribed to what. `delivery.rs`: the item in flight.
-//! `outlets.rs`: what waits to be written, and when sessions are woken. `notices.rs`: what all hear.
+//! bounds are decided by `engine`. `subscribing.rs`: who is subscribed to what. `delivery.rs`: the item
+//! in flight. `outlets.rs`: what waits to be written, and when sessions are woken. `notices.rs`: what
+//! all hear.
 
 mod delivery;
 mod notices;
 mod outlets;
 mod places;
+mod subscribing;
 
 use std::{
     collections::{HashMap, VecDeque},
     rc::Rc,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use slab::Slab;
@@ -22,41 +24,67 @@ use tokio::sync::oneshot;
 
 use self::places::Places;
 use super::{
-    messages::{Depth, Encoded, Join, SessionEvent, SessionKind, ToSession},
+    messages::{Depth, Encoded, SessionEvent, SessionKind, ToSession},
     ports::Outlet,
 };
 use crate::{
     engine::{
         fan_out::{Members, SessionKey},
+        lingering::Lingering,
         outbox::{Outbox, OutboxLimits},
         subscription::Subscription,
         timetable::Timetable,
         wire::BodyEnd,
     },
-    grip::channel::ChannelName,
+    grip::channel::{ChannelName, ItemId},
     stats::{
-        counters::{Counters, Dropped, Total},
+        counters::Counters,
         snapshot::{ChannelSnapshot, CHANNELS_MAX},
     },
 };
 
-/// A subscription to begin or end at the channel.
+/// Something that a channel must hear.
 #[derive(Debug, PartialEq, Eq)]
-pub struct ChannelChange {
-    /// Which channel.
-    pub channel: ChannelName,
-    /// Which subscription.
-    pub generation: u64,
+pub enum ChannelChange {
+    /// A subscription begins.
+    Subscribe {
+        /// To what.
+        channel: ChannelName,
+        /// Which subscription.
+        generation: u64,
+    },
+    /// A subscription ends.
+    Unsubscribe {
+        /// From what.
+        channel: ChannelName,
+        /// Which subscription.
+        generation: u64,
+    },
+    /// Its last id misleads.
+    Forget {
+        /// Of what.
+        channel: ChannelName,
+        /// The id.
+        last: ItemId,
+    },
 }
 
-/// A session that was entered in the tables.
-pub struct Entered {
-    /// Its name on this worker.
-    pub key: SessionKey,
-    /// Names the hold, for ever.
-    pub hold: u64,
-    /// Resolves when every channel has acknowledged; none if all had before.
-    pub ready: Option<oneshot::Receiver<()>>,
+/// Bounds of a worker's tables.
+#[derive(Clone, Copy, Debug)]
+pub struct HubOptions {
+    /// How long the subscription of a long-poll outlives its last session.
+    pub linger: Duration,
+    /// Most subscriptions without a session; past it the oldest ends.
+    pub lingering_max: usize,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            linger: Duration::from_secs(60),
+            lingering_max: 100_000,
+        }
+    }
 }
 
 /// The tables of one worker.
@@ -67,6 +95,13 @@ pub struct HubStore {
     joining: HashMap<SessionKey, Joining>,
     dirty: VecDeque<SessionKey>,
     timetable: Timetable,
+    lingering: Lingering,
+    /// How long the subscription of a long-poll outlives its last session.
+    linger: Duration,
+    /// What channels must hear of, until the hub tells them.
+    changes: Vec<ChannelChange>,
+    /// The timer must look again.
+    is_timer_stale: bool,
     in_flight: Option<InFlight>,
     /// Members served since the worker's other work last had its turn.
     served: usize,
@@ -90,6 +125,11 @@ struct LocalChannel {
     members: Members,
     /// Sessions that wait for the acknowledgement.
     waiters: Vec<SessionKey>,
+    /// The id of the last item that came in order, if it had one.
+    last: Option<ItemId>,
+    /// Until when it stays without sessions.
+    linger_until: Option<Instant>,
+    is_lingering: bool,
 }
 
 /// Items that slow clients lost; a line for each would stop the worker.
@@ -102,7 +142,10 @@ struct Losses {
 /// A session that waits for acknowledgements.
 struct Joining {
     pending: usize,
-    ready: oneshot::Sender<()>,
+    /// The prev-ids of the channels it waits for.
+    checks: Vec<(ChannelName, ItemId)>,
+    conflicts: Vec<ChannelName>,
+    ready: oneshot::Sender<Vec<ChannelName>>,
 }
 
 struct InFlight {
@@ -126,7 +169,7 @@ struct Entry {
     limits: u16,
     kind: SessionKind,
     body_end: BodyEnd,
-    is_filtered: bool,
+    is_attentive: bool,
     is_dirty: bool,
     /// Nothing more is accepted: the response's end is queued, or the session is doomed.
     is_closing: bool,
@@ -134,7 +177,7 @@ struct Entry {
 
 impl HubStore {
     /// Makes empty tables.
-    pub fn new(counters: Rc<Counters>) -> Self {
+    pub fn new(options: HubOptions, counters: Rc<Counters>) -> Self {
         Self {
             sessions: Slab::new(),
             channels: Slab::new(),
@@ -142,6 +185,10 @@ impl HubStore {
             joining: HashMap::new(),
             dirty: VecDeque::new(),
             timetable: Timetable::default(),
+            lingering: Lingering::new(options.lingering_max),
+            linger: options.linger,
+            changes: Vec::new(),
+            is_timer_stale: false,
             in_flight: None,
             served: 0,
             generations: 0,
@@ -153,50 +200,6 @@ impl HubStore {
             since: actix::clock::Instant::now().into_std(),
             session_mailbox: Depth::default(),
         }
-    }
-
-    /// Enters a session; `subscribe` hears of each channel that is new on this worker.
-    pub fn join(&mut self, join: Join, mut subscribe: impl FnMut(ChannelChange)) -> Entered {
-        let key = SessionKey(self.sessions.vacant_key() as u32);
-        let mut pending = 0;
-        let mut places = Vec::with_capacity(join.channels.len());
-        for name in join.channels {
-            let index = self.channel_index(name, &mut subscribe);
-            let Some(channel) = self.channels.get_mut(index as usize) else {
-                continue;
-            };
-            places.push((index, channel.members.join(key)));
-            if !channel.subscription.is_live() {
-                channel.waiters.push(key);
-                pending += 1;
-            }
-        }
-        let limits = self.limits_index(join.limits);
-        let last_sent_ms = self.now_ms();
-        let ready = (pending > 0).then(|| {
-            let (ready, receiver) = oneshot::channel();
-            self.joining.insert(key, Joining { pending, ready });
-            receiver
-        });
-        self.holds += 1;
-        let hold = self.holds;
-        self.sessions.insert(Entry {
-            hold,
-            outbox: Outbox::default(),
-            outlet: None,
-            session: join.session,
-            places: Places::new(places),
-            limits,
-            deadline: None,
-            last_sent_ms,
-            kind: join.kind,
-            body_end: join.body_end,
-            is_filtered: join.is_filtered,
-            is_dirty: false,
-            is_closing: false,
-        });
-        self.counters.add(Total::Sessions, 1);
-        Entered { key, hold, ready }
     }
 
     /// Tables that were large give their memory back when they are empty.
@@ -224,121 +227,12 @@ impl HubStore {
         }) as u16
     }
 
-    fn channel_index(
-        &mut self,
-        name: ChannelName,
-        subscribe: &mut impl FnMut(ChannelChange),
-    ) -> u32 {
-        if let Some(index) = self.names.get(&name) {
-            return *index;
-        }
-        self.generations += 1;
-        let generation = self.generations;
-        let index = self.channels.insert(LocalChannel {
-            name: name.clone(),
-            subscription: Subscription::new(generation),
-            members: Members::default(),
-            waiters: Vec::new(),
-        }) as u32;
-        self.names.insert(name.clone(), index);
-        subscribe(ChannelChange {
-            channel: name,
-            generation,
-        });
-        index
-    }
-
-    /// Takes a session out; `unsubscribe` hears of each channel nobody here is subscribed to any more.
-    pub fn leave(&mut self, key: SessionKey, mut unsubscribe: impl FnMut(ChannelChange)) {
-        let Some(entry) = self.sessions.try_remove(key.0 as usize) else {
-            return;
-        };
-        self.timetable.change(key, entry.deadline, None);
-        self.joining.remove(&key);
-        self.counters.subtract(Total::Sessions, 1);
-        self.counters
-            .drop_items(Dropped::ClientGone, entry.outbox.items() as u64);
-        for &(index, place) in entry.places.all() {
-            let Some(channel) = self.channels.get_mut(index as usize) else {
-                continue;
-            };
-            channel.waiters.retain(|waiter| *waiter != key);
-            let sessions = &mut self.sessions;
-            channel.members.leave(place, |moved, to| {
-                let Some(entry) = sessions.get_mut(moved.0 as usize) else {
-                    return;
-                };
-                for known in entry.places.all_mut() {
-                    if known.0 == index {
-                        known.1 = to;
-                    }
-                }
-            });
-            if channel.members.is_empty() {
-                if self.names.get(&channel.name) == Some(&index) {
-                    self.names.remove(&channel.name);
-                }
-                let channel = self.channels.remove(index as usize);
-                self.in_flight
-                    .take_if(|in_flight| in_flight.channel == index);
-                let generation = channel.subscription.generation();
-                unsubscribe(ChannelChange {
-                    channel: channel.name,
-                    generation,
-                });
-            }
-        }
-        self.give_back_memory();
-    }
-
-    /// Takes a channel's acknowledgement; sessions for which it was the last one are ready.
-    pub fn acknowledge(&mut self, name: &ChannelName, generation: u64, epoch: u64, next: u64) {
-        let Some(channel) = self
-            .names
-            .get(name)
-            .and_then(|i| self.channels.get_mut(*i as usize))
-        else {
-            return;
-        };
-        if !channel
-            .subscription
-            .on_acknowledged(generation, epoch, next)
-        {
-            return;
-        }
-        for key in std::mem::take(&mut channel.waiters) {
-            let Some(joining) = self.joining.get_mut(&key) else {
-                continue;
-            };
-            joining.pending = joining.pending.saturating_sub(1);
-            if joining.pending == 0 {
-                let ready = self.joining.remove(&key).map(|joining| joining.ready);
-                let _ = ready.map(|ready| ready.send(()));
-            }
-        }
-    }
-
-    /// The channel cannot be made: sessions that wait for it are refused, and it is forgotten with them.
-    pub fn refuse(&mut self, name: &ChannelName, generation: u64) {
-        let index = self.names.get(name).copied();
-        let Some(channel) = index.and_then(|index| self.channels.get_mut(index as usize)) else {
-            return;
-        };
-        if channel.subscription.generation() != generation {
-            return;
-        }
-        for key in std::mem::take(&mut channel.waiters) {
-            self.joining.remove(&key);
-        }
-        self.names.remove(name);
-    }
-
     /// Lists the largest channels, for `/admin`.
     pub fn channels(&self) -> Vec<ChannelSnapshot> {
-        let mut all: Vec<_> = self
-            .channels
-            .iter()
+        let channels = self.channels.iter();
+        let mut all: Vec<_> = channels
             .map(|(_, c)| (c.members.len(), &c.name))
+            .filter(|(members, _)| *members > 0)
             .collect();
         // Only the largest are put in order: a look at `/admin` must not stop the worker.
         if all.len() > CHANNELS_MAX {
@@ -351,6 +245,24 @@ impl HubStore {
             subscribers,
         };
         all.into_iter().map(snapshot).collect()
+    }
+
+    /// Takes out what channels must hear of.
+    pub fn take_changes(&mut self) -> Vec<ChannelChange> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Tells, once, whether the timer must look again.
+    pub fn take_timer_change(&mut self) -> bool {
+        std::mem::take(&mut self.is_timer_stale)
+    }
+
+    /// Tells a session something about a hold; one that has ended hears nothing.
+    pub fn tell_hold(&self, key: SessionKey, hold: u64, event: SessionEvent) {
+        let entry = self.sessions.get(key.0 as usize);
+        if entry.is_some_and(|entry| entry.hold == hold) {
+            self.tell(key, event);
+        }
     }
 
     /// Sends what a session must hear; at most a few of these exist for each session.

@@ -14,12 +14,12 @@ impl HubStore {
     /// Tells every session to end, and those that come later as soon as they are held.
     pub fn drain(&mut self) {
         self.is_draining = true;
-        self.tell_all(&SessionEvent::Drain);
+        self.tell_all(|| SessionEvent::Drain);
     }
 
     /// Tells every session that it may have missed items.
     pub fn recover(&mut self) {
-        self.tell_all(&SessionEvent::Refresh);
+        self.tell_all(|| SessionEvent::Refresh);
     }
 
     /// Tells every session on a channel that it may have missed items.
@@ -33,9 +33,9 @@ impl HubStore {
         }
     }
 
-    fn tell_all(&self, event: &SessionEvent) {
+    fn tell_all(&self, event: impl Fn() -> SessionEvent) {
         for (key, _) in &self.sessions {
-            self.tell(SessionKey(key as u32), event.clone());
+            self.tell(SessionKey(key as u32), event());
         }
     }
 }

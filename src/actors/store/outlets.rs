@@ -35,17 +35,28 @@ impl HubStore {
 
     /// Appends content that P-8 adds itself, unless the client is not keeping up anyway.
     pub fn append_content(&mut self, key: SessionKey, content: Bytes) {
+        let entry = self.sessions.get(key.0 as usize);
+        if entry.is_some_and(|entry| entry.outbox.is_empty()) {
+            self.append_body(key, content);
+        }
+    }
+
+    /// Appends a part of the stream that must not be left out.
+    pub fn append_body(&mut self, key: SessionKey, content: Bytes) {
         let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
             return;
         };
-        if entry.is_closing || !entry.outbox.is_empty() {
+        if entry.is_closing {
             return;
         }
-        entry.outbox.append(match entry.body_end {
-            BodyEnd::Chunked => wire::chunk(&content),
-            BodyEnd::Close | BodyEnd::Outside => content,
-        });
+        entry.outbox.append(framed(entry.body_end, content));
         self.mark_dirty(key);
+    }
+
+    /// Returns how many bytes wait to be written to a session.
+    pub fn queued_bytes(&self, key: SessionKey) -> usize {
+        let entry = self.sessions.get(key.0 as usize);
+        entry.map_or(0, |entry| entry.outbox.bytes())
     }
 
     /// Appends the last bytes (for a chunked stream the last chunk) and ends the response once they left.
@@ -129,18 +140,28 @@ impl HubStore {
         !self.dirty.is_empty()
     }
 
-    /// Returns when the next session wants to be woken.
+    /// Returns when the next session wants to be woken, or a subscription has no reason left.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.timetable.next()
+        let lingering = self.lingering.next();
+        self.timetable.next().into_iter().chain(lingering).min()
     }
 
-    /// Wakes every session whose time has come.
-    pub fn wake_due(&mut self, now: Instant) {
+    /// Wakes every session whose time has come; true if subscriptions have none left.
+    pub fn wake_due(&mut self, now: Instant) -> bool {
         while let Some(key) = self.timetable.due(now) {
             if let Some(entry) = self.sessions.get_mut(key.0 as usize) {
                 entry.deadline = None;
                 self.tell(key, SessionEvent::Timer);
             }
         }
+        self.lingering.next().is_some_and(|until| until <= now)
+    }
+}
+
+/// Frames content of a stream as its client needs it.
+pub(super) fn framed(body_end: BodyEnd, content: Bytes) -> Bytes {
+    match body_end {
+        BodyEnd::Chunked => wire::chunk(&content),
+        BodyEnd::Close | BodyEnd::Outside => content,
     }
 }

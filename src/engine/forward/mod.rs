@@ -20,7 +20,8 @@ use bytes::Bytes;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 
 use crate::engine::route::{Route, Sig, Target};
-use crate::grip::feature;
+use crate::grip::channel::{ChannelName, ItemId};
+use crate::grip::{feature, last};
 
 mod forwarded;
 
@@ -80,6 +81,8 @@ pub struct ClientRequest<'a> {
     pub secure: bool,
     /// The client is another GRIP proxy that proved itself.
     pub trusted: bool,
+    /// What the session has seen, if it asks once more: see [`crate::grip::last`].
+    pub last: &'a [(ChannelName, ItemId)],
 }
 
 /// Describes the request that the backend gets.
@@ -117,6 +120,7 @@ pub fn request<'a>(
         peer,
         secure,
         trusted,
+        last,
     } = request;
     let host = host(headers.get(header::HOST), route, target);
     strip_hop_by_hop(&mut headers);
@@ -135,6 +139,11 @@ pub fn request<'a>(
     }
     if !trusted {
         set_grip_headers(&mut headers, route, grip_sig);
+        for (channel, id) in last {
+            if let Some(value) = last::value(channel, id) {
+                headers.append(last::NAME, value);
+            }
+        }
     }
     forwarded::set_proto(&mut headers, secure, options);
     let rules = if trusted {

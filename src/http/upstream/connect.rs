@@ -13,7 +13,10 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 
-use crate::{actors::fetch_error::FetchError, engine::route::TargetKind};
+use crate::{
+    actors::fetch_error::FetchError,
+    engine::{link_target::is_public, route::TargetKind},
+};
 
 use super::{
     message::RequestBody,
@@ -71,8 +74,13 @@ pub(super) async fn open(
             host,
             port,
             tls: false,
+        }
+        | TargetKind::Public {
+            host,
+            port,
+            tls: false,
         } => (host, *port),
-        TargetKind::Http { .. } => {
+        TargetKind::Http { .. } | TargetKind::Public { .. } => {
             return Err(FetchError::TlsUnsupported {
                 target: target.to_string(),
             })
@@ -116,6 +124,13 @@ pub(super) async fn first_of(
 ) -> Result<TcpStream, FetchError> {
     let mut last = None;
     for address in addresses {
+        if matches!(target, TargetKind::Public { .. }) && !is_public(address.ip()) {
+            last = Some(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "expected a public address, for the target is untrusted",
+            ));
+            continue;
+        }
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 // Without it small writes wait for the backend's delayed acknowledgements.

@@ -1,0 +1,374 @@
+//! Who is subscribed to what: sessions that come, change their channels and leave.
+
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::{places::Places, ChannelChange, Entry, HubStore, Joining, LocalChannel};
+use crate::{
+    actors::messages::{Join, SessionKind, Subscribed},
+    engine::{
+        fan_out::{Members, SessionKey},
+        lingering::Lingerer,
+        outbox::Outbox,
+        plan::Wanted,
+        subscription::Subscription,
+    },
+    grip::channel::{ChannelName, ItemId},
+    stats::counters::{Dropped, Total},
+};
+
+/// A session that was entered in the tables.
+pub struct Entered {
+    /// Its name on this worker.
+    pub key: SessionKey,
+    /// Names the hold, for ever.
+    pub hold: u64,
+    /// How far it is subscribed.
+    pub subscribed: Subscribed,
+}
+
+/// A session's way into its channels.
+#[derive(Default)]
+struct Entering {
+    places: Vec<(u32, u32)>,
+    pending: usize,
+    checks: Vec<(ChannelName, ItemId)>,
+    conflicts: Vec<ChannelName>,
+}
+
+impl HubStore {
+    /// Enters a session.
+    pub fn join(&mut self, join: Join) -> Entered {
+        let key = SessionKey(self.sessions.vacant_key() as u32);
+        let mut entering = Entering::default();
+        for wanted in join.channels {
+            self.enter_channel(key, wanted, &mut entering);
+        }
+        let limits = self.limits_index(join.limits);
+        let last_sent_ms = self.now_ms();
+        self.holds += 1;
+        let hold = self.holds;
+        self.sessions.insert(Entry {
+            hold,
+            outbox: Outbox::default(),
+            outlet: None,
+            session: join.session,
+            places: Places::new(std::mem::take(&mut entering.places)),
+            limits,
+            deadline: None,
+            last_sent_ms,
+            kind: join.kind,
+            body_end: join.body_end,
+            is_attentive: join.is_attentive,
+            is_dirty: false,
+            is_closing: false,
+        });
+        self.counters.add(Total::Sessions, 1);
+        let subscribed = self.subscribed(key, entering);
+        Entered {
+            key,
+            hold,
+            subscribed,
+        }
+    }
+
+    /// Changes what a session listens to; it goes on in the channels that stay.
+    pub fn change_channels(
+        &mut self,
+        key: SessionKey,
+        hold: u64,
+        channels: Vec<Wanted>,
+    ) -> Subscribed {
+        let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
+            return Subscribed::default();
+        };
+        if entry.hold != hold {
+            return Subscribed::default();
+        }
+        let kind = entry.kind;
+        let before = std::mem::replace(&mut entry.places, Places::new(Vec::new()));
+        let stays = |store: &Self, index: u32| {
+            let channel = store.channels.get(index as usize);
+            channel
+                .is_some_and(|channel| channels.iter().any(|wanted| wanted.channel == channel.name))
+        };
+        let (staying, leaving): (Vec<_>, Vec<_>) = before
+            .all()
+            .iter()
+            .copied()
+            .partition(|(index, _)| stays(self, *index));
+        let mut entering = Entering {
+            places: staying,
+            ..Entering::default()
+        };
+        for wanted in channels {
+            let index = self.names.get(&wanted.channel);
+            if !entering
+                .places
+                .iter()
+                .any(|(known, _)| Some(known) == index)
+            {
+                self.enter_channel(key, wanted, &mut entering);
+            }
+        }
+        // Entered before anything is left, so that places that move meanwhile are found in the entry.
+        if let Some(entry) = self.sessions.get_mut(key.0 as usize) {
+            entry.places = Places::new(std::mem::take(&mut entering.places));
+        }
+        for (index, place) in leaving {
+            self.leave_channel(key, (index, place), kind);
+        }
+        self.subscribed(key, entering)
+    }
+
+    fn enter_channel(&mut self, key: SessionKey, wanted: Wanted, entering: &mut Entering) {
+        let Wanted {
+            channel: name,
+            prev_id,
+        } = wanted;
+        let index = self.channel_index(&name);
+        let Some(channel) = self.channels.get_mut(index as usize) else {
+            return;
+        };
+        entering.places.push((index, channel.members.join(key)));
+        if !channel.subscription.is_live() {
+            channel.waiters.push(key);
+            entering.pending += 1;
+            entering.checks.extend(prev_id.map(|id| (name, id)));
+        } else if prev_id.is_some_and(|id| self.conflicts(index, &id)) {
+            entering.conflicts.push(name);
+        }
+    }
+
+    /// Tells whether a channel's last item is another than a session knows; then it is forgotten, for
+    /// it may be wrong itself.
+    fn conflicts(&mut self, index: u32, prev_id: &ItemId) -> bool {
+        let Some(channel) = self.channels.get_mut(index as usize) else {
+            return false;
+        };
+        let Some(last) = channel.last.take_if(|last| last != prev_id) else {
+            return false;
+        };
+        let channel = channel.name.clone();
+        self.changes.push(ChannelChange::Forget { channel, last });
+        true
+    }
+
+    /// A session found that an item does not follow the last one it has.
+    pub fn forget(&mut self, name: &ChannelName) {
+        let index = self.names.get(name).copied();
+        let channel = index.and_then(|index| self.channels.get_mut(index as usize));
+        if let Some(last) = channel.and_then(|channel| channel.last.take()) {
+            let channel = name.clone();
+            self.changes.push(ChannelChange::Forget { channel, last });
+        }
+    }
+
+    fn subscribed(&mut self, key: SessionKey, entering: Entering) -> Subscribed {
+        let Entering {
+            pending,
+            checks,
+            conflicts,
+            ..
+        } = entering;
+        let ready = (pending > 0).then(|| {
+            let (ready, receiver) = oneshot::channel();
+            let joining = Joining {
+                pending,
+                checks,
+                conflicts: Vec::new(),
+                ready,
+            };
+            self.joining.insert(key, joining);
+            receiver
+        });
+        Subscribed { conflicts, ready }
+    }
+
+    fn channel_index(&mut self, name: &ChannelName) -> u32 {
+        if let Some(index) = self.names.get(name) {
+            return *index;
+        }
+        self.generations += 1;
+        let generation = self.generations;
+        let index = self.channels.insert(LocalChannel {
+            name: name.clone(),
+            subscription: Subscription::new(generation),
+            members: Members::default(),
+            waiters: Vec::new(),
+            last: None,
+            linger_until: None,
+            is_lingering: false,
+        }) as u32;
+        self.names.insert(name.clone(), index);
+        self.changes.push(ChannelChange::Subscribe {
+            channel: name.clone(),
+            generation,
+        });
+        index
+    }
+
+    /// Takes a session out.
+    pub fn leave(&mut self, key: SessionKey) {
+        let Some(entry) = self.sessions.try_remove(key.0 as usize) else {
+            return;
+        };
+        self.timetable.change(key, entry.deadline, None);
+        self.joining.remove(&key);
+        self.counters.subtract(Total::Sessions, 1);
+        self.counters
+            .drop_items(Dropped::ClientGone, entry.outbox.items() as u64);
+        for place in entry.places.all() {
+            self.leave_channel(key, *place, entry.kind);
+        }
+        self.give_back_memory();
+    }
+
+    fn leave_channel(&mut self, key: SessionKey, (index, place): (u32, u32), kind: SessionKind) {
+        let Some(channel) = self.channels.get_mut(index as usize) else {
+            return;
+        };
+        channel.waiters.retain(|waiter| *waiter != key);
+        let sessions = &mut self.sessions;
+        channel.members.leave(place, |moved, to| {
+            let Some(entry) = sessions.get_mut(moved.0 as usize) else {
+                return;
+            };
+            for known in entry.places.all_mut() {
+                if known.0 == index {
+                    known.1 = to;
+                }
+            }
+        });
+        if kind == SessionKind::Response {
+            let now = actix::clock::Instant::now().into_std();
+            channel.linger_until = Some(now + self.linger);
+        }
+        if channel.members.is_empty() {
+            self.linger(index);
+        }
+    }
+
+    /// Keeps a subscription without sessions for a while if a long-poll had it, else ends it.
+    fn linger(&mut self, index: u32) {
+        let now = actix::clock::Instant::now().into_std();
+        let Some(channel) = self.channels.get_mut(index as usize) else {
+            return;
+        };
+        let until = channel.linger_until.filter(|until| *until > now);
+        let Some(until) = until.filter(|_| channel.subscription.is_live()) else {
+            return self.end_channel(index);
+        };
+        if std::mem::replace(&mut channel.is_lingering, true) {
+            return;
+        }
+        let generation = channel.subscription.generation();
+        self.is_timer_stale |= self.lingering.next().is_none();
+        let oldest = self.lingering.keep(until, Lingerer { index, generation });
+        if let Some(oldest) = oldest {
+            self.counters.add(Total::LingersCut, 1);
+            self.stop_lingering(oldest, None);
+        }
+    }
+
+    /// Ends the subscriptions that nobody came back to.
+    pub fn end_lingering(&mut self, now: Instant) {
+        while let Some(lingerer) = self.lingering.due(now) {
+            self.stop_lingering(lingerer, Some(now));
+        }
+        self.give_back_memory();
+    }
+
+    /// With a time, only if that subscription has not been used again since.
+    fn stop_lingering(&mut self, Lingerer { index, generation }: Lingerer, now: Option<Instant>) {
+        let Some(channel) = self.channels.get_mut(index as usize) else {
+            return;
+        };
+        if channel.subscription.generation() != generation {
+            return;
+        }
+        channel.is_lingering = false;
+        let is_used_again = now.is_some_and(|now| channel.linger_until.is_some_and(|at| at > now));
+        if !channel.members.is_empty() {
+            return;
+        }
+        if is_used_again {
+            self.linger(index);
+        } else {
+            self.end_channel(index);
+        }
+    }
+
+    fn end_channel(&mut self, index: u32) {
+        let Some(channel) = self.channels.try_remove(index as usize) else {
+            return;
+        };
+        if self.names.get(&channel.name) == Some(&index) {
+            self.names.remove(&channel.name);
+        }
+        self.in_flight
+            .take_if(|in_flight| in_flight.channel == index);
+        let generation = channel.subscription.generation();
+        self.changes.push(ChannelChange::Unsubscribe {
+            channel: channel.name,
+            generation,
+        });
+    }
+
+    /// Takes a channel's acknowledgement; sessions for which it was the last one are ready.
+    pub fn acknowledge(
+        &mut self,
+        name: &ChannelName,
+        generation: u64,
+        (epoch, next): (u64, u64),
+        last: Option<ItemId>,
+    ) {
+        let index = self.names.get(name).copied();
+        let Some((index, channel)) =
+            index.and_then(|index| Some((index, self.channels.get_mut(index as usize)?)))
+        else {
+            return;
+        };
+        let subscription = &mut channel.subscription;
+        if !subscription.on_acknowledged(generation, epoch, next) {
+            return;
+        }
+        channel.last = last;
+        for key in std::mem::take(&mut channel.waiters) {
+            let checks = self.joining.get(&key).map(|joining| &joining.checks);
+            let mut checks = checks.into_iter().flatten();
+            let prev_id = checks.find(|(channel, _)| channel == name);
+            let prev_id = prev_id.map(|(_, id)| id.clone());
+            let is_conflict = prev_id.is_some_and(|id| self.conflicts(index, &id));
+            self.note_acknowledged(key, is_conflict.then(|| name.clone()));
+        }
+    }
+
+    fn note_acknowledged(&mut self, key: SessionKey, conflict: Option<ChannelName>) {
+        let Some(joining) = self.joining.get_mut(&key) else {
+            return;
+        };
+        joining.conflicts.extend(conflict);
+        joining.pending = joining.pending.saturating_sub(1);
+        if joining.pending == 0 {
+            let joined = self.joining.remove(&key);
+            let _ = joined.map(|joined| joined.ready.send(joined.conflicts));
+        }
+    }
+
+    /// The channel cannot be made: sessions that wait for it are refused, and it is forgotten with them.
+    pub fn refuse(&mut self, name: &ChannelName, generation: u64) {
+        let index = self.names.get(name).copied();
+        let Some(channel) = index.and_then(|index| self.channels.get_mut(index as usize)) else {
+            return;
+        };
+        if channel.subscription.generation() != generation {
+            return;
+        }
+        for key in std::mem::take(&mut channel.waiters) {
+            self.joining.remove(&key);
+        }
+        self.names.remove(name);
+    }
+}

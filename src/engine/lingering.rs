@@ -1,0 +1,84 @@
+//! Subscriptions that outlive their last session for a while, so that the next poll finds them.
+//!
+//! Only the order and the bound are decided here; whoever asks knows whether somebody has come back.
+
+use std::{collections::VecDeque, time::Instant};
+
+/// A subscription of a worker: its place in the worker's tables, and the generation that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lingerer {
+    /// Its place.
+    pub index: u32,
+    /// Which of those that ever had that place.
+    pub generation: u64,
+}
+
+/// The subscriptions without sessions, those that end first in front.
+#[derive(Debug)]
+pub struct Lingering {
+    queue: VecDeque<(Instant, Lingerer)>,
+    max: usize,
+}
+
+impl Lingering {
+    /// Makes an empty queue of at most `max`.
+    pub fn new(max: usize) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            max,
+        }
+    }
+
+    /// Keeps a subscription until then; returns the one that must end for it, if there are too many.
+    pub fn keep(&mut self, until: Instant, lingerer: Lingerer) -> Option<Lingerer> {
+        self.queue.push_back((until, lingerer));
+        let is_over = self.queue.len() > self.max;
+        is_over.then(|| self.pop()).flatten()
+    }
+
+    /// Returns when the first one is due.
+    pub fn next(&self) -> Option<Instant> {
+        self.queue.front().map(|(until, _)| *until)
+    }
+
+    /// Takes out one whose time is over.
+    pub fn due(&mut self, now: Instant) -> Option<Lingerer> {
+        let is_due = self.next().is_some_and(|until| until <= now);
+        is_due.then(|| self.pop()).flatten()
+    }
+
+    fn pop(&mut self) -> Option<Lingerer> {
+        let (_, lingerer) = self.queue.pop_front()?;
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+        Some(lingerer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_first_to_come_are_the_first_to_end() {
+        let start = Instant::now();
+        let at = |secs| start + Duration::from_secs(secs);
+        let lingerer = |index| Lingerer {
+            index,
+            generation: u64::from(index),
+        };
+        let mut lingering = Lingering::new(2);
+        assert_eq!(lingering.keep(at(1), lingerer(1)), None);
+        assert_eq!(lingering.keep(at(2), lingerer(2)), None);
+        assert_eq!(lingering.keep(at(3), lingerer(3)), Some(lingerer(1)));
+        assert_eq!(lingering.due(at(1)), None);
+        assert_eq!(lingering.due(at(2)), Some(lingerer(2)));
+        assert_eq!(lingering.next(), Some(at(3)));
+        assert_eq!(
+            Lingering::new(0).keep(at(1), lingerer(1)),
+            Some(lingerer(1))
+        );
+    }
+}

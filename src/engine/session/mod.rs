@@ -1,0 +1,360 @@
+//! The machine of a session that looks at each item itself: every long-poll, and streams with filters,
+//! prev-ids or a next link.
+//!
+//! It decides what becomes of each item, when the backend is asked again, and what its answer means.
+//! Not its concern: sockets, subscriptions, whose turn it is. A plain stream needs none of this: its
+//! items go from the hub to its outbox.
+//!
+//! ```text
+//! item ─▶ follows? ─▶ filters ─▶ Append, Respond        items wait while a filter asks the backend,
+//!           │ no                                        while something is missing, and while a
+//!           └▶ gap ─▶ TakeTurn ─▶ Ask ─▶ on_answer      checked session's backend is asked
+//! ```
+//!
+//! Source: `docs/grip.md#recovery`.
+
+mod output;
+#[cfg(test)]
+mod simulation;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use super::{
+    filtering::{Filtered, Filtering},
+    prev_ids::{Before, PrevIds},
+    recovery::Recovery,
+    response_hold::ResponseHold,
+    stream_hold::{self, StreamHold},
+};
+use crate::grip::{
+    channel::ChannelName,
+    filter::{Filter, FilterError, Verdict},
+    instruct::NextLink,
+    network_filter,
+    publish::{ResponseFormat, StreamFormat},
+};
+
+pub use output::{Asked, End, FilterAnswer, LinkAnswer, Moment, Output, Published, Skipped};
+
+/// What a session listens to, and how.
+#[derive(Debug, Default)]
+pub struct Terms {
+    /// Its channels.
+    pub prev_ids: PrevIds,
+    /// Its filters.
+    pub filtering: Filtering,
+    /// Most items that wait for the backend's word.
+    pub waiting_max: usize,
+}
+
+/// How a session begins.
+#[derive(Debug)]
+pub struct Beginning<E> {
+    /// Items that came since it was subscribed.
+    pub waiting: VecDeque<E>,
+    /// Channels whose last item is another than the backend knows.
+    pub conflicts: Vec<ChannelName>,
+    /// The backend was asked again: it has just said this.
+    pub is_retry: bool,
+}
+
+/// A session.
+#[derive(Debug)]
+pub struct Session<E> {
+    kind: Kind,
+    terms: Terms,
+    recovery: Recovery,
+    waiting: VecDeque<E>,
+    pending: Option<Pending<E>>,
+    /// Its turn came while a filter was pending.
+    has_turn: bool,
+    is_over: bool,
+    outputs: VecDeque<Output<E>>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Response {
+        hold: ResponseHold,
+        can_retry: bool,
+    },
+    Stream {
+        hold: StreamHold,
+        next: Option<Next>,
+    },
+}
+
+/// A next link and when it is asked if a channel is silent.
+#[derive(Debug)]
+struct Next {
+    link: NextLink,
+    due: Instant,
+}
+
+/// An item whose filter waits for the backend.
+#[derive(Debug)]
+struct Pending<E> {
+    entry: E,
+    filter: Filter,
+    at: usize,
+    content: Bytes,
+    before: Before,
+}
+
+impl<E: Published> Session<E> {
+    /// Makes a long-poll; `can_retry` if its request can be asked again.
+    pub fn response(hold: ResponseHold, can_retry: bool, terms: Terms) -> Self {
+        Self::new(Kind::Response { hold, can_retry }, terms)
+    }
+
+    /// Makes a stream.
+    pub fn stream(hold: StreamHold, next: Option<NextLink>, terms: Terms, now: Instant) -> Self {
+        let next = next.map(|link| Next::new(link, now));
+        Self::new(Kind::Stream { hold, next }, terms)
+    }
+
+    fn new(kind: Kind, terms: Terms) -> Self {
+        Self {
+            kind,
+            terms,
+            recovery: Recovery::default(),
+            waiting: VecDeque::new(),
+            pending: None,
+            has_turn: false,
+            is_over: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Begins: what came meanwhile is taken as far as the backend does not know it.
+    pub fn begin(&mut self, beginning: Beginning<E>, moment: Moment) {
+        self.waiting = beginning.waiting;
+        if self.must_end_for_want_of_a_link() {
+            return;
+        }
+        let missed = self.catch_up(beginning.conflicts);
+        if missed && matches!(self.kind, Kind::Response { .. }) && !beginning.is_retry {
+            self.ask_now();
+        } else if missed {
+            self.miss(moment);
+        }
+        self.go_on(moment);
+    }
+
+    /// Asks the next link at once: the response had no hold but a link.
+    pub fn begin_chain(&mut self) {
+        self.ask_now();
+    }
+
+    /// Returns the next thing to do.
+    pub fn next_output(&mut self) -> Option<Output<E>> {
+        self.outputs.pop_front()
+    }
+
+    /// Returns when [`Session::on_timer`] is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        let own = match &self.kind {
+            _ if self.is_over => return None,
+            Kind::Response { hold, .. } => hold.deadline(),
+            Kind::Stream { hold, next } => {
+                let due = next.as_ref().map(|next| next.due);
+                hold.deadline().into_iter().chain(due).min()
+            }
+        };
+        own.into_iter().chain(self.recovery.deadline()).min()
+    }
+
+    /// Takes an item.
+    pub fn on_item(&mut self, entry: E, moment: Moment) {
+        if self.is_over {
+            return;
+        }
+        let is_hint = self.action(&entry) == Some(Action::Hint);
+        let is_idle = self.pending.is_none() && !self.recovery.is_asking();
+        if self.is_blocked() && !(is_hint && is_idle) {
+            self.wait(entry);
+            self.catch_up_by_itself();
+            self.go_on(moment);
+        } else {
+            self.take(entry, moment);
+        }
+    }
+
+    /// Wants the backend asked, as soon as others who want the same have gathered.
+    pub fn on_refresh(&mut self, moment: Moment) {
+        if !self.is_over && self.can_ask() {
+            self.recovery.refresh(moment.now, moment.jitter);
+        }
+    }
+
+    /// The turn that was asked for has come; without an [`Output::Ask`] it is not needed any more.
+    pub fn on_turn(&mut self) {
+        self.has_turn = self.pending.is_some();
+        if self.is_over || self.has_turn || !self.recovery.on_turn() {
+            return;
+        }
+        let link = match &self.kind {
+            Kind::Response { .. } => None,
+            Kind::Stream { next, .. } => next.as_ref().map(|next| next.link.uri.clone()),
+        };
+        self.is_over = matches!(self.kind, Kind::Response { .. });
+        let last = self.terms.prev_ids.last();
+        self.outputs.push_back(Output::Ask(Asked { link, last }));
+    }
+
+    /// Gives out what waits: a long-poll's request is asked again, and its next hold has use for it.
+    pub fn into_waiting(self) -> VecDeque<E> {
+        self.waiting
+    }
+
+    /// Takes the backend's word on an item.
+    pub fn on_filtered(&mut self, answer: Result<FilterAnswer, FilterError>, moment: Moment) {
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        let Pending {
+            entry,
+            filter,
+            at,
+            content,
+            before,
+        } = pending;
+        let verdict = answer.and_then(|answer| {
+            let FilterAnswer {
+                status,
+                headers,
+                body,
+            } = answer;
+            network_filter::judge(filter, content, (status, &headers, body))
+        });
+        match verdict {
+            Ok(Verdict::Pass(content)) => self.filter(entry, content, before, at + 1),
+            Ok(Verdict::Drop) => self.skip(entry, Skipped::Filtered),
+            // Judging asks nothing itself.
+            Ok(Verdict::Ask { .. }) => {}
+            Err(error) => {
+                self.terms.prev_ids.go_back(before);
+                self.skip(entry, Skipped::FilterError(error));
+            }
+        }
+        if self.pending.is_none() && std::mem::take(&mut self.has_turn) {
+            self.on_turn();
+        }
+        self.go_on(moment);
+    }
+
+    /// The next link's answer has begun to be appended: nothing may come in between.
+    pub fn on_answer_begun(&mut self) {
+        self.recovery.hold_up();
+    }
+
+    /// Takes what a stream's next link was answered.
+    pub fn on_answer(&mut self, answer: LinkAnswer, moment: Moment) {
+        let Kind::Stream { hold, next } = &mut self.kind else {
+            return;
+        };
+        if self.is_over || !self.recovery.is_asking() {
+            return;
+        }
+        self.recovery.settle();
+        if !answer.body.is_empty() {
+            self.outputs.push_back(Output::AppendBody(answer.body));
+        }
+        let is_over = !answer.is_hold && answer.next.is_none();
+        hold.change(answer.keep_alive, moment.now, moment.jitter);
+        *next = answer.next.map(|link| Next::new(link, moment.now));
+        self.terms.prev_ids = answer.prev_ids;
+        self.terms.filtering = answer.filtering;
+        if is_over {
+            return self.finish(End::Told);
+        }
+        if !answer.is_hold {
+            self.ask_now();
+        } else if self.must_end_for_want_of_a_link() {
+            return;
+        }
+        if self.catch_up(answer.conflicts) {
+            self.miss(moment);
+        }
+        self.go_on(moment);
+    }
+
+    /// The next link could not be asked, or its answer is of no use.
+    pub fn on_failure(&mut self, moment: Moment) {
+        if self.is_over || !self.recovery.is_asking() {
+            return;
+        }
+        if self.recovery.on_failure(moment.now, moment.jitter) {
+            self.go_on(moment);
+        } else {
+            self.finish(End::LinkFailed);
+        }
+    }
+
+    /// Looks at the clock; `last_sent` is when something was last written to the client.
+    pub fn on_timer(&mut self, last_sent: Instant, moment: Moment) {
+        let Moment { now, jitter } = moment;
+        if self.is_over {
+            return;
+        }
+        match &mut self.kind {
+            Kind::Response { hold, .. } => {
+                if let Some(response) = hold.on_timer(now) {
+                    return self.respond(response);
+                }
+            }
+            Kind::Stream { hold, next } => {
+                if let stream_hold::Output::Append(content) = hold.on_timer(now, last_sent, jitter)
+                {
+                    self.outputs.push_back(Output::KeepAlive(content));
+                }
+                if let Some(next) = next.as_mut().filter(|next| next.due <= now) {
+                    next.wait_from(now);
+                    if !self.terms.prev_ids.were_all_heard() {
+                        self.recovery.refresh(now, jitter);
+                    }
+                }
+            }
+        }
+        if self.recovery.on_timer(now) {
+            self.outputs.push_back(Output::TakeTurn);
+        }
+    }
+
+    /// Ends in good order.
+    pub fn on_drain(&mut self) {
+        if !self.is_over {
+            self.end(End::Told);
+        }
+    }
+}
+
+impl Next {
+    fn new(link: NextLink, now: Instant) -> Self {
+        let mut next = Self { link, due: now };
+        next.wait_from(now);
+        next
+    }
+
+    fn wait_from(&mut self, now: Instant) {
+        let timeout_secs = self.link.timeout_secs.max(1);
+        self.due = now + Duration::from_secs(u64::from(timeout_secs));
+    }
+}
+
+/// What an item wants of a session of its kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Send,
+    Hint,
+    Close,
+    Nothing,
+}

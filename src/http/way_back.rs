@@ -1,0 +1,422 @@
+//! The way from a held session back to its backend: next links, gone links, filters that ask.
+//!
+//! Requests go through the session's route as its client's did, but carry nothing of the client's;
+//! those of links that lead elsewhere go there by themselves and unsigned. Source: `docs/grip.md#links`.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method};
+use url::Url;
+
+use super::{
+    body::{self, Gathered, GRIP_BODY_MAX},
+    exchange::{Exchange, Front},
+    link_sharing::{LinkKey, LinkResponse},
+};
+use crate::{
+    actors::{
+        ports::{Backend, BackendBody, BackendRequest, Followed, Promise, Turn},
+        upstream::{Assignment, Upstream},
+    },
+    engine::{
+        filtering::Filtering,
+        forward::{self, ClientRequest},
+        link_target::{self, Destination},
+        plan,
+        prev_ids::PrevIds,
+        route::{Route, Target, TargetKind},
+        session::{Asked, FilterAnswer},
+    },
+    grip::{
+        channel::{ChannelName, ItemId},
+        filter::FilterError,
+        instruct::{self, HoldMode, Instruct},
+        network_filter::{Question, ANSWER_BYTES_MAX},
+    },
+    stats::counters::Total,
+};
+
+/// Longest wait for a filter's answer.
+const FILTER_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A held session's way back.
+pub struct WayBack {
+    front: Rc<Front>,
+    session: Rc<Origin>,
+}
+
+/// Where a session came from and where its links have led it.
+struct Origin {
+    route: Arc<Route>,
+    /// The target that answered.
+    target: Target,
+    client_url: Url,
+    client_host: Option<HeaderValue>,
+    is_secure: bool,
+    /// Tells clients with different credentials apart.
+    credentials: (u64, u64),
+    /// The URL that the last instructions came from.
+    current_url: RefCell<Url>,
+}
+
+/// What a link or filter is asked with.
+struct Wish {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    last: Vec<(ChannelName, ItemId)>,
+    body: BackendBody,
+    patience: Duration,
+}
+
+impl WayBack {
+    /// Makes the way back of a session whose request was answered by this target; none if its URL is of
+    /// no use.
+    pub fn new(front: &Rc<Front>, exchange: &Exchange, target: &Target) -> Option<Rc<Self>> {
+        let request = &exchange.request;
+        let authority = request.uri().authority().map(|host| host.as_str());
+        let host = request.headers().get(actix_web::http::header::HOST);
+        let host = authority.or_else(|| host?.to_str().ok());
+        let path = request.uri().path_and_query();
+        let path = path.map_or("/", |path| path.as_str());
+        let client_url = link_target::client_url(exchange.is_secure, host, path)?;
+        Some(Rc::new(Self {
+            front: front.clone(),
+            session: Rc::new(Origin {
+                route: exchange.route.clone(),
+                target: target.clone(),
+                current_url: RefCell::new(client_url.clone()),
+                client_url,
+                client_host: host.and_then(|host| HeaderValue::from_str(host).ok()),
+                is_secure: exchange.is_secure,
+                credentials: front.link_sharing.credentials(request.headers()),
+            }),
+        }))
+    }
+
+    fn resolve(&self, link: &str) -> Option<Url> {
+        let url = link_target::resolve(&self.session.current_url.borrow(), link);
+        if url.is_none() {
+            log::warn!(link:?; "a link cannot be resolved");
+        }
+        url
+    }
+}
+
+impl Backend for WayBack {
+    fn turn(&self) -> Promise<Turn> {
+        let turns = self.front.turns.of(&self.session.route).recovery.clone();
+        Box::pin(taken(turns))
+    }
+
+    fn follow(&self, asked: Asked) -> Promise<Option<Followed>> {
+        let (front, session) = (self.front.clone(), self.session.clone());
+        let url = asked.link.as_deref().and_then(|link| self.resolve(link));
+        Box::pin(async move {
+            let url = url?;
+            let answer = ask_link(&front, &session, url.clone(), asked.last).await;
+            let followed = answer.and_then(|answer| take(&front, &session, &answer));
+            match &followed {
+                Some(_) => *session.current_url.borrow_mut() = url,
+                None => front.edge.counters().add(Total::LinkFailures, 1),
+            }
+            followed
+        })
+    }
+
+    fn tell_gone(&self, link: &str) -> Promise<()> {
+        let (front, session) = (self.front.clone(), self.session.clone());
+        let url = self.resolve(link);
+        Box::pin(async move {
+            let counters = front.edge.counters();
+            let turn = taken(front.turns.of(&session.route).gone.clone()).await;
+            counters.add(Total::GoneRequests, 1);
+            let told = match url {
+                Some(url) => tell(&front, &session, url).await,
+                None => false,
+            };
+            drop(turn);
+            if !told {
+                counters.add(Total::GoneFailures, 1);
+                log::warn!(route:? = session.route.id; "a gone link was not told");
+            }
+        })
+    }
+
+    fn ask_filter(&self, question: Question) -> Promise<Result<FilterAnswer, FilterError>> {
+        let (front, session) = (self.front.clone(), self.session.clone());
+        let url = self.resolve(&question.url);
+        Box::pin(async move {
+            let filter = question.filter;
+            let unanswered = |why: &str| FilterError::Unanswered {
+                filter,
+                why: why.to_owned(),
+            };
+            let turns = front.turns.of(&session.route).filters.clone();
+            let asking = async {
+                let turn = taken(turns).await;
+                let wish = Wish {
+                    method: Method::POST,
+                    url: url.ok_or_else(|| unanswered("'url' must be a URL or a path"))?,
+                    headers: question.headers,
+                    last: Vec::new(),
+                    body: BackendBody::Full(question.body),
+                    patience: FILTER_TIME_MAX,
+                };
+                let answer = ask(&front, &session, wish, ANSWER_BYTES_MAX).await;
+                drop(turn);
+                let answer = answer.ok_or_else(|| unanswered("it could not be asked"))?;
+                if answer.has_rest() {
+                    return Err(unanswered("it is longer than 100000 bytes"));
+                }
+                Ok(FilterAnswer {
+                    status: answer.status,
+                    headers: answer.headers,
+                    body: answer.body,
+                })
+            };
+            let answered = actix::clock::timeout(FILTER_TIME_MAX, asking).await;
+            answered.unwrap_or_else(|_| Err(unanswered("it took longer than 10 s")))
+        })
+    }
+}
+
+async fn taken(turns: Arc<tokio::sync::Semaphore>) -> Turn {
+    match turns.clone().acquire_owned().await {
+        Ok(turn) => turn,
+        // These semaphores are never closed.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Asks a next link, or takes part in what another session asks with the same words.
+async fn ask_link(
+    front: &Rc<Front>,
+    session: &Rc<Origin>,
+    url: Url,
+    last: Vec<(ChannelName, ItemId)>,
+) -> Option<Rc<LinkResponse>> {
+    let key = LinkKey {
+        route: Arc::as_ptr(&session.route) as usize,
+        url,
+        last,
+        credentials: session.credentials,
+    };
+    let (for_ask, counters) = (front.clone(), front.edge.counters());
+    let session = session.clone();
+    let fetch = move |key: LinkKey| async move {
+        for_ask.edge.counters().add(Total::LinkRequests, 1);
+        let wish = Wish {
+            method: Method::GET,
+            url: key.url,
+            headers: HeaderMap::new(),
+            last: key.last,
+            body: BackendBody::Empty,
+            patience: for_ask.broker.options().backend.recovery_timeout,
+        };
+        let patience = wish.patience;
+        let asked = ask(&for_ask, &session, wish, GRIP_BODY_MAX);
+        let answer = actix::clock::timeout(patience, asked).await;
+        answer.ok().flatten()
+    };
+    let (answer, is_shared) = front.link_sharing.ask(key, fetch).await;
+    if is_shared {
+        counters.add(Total::LinksShared, 1);
+    }
+    answer
+}
+
+async fn tell(front: &Rc<Front>, session: &Rc<Origin>, url: Url) -> bool {
+    let patience = front.broker.options().backend.recovery_timeout;
+    let wish = Wish {
+        method: Method::POST,
+        url,
+        headers: HeaderMap::new(),
+        last: Vec::new(),
+        body: BackendBody::Empty,
+        patience,
+    };
+    let answer = actix::clock::timeout(patience, ask(front, session, wish, GRIP_BODY_MAX)).await;
+    let answer = answer.ok().flatten();
+    answer.is_some_and(|answer| (200..300).contains(&answer.status) && answer.body.is_empty())
+}
+
+/// Sends a request of P-8's own and gathers the answer up to `body_max` bytes.
+async fn ask(
+    front: &Rc<Front>,
+    session: &Origin,
+    wish: Wish,
+    body_max: usize,
+) -> Option<LinkResponse> {
+    let assignment = assignment(front, session, wish)?;
+    let counters = front.edge.counters().clone();
+    let crashes = front.edge.crashes().upstream.clone();
+    let target = assignment.request.target.clone();
+    let outcome = Upstream::run(assignment, front.fetch.clone(), counters, crashes).await;
+    let response = match outcome? {
+        Ok(answered) => answered.response,
+        Err(unanswered) => {
+            log::warn!(target:%, error:% = unanswered.error; "a held session's backend did not answer");
+            return None;
+        }
+    };
+    let (body, rest) = match body::gather(response.body, body_max).await {
+        Ok(Gathered::Whole(body)) => (body, None),
+        Ok(Gathered::TooLarge(first, rest)) => (first, Some(rest)),
+        Err(error) => {
+            log::warn!(target:%, error:%; "a backend's answer to a held session broke off");
+            return None;
+        }
+    };
+    Some(LinkResponse::new(
+        response.status,
+        response.headers,
+        body,
+        rest,
+    ))
+}
+
+fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignment> {
+    let Wish {
+        method,
+        url,
+        mut headers,
+        last,
+        body,
+        patience,
+    } = wish;
+    let route = &session.route;
+    let destination = link_target::destination(&url, &session.client_url, route)?;
+    let (target, others, uri, headers) = match destination {
+        Destination::Elsewhere {
+            target,
+            host,
+            path_and_query,
+        } => {
+            headers.insert(http::header::HOST, HeaderValue::from_str(&host).ok()?);
+            let target = external(target, session.target.is_untrusted);
+            (target, Vec::new(), path_and_query, headers)
+        }
+        Destination::Route { path_and_query } => {
+            if let Some(host) = &session.client_host {
+                headers.insert(http::header::HOST, host.clone());
+            }
+            let (first, others) = route.targets.split_first()?;
+            let others = front.other_targets(session.client_host.as_ref(), route, others);
+            let request = ClientRequest {
+                path_and_query: &path_and_query,
+                headers,
+                peer: None,
+                secure: session.is_secure,
+                trusted: false,
+                last: &last,
+            };
+            let options = &front.broker.options().backend.forward;
+            let signature = front.signature(route);
+            let forwarded = forward::request(request, route, first, options, signature);
+            let uri = forwarded.path_and_query.into_owned();
+            (first.kind.clone(), others, uri, forwarded.headers)
+        }
+    };
+    Some(Assignment {
+        request: BackendRequest {
+            target,
+            method,
+            uri,
+            headers,
+            body,
+        },
+        others,
+        timeout: patience,
+        informational: None,
+    })
+}
+
+/// A target of the network; an untrusted backend may lead P-8 to public addresses only.
+fn external(target: TargetKind, is_untrusted: bool) -> TargetKind {
+    match target {
+        TargetKind::Http { host, port, tls } if is_untrusted => {
+            TargetKind::Public { host, port, tls }
+        }
+        target => target,
+    }
+}
+
+/// Reads what a next link was answered; none if it is to be asked again.
+fn take(front: &Rc<Front>, session: &Origin, answer: &LinkResponse) -> Option<Followed> {
+    if !(200..300).contains(&answer.status) {
+        log::warn!(status = answer.status; "a next link must be answered with 2xx");
+        return None;
+    }
+    let rest = answer.take_rest()?;
+    let instruct = read(answer).and_then(|instruct| followed(front, session, instruct, rest));
+    Some(instruct.unwrap_or_else(|why| {
+        log::warn!(why = why.as_str(); "a next link's answer cannot be followed: its stream ends");
+        Followed::end()
+    }))
+}
+
+fn read(answer: &LinkResponse) -> Result<Instruct, String> {
+    let parsed = instruct::parse(answer.status, None, &answer.headers, answer.body.clone());
+    let instruct = parsed.map_err(|error| error.to_string())?;
+    match &instruct.hold {
+        Some(hold) if hold.mode == HoldMode::Response => {
+            Err("expected a stream hold or none, got a response hold".to_owned())
+        }
+        _ => Ok(instruct),
+    }
+}
+
+fn followed(
+    front: &Rc<Front>,
+    session: &Origin,
+    instruct: Instruct,
+    rest: Option<crate::actors::ports::BodyStream>,
+) -> Result<Followed, String> {
+    let prefix = session.route.prefix.as_deref();
+    let max = front.broker.options().subscriptions_max;
+    let subscriptions = instruct.subscriptions.get(..max);
+    let subscriptions = subscriptions.unwrap_or(&instruct.subscriptions);
+    let is_hold = instruct.hold.is_some();
+    let prev_ids = PrevIds::new(&session.target.subs, subscriptions, prefix);
+    let filtering = Filtering::new(subscriptions, prefix, &instruct.meta);
+    if rest.is_some() && filtering.edits_bodies() {
+        return Err(format!(
+            "expected at most {GRIP_BODY_MAX} bytes with build-id"
+        ));
+    }
+    let body = filtering.on_body(instruct.response.body, &prev_ids);
+    let body = body.map_err(|error| error.to_string())?;
+    let plan = plan::subscriptions(&session.target.subs, subscriptions, prefix, max);
+    Ok(Followed {
+        is_hold,
+        body,
+        rest,
+        channels: if is_hold { plan.channels } else { Vec::new() },
+        prev_ids: if is_hold {
+            prev_ids
+        } else {
+            PrevIds::default()
+        },
+        filtering,
+        keep_alive: instruct.keep_alive,
+        next: instruct.next,
+    })
+}
+
+impl Followed {
+    /// What ends a stream.
+    fn end() -> Self {
+        Self {
+            is_hold: false,
+            body: Bytes::new(),
+            rest: None,
+            channels: Vec::new(),
+            prev_ids: PrevIds::default(),
+            filtering: Filtering::default(),
+            keep_alive: None,
+            next: None,
+        }
+    }
+}
