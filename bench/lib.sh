@@ -16,6 +16,9 @@ mkdir -p "$work" "$(dirname "$out")"
 ulimit -n "$(ulimit -Hn)"
 
 stop() {                                   # stop PID: ask, wait, insist
+    local pid others=()
+    for pid in "${started[@]}"; do [ "$pid" = "$1" ] || others+=("$pid"); done
+    started=("${others[@]}")               # its number may soon be somebody else's
     kill "$1" 2>/dev/null || return 0
     for _ in $(seq 100); do
         kill -0 "$1" 2>/dev/null || break
