@@ -2,8 +2,6 @@
 //!
 //! Source: `docs/operations.md`, limits; `docs/control-api.md`, errors.
 
-use std::sync::mpsc;
-
 use actix_rt::Arbiter;
 use actix_web::body::to_bytes;
 use actix_web::test::{call_service, init_service, TestRequest};
@@ -13,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::support::client::{Head, Reply};
 use crate::support::publish::{begin_publish, post, stream_item};
-use crate::support::wait::DEADLINE;
+use crate::support::wait::{gate, Gate, DEADLINE};
 use crate::support::{wait_until, Client, Config, P8};
 
 /// What keeps a hub busy for a while: this many streams, this many items.
@@ -123,9 +121,9 @@ fn a_request_of_which_some_was_taken_says_so() {
 }
 
 /// Holds a stream on channel `a` on a thread of its own, which then does nothing until told.
-async fn stuck_worker(broker: &p8::Broker) -> mpsc::Sender<()> {
+async fn stuck_worker(broker: &p8::Broker) -> Gate {
     let broker = broker.clone();
-    let (go_on, may_go_on) = mpsc::channel();
+    let (gate, wait) = gate();
     let (tell, is_held) = oneshot::channel();
     Arbiter::new().spawn_fn(move || {
         actix_rt::spawn(async move {
@@ -136,11 +134,11 @@ async fn stuck_worker(broker: &p8::Broker) -> mpsc::Sender<()> {
             let request = TestRequest::default().to_http_request();
             let held = broker.hold(&request, instruct).await;
             tell.send(held.status().as_u16()).expect("the test waits");
-            let _ = may_go_on.recv();
+            wait();
         });
     });
     assert_eq!(is_held.await, Ok(200));
-    go_on
+    gate
 }
 
 #[test]

@@ -3,13 +3,12 @@
 //! Source: `docs/grip.md`, streaming. A stream's head is only written once its subscription is
 //! acknowledged, so these tests publish as soon as they saw it.
 
-use std::sync::{mpsc, Mutex};
-
 use serde_json::json;
 
 use crate::support::grip::{hold, hold_in, instruct, Form, BOTH_FORMS};
 use crate::support::publish::{close_item, response_item, stream_item};
 use crate::support::snapshot::Snapshot;
+use crate::support::wait::gate;
 use crate::support::{Answer, Backend, Client, Config, P8};
 
 /// A backend that answers with that, and P-8 before it.
@@ -302,8 +301,7 @@ fn an_item_puts_an_idle_keep_alive_off_but_not_an_interval_one() {
 fn a_beginning_too_large_to_gather_arrives_in_order_and_items_follow_it() {
     let beginning: String = (0..30_000).map(|n| format!("{n:09}\n")).collect();
     let sent = beginning.clone();
-    let (go_on, may_go_on) = mpsc::channel::<()>();
-    let may_go_on = Mutex::new(may_go_on);
+    let (gate, wait) = gate();
     let backend = Backend::scripted(move |exchange| {
         let (first, rest) = sent.split_at(200_000);
         let length = sent.len();
@@ -311,14 +309,14 @@ fn a_beginning_too_large_to_gather_arrives_in_order_and_items_follow_it() {
             "HTTP/1.1 200 OK\r\nGrip-Hold: stream\r\nGrip-Channel: a\r\n\
              Content-Length: {length}\r\n\r\n{first}"
         ));
-        let _ = may_go_on.lock().expect("nobody panics").recv();
+        wait();
         exchange.raw(rest);
     });
     let p8 = P8::start(&Config::to(backend.addr));
     let mut client = p8.stream("/");
     assert!(client.read_exact(150_000) == beginning.as_bytes()[..150_000]);
     p8.publish(&[stream_item("a", "published before the beginning's end\n")]);
-    go_on.send(()).expect("the backend waits");
+    gate.open();
     assert!(client.read_exact(150_000) == beginning.as_bytes()[150_000..]);
     client.expect("published before the beginning's end\n");
     p8.publish(&[stream_item("a", "after it\n"), close_item("a")]);

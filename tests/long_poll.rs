@@ -3,7 +3,6 @@
 //! Source: `docs/grip.md`, long-polling. That other items do nothing is proved by the answer that
 //! comes behind them: it would be the wrong one.
 
-use std::sync::{mpsc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -11,7 +10,7 @@ use serde_json::json;
 use crate::support::grip::{hold, hold_in, instruct, BOTH_FORMS};
 use crate::support::publish::{response_item, stream_item};
 use crate::support::snapshot::Snapshot;
-use crate::support::wait::DEADLINE;
+use crate::support::wait::{gate, DEADLINE};
 use crate::support::{wait_until, Answer, Backend, Config, P8};
 
 /// A backend that answers with that, and P-8 before it.
@@ -365,12 +364,11 @@ fn a_request_with_a_body_can_be_held() {
 
 #[test]
 fn a_hint_asks_the_backend_again_and_the_client_stays_subscribed() {
-    let (go_on, gate) = mpsc::channel::<()>();
-    let gate = Mutex::new(gate);
+    let (gate, wait) = gate();
     let backend = Backend::scripted(move |exchange| {
         exchange.read_body();
         if exchange.index() > 0 {
-            let _ = gate.lock().expect("a gate").recv_timeout(DEADLINE);
+            wait();
         }
         let target = exchange.request().target;
         exchange.answer(&match (target.as_str(), exchange.index()) {
@@ -385,12 +383,11 @@ fn a_hint_asks_the_backend_again_and_the_client_stays_subscribed() {
     client.request("POST", "/changed", &[], b"body");
     Snapshot::wait_for_subscribers(p8.control, "chan", 1);
     p8.publish(std::slice::from_ref(&hint));
-    go_on.send(()).expect("the backend waits");
+    gate.open();
     assert_eq!(client.reply().text(), "changed");
     let seen = backend.seen();
     assert_eq!((seen.len(), &seen[1].body[..]), (2, &b"body"[..]));
 
-    drop(go_on);
     client.request("GET", "/waits", &[], b"");
     Snapshot::wait_for_subscribers(p8.control, "chan", 1);
     p8.publish(&[hint, response_item("chan", "in between")]);
