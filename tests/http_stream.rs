@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use crate::support::grip::{hold, hold_in, instruct, Form, BOTH_FORMS};
-use crate::support::publish::{close_item, response_item, stream_item};
+use crate::support::publish::{close_item, response_item, stream_item, stream_with};
 use crate::support::snapshot::Snapshot;
 use crate::support::wait::gate;
 use crate::support::{Answer, Backend, Client, Config, P8};
@@ -76,7 +76,7 @@ fn binary_content_passes() {
     let (_backend, p8) = before(hold("stream", "a", ""));
     let mut client = p8.stream("/");
     let format = json!({"content": "text", "content-bin": "AP8B/g=="});
-    p8.publish(&[json!({"channel": "a", "formats": {"http-stream": format}})]);
+    p8.publish(&[stream_with("a", format)]);
     assert_eq!(client.read_exact(4), [0, 255, 1, 254]);
 }
 
@@ -142,8 +142,8 @@ fn other_channels_and_other_formats_do_not_show_up() {
         response_item("chan", "no"),
         json!({"channel": "chan", "formats": {"ws-message": {"content": "no"}}}),
         stream_item("chan", ""),
-        json!({"channel": "chan", "formats": {"http-stream": {"action": "hint"}}}),
-        json!({"channel": "chan", "formats": {"http-stream": {"action": "refresh"}}}),
+        stream_with("chan", json!({"action": "hint"})),
+        stream_with("chan", json!({"action": "refresh"})),
         stream_item("chan", "yes"),
         close_item("chan"),
     ]);
@@ -164,7 +164,7 @@ fn the_close_action_ends_the_stream_well_and_the_connection_stays() {
         let close = json!({"action": "close", "content": "ignored"});
         p8.publish(&[
             stream_item("a", "last\n"),
-            json!({"channel": "a", "formats": {"http-stream": close}}),
+            stream_with("a", close),
             stream_item("a", "too late\n"),
         ]);
         assert_eq!(client.read_to_end().expect("an end"), b"last\n");
