@@ -31,6 +31,8 @@ bench:           ## the end-to-end measurements, one after another
 	bench/hold.sh
 	bench/fanout.sh
 	bench/proxy.sh
+	bench/publish.sh
+	bench/poll.sh
 
 eventstream:     ## Django's event streams to clients that come and go, from the release build
 	$(CARGO) build --release
