@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PYTHON ?= python3
 
-.PHONY: help check fmt lint test doc bench run conformance ci clean
+.PHONY: help check fmt lint test doc bench run eventstream conformance ci clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -31,6 +31,12 @@ bench:           ## the end-to-end measurements, one after another
 	bench/hold.sh
 	bench/fanout.sh
 	bench/proxy.sh
+	bench/publish.sh
+	bench/poll.sh
+
+eventstream:     ## Django's event streams to clients that come and go, from the release build
+	$(CARGO) build --release
+	$(PYTHON) tests/eventstream/run.py
 
 conformance:     ## the black-box suite, against the release build
 	$(CARGO) build --release

@@ -9,19 +9,30 @@ pushload_source=${PUSHLOAD_SOURCE:-../shared/tools/pushload}
 pushload=target/pushload/release/pushload
 port=${BENCH_PORT:-23400}                  # clients; the ports after it are used too
 control=$((port + 2)) backend=$((port + 9)) nginx_port=$((port + 10)) limit_port=$((port + 11))
+pushpin_port=$((port + 20)) pushpin_control=$((port + 22))
 work=target/bench/$bench
 started=()                                 # processes of ours
 rm -rf "$work"
 mkdir -p "$work" "$(dirname "$out")"
 ulimit -n "$(ulimit -Hn)"
 
-stop() {                                   # stop PID: ask, wait, insist
+family() {                                 # family PID: it and its descendants
+    local child
+    echo "$1"
+    for child in $(pgrep -P "$1"); do family "$child"; done
+}
+
+stop() {                                   # stop PID: ask, wait, insist; what it started ends too
+    local pid all others=()
+    for pid in "${started[@]}"; do [ "$pid" = "$1" ] || others+=("$pid"); done
+    started=("${others[@]}")               # its number may soon be somebody else's
+    mapfile -t all < <(family "$1")
     kill "$1" 2>/dev/null || return 0
     for _ in $(seq 100); do
-        kill -0 "$1" 2>/dev/null || break
+        kill -0 "${all[@]}" 2>/dev/null || break
         sleep 0.05
     done
-    kill -9 "$1" 2>/dev/null || true
+    kill -9 "${all[@]}" 2>/dev/null || true
     wait "$1" 2>/dev/null || true
 }
 stop_all() { for pid in "${started[@]}"; do stop "$pid"; done; }
@@ -53,6 +64,18 @@ start_backend() {
     answers "$backend" /hello
 }
 
+# What P-8 and Pushpin are told alike: no limit of rate, the rest as Pushpin is shipped.
+handler_keys() {
+    cat <<C
+message_rate = 100000000
+message_hwm = 100000000
+message_wait = 5000
+id_cache_ttl = ${ID_CACHE_TTL:-60}
+subscription_linger = 60
+update_on_first_subscription = true
+C
+}
+
 start_p8() {                               # start_p8 [SIG_KEY]: sets p8_pid
     local signing=
     [ -z "${1:-}" ] || signing=$(printf '[proxy]\nsig_key = "%s"\n' "$1")
@@ -64,9 +87,7 @@ listen = ["127.0.0.1:$port"]
 listen = "127.0.0.1:$control"
 
 [handler]
-message_rate = 100000000
-message_hwm = 100000000
-update_on_first_subscription = false
+$(handler_keys)
 
 $signing
 [[routes]]
@@ -114,6 +135,66 @@ C
     nginx_pid=$!
     started+=("$nginx_pid")
     answers "$nginx_port" /hello
+}
+
+need_pushpin() {                           # installs Debian's as root, its service left alone
+    command -v pushpin >/dev/null && return
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        echo "pushpin is not there: as root on Debian or Ubuntu, RUNLEVEL=1 apt-get install pushpin" >&2
+        exit 1
+    fi
+    echo "installing pushpin"
+    apt-get update -q >"$work/apt.log" 2>&1 &&
+        RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends pushpin \
+            >>"$work/apt.log" 2>&1 || { tail -n 30 "$work/apt.log" >&2; exit 1; }
+}
+
+start_pushpin() {                          # start_pushpin [SIG_KEY]: sets pushpin_pid
+    local here=$PWD/$work/pushpin
+    rm -rf "$here"
+    mkdir -p "$here/run" "$here/log"
+    # zurl runs under Pushpin's own runner, not as the service that the package expects
+    sed 's#ipc:///var/run/zurl/#ipc://{rundir}/{ipc_prefix}#' /usr/lib/pushpin/internal.conf >"$here/internal.conf"
+    echo "* 127.0.0.1:$backend" >"$here/routes"
+    cat >"$here/pushpin.conf" <<C
+[global]
+include=$here/internal.conf
+rundir=$here/run
+ipc_prefix=
+port_offset=0
+[runner]
+services=condure,zurl,pushpin-proxy,pushpin-handler
+http_port=127.0.0.1:$pushpin_port
+logdir=$here/log
+log_level=1
+client_buffer_size=8192
+client_maxconn=$(($(ulimit -n) - 1000))
+[proxy]
+routesfile=$here/routes
+sig_key=${1:-}
+updates_check=off
+[handler]
+$(handler_keys | sed 's/ = /=/')
+push_in_http_addr=127.0.0.1
+push_in_http_port=$pushpin_control
+push_in_http_max_headers_size=10000
+push_in_http_max_body_size=1000000
+stats_spec=
+stats_report_interval=0
+C
+    pushpin --config="$here/pushpin.conf" --loglevel=1 >"$here/log/runner.log" 2>&1 &
+    pushpin_pid=$!
+    started+=("$pushpin_pid")
+    answers "$pushpin_control" && answers "$pushpin_port" /hello
+}
+
+# start_peer pushpin|p-8: both sign what they proxy; sets server_pid, and where clients and publishers go
+start_peer() {
+    case $1 in
+        pushpin) start_pushpin changeme; server_pid=$pushpin_pid to=127.0.0.1:$pushpin_port publish_to=127.0.0.1:$pushpin_control ;;
+        p-8) start_p8 changeme; server_pid=$p8_pid to=127.0.0.1:$port publish_to=127.0.0.1:$control ;;
+        *) echo "no such server: $1" >&2; return 1 ;;
+    esac
 }
 
 start_limit() {                            # sets limit_pid

@@ -4,7 +4,7 @@
 usage: measure.py machine OUT BENCH
        measure.py run OUT SERVER_PID PUSHLOAD KEY=VALUE... -- ARGUMENTS
        measure.py memory OUT SERVER_PID KEY=VALUE...
-       measure.py table hold|fanout|proxy OUT
+       measure.py table BENCH OUT
 """
 
 import json
@@ -110,8 +110,8 @@ def run(out, pid, pushload, words):
     record.update(rss_at_start=rss, rss_at_end=resident(pid), all_user_s=round(after[0] - before[0], 2),
                   all_system_s=round(after[1] - before[1], 2), **json.loads(lines[-1]))
     append(out, record)
-    shown = ("ready", "rss_per_conn", "deliveries", "deliveries_per_s", "requests_per_s",
-             "server_cpu_s_per_million", "lost", "others_cpu_s", "errors")
+    shown = ("ready", "rss_per_conn", "deliveries", "deliveries_per_s", "requests_per_s", "responses_per_s",
+             "server_cpu_s_per_million", "lost", "refused", "others_cpu_s", "errors")
     print(" ".join(words[:split]), {k: record[k] for k in shown if record.get(k) not in (None, "")}, flush=True)
 
 
@@ -226,6 +226,38 @@ def table_proxy(lines):
     grid(["answer", "server", "runs", "CPU us per request", "x nginx", "requests/s", "p99 us", "refused"], body)
 
 
+def beside_pushpin(runs, workloads, unit, counts):
+    """One line for each workload and server: how many a CPU-second of it was enough for, and what went wrong."""
+    for r in runs:
+        r["per_cpu_s"] = 1e6 / r["server_cpu_s_per_million"]
+    body = []
+    for name, mine in workloads:
+        pushpin = median(rows(mine, server="pushpin"), "per_cpu_s")
+        for s in sorted({r["server"] for r in mine}):
+            those = rows(mine, server=s)
+            body.append([name, s, len(those), spread(those, "per_cpu_s", digits=0),
+                         "%.1f" % (median(those, "per_cpu_s") / pushpin),
+                         spread(those, "server_cpu_s_per_million", digits=1), spread(those, unit + "_per_s", digits=0)]
+                        + [total(those, key) for key in counts])
+    grid(["", "server", "runs", "for each CPU-second", "x Pushpin", "CPU us each", "each second"]
+         + [key.replace("_", " ") for key in counts], body)
+
+
+def table_publish(lines):
+    runs = [r for r in lines if r.get("test") == "publish-rate"]
+    print("Publishes that were accepted and delivered, in batches of %d.\n" % runs[0]["batch"])
+    workloads = [({"no": "without ids", "yes": "with id and prev-id"}[i], rows(runs, ids=i)) for i in ("no", "yes")]
+    beside_pushpin(runs, [w for w in workloads if w[1]], "deliveries",
+                   ("published", "deliveries", "publish_errors", "lost", "duplicate", "out_of_order", "corrupt", "closed"))
+
+
+def table_poll(lines):
+    runs = [r for r in lines if r.get("test") == "poll"]
+    print("Requests that were held, and answered by a publish.\n")
+    beside_pushpin(runs, [("%d clients" % runs[0]["conns"], runs)], "responses",
+                   ("responses", "published", "empty", "refused", "publish_errors", "corrupt"))
+
+
 def table(bench, out):
     with open(out, encoding="utf-8") as f:
         lines = [json.loads(l) for l in f]
@@ -233,7 +265,8 @@ def table(bench, out):
     print("# %s\n" % bench)
     print("%s, commit %s, %s, %s GiB, Linux %s, %s, %s open files a process. Median (smallest to largest).\n"
           % (head["date"], head["commit"], head["machine"], head["memory_gib"], head["kernel"], head["rustc"], head["open_files"]))
-    {"hold": table_hold, "fanout": table_fanout, "proxy": table_proxy}[bench](lines[1:])
+    {"hold": table_hold, "fanout": table_fanout, "proxy": table_proxy, "publish": table_publish,
+     "poll": table_poll}[bench](lines[1:])
     noise = [r["others_cpu_s"] for r in lines[1:] if "others_cpu_s" in r]
     if noise:
         print("\nCPU used by others while measuring: median %.2f s, at most %.2f s a run." % (statistics.median(noise), max(noise)))

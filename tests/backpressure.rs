@@ -2,18 +2,16 @@
 //!
 //! Source: `docs/operations.md`, limits; `docs/control-api.md`, errors.
 
-use std::sync::mpsc;
-
 use actix_rt::Arbiter;
 use actix_web::body::to_bytes;
 use actix_web::test::{call_service, init_service, TestRequest};
 use actix_web::App;
-use serde_json::{json, Value};
+use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::support::client::{Head, Reply};
-use crate::support::publish::{begin_publish, post, stream_item};
-use crate::support::wait::DEADLINE;
+use crate::support::client::Head;
+use crate::support::publish::{begin_publish, body_of, post_items, stream_item};
+use crate::support::wait::{gate, Gate, DEADLINE};
 use crate::support::{wait_until, Client, Config, P8};
 
 /// What keeps a hub busy for a while: this many streams, this many items.
@@ -43,10 +41,6 @@ fn begin_burst(p8: &P8, witness: &mut Client) -> Client {
     publisher
 }
 
-fn post_items(p8: &P8, items: &[Value]) -> Reply {
-    post(p8.control, json!({ "items": items }).to_string().as_bytes())
-}
-
 /// Status, reason, and when to try again.
 fn refusal(head: &Head) -> (u16, Option<&str>, Option<&str>) {
     let (reason, again) = (head.header("p8-reason"), head.header("retry-after"));
@@ -57,7 +51,7 @@ fn refusal(head: &Head) -> (u16, Option<&str>, Option<&str>) {
 fn publishers_are_refused_while_a_hub_is_behind_and_its_mailbox_stays_short() {
     let (p8, mut streams) = streaming(STREAMS, |config| config);
     let mut publisher = begin_burst(&p8, &mut streams[STREAMS - 1]);
-    let reply = post_items(&p8, &[stream_item("a", "refused")]);
+    let reply = post_items(p8.control, &[stream_item("a", "refused")]);
     assert_eq!(
         refusal(&reply.head),
         (503, Some("publish-queue-full"), Some("1"))
@@ -112,7 +106,7 @@ fn a_request_of_which_some_was_taken_says_so() {
         .map(|n| stream_item(&format!("other-{n}"), "y"))
         .collect();
     items.push(stream_item("a", "y"));
-    let reply = post_items(&p8, &items);
+    let reply = post_items(p8.control, &items);
     assert_eq!(
         refusal(&reply.head),
         (500, Some("publish-partly-taken"), None)
@@ -123,9 +117,9 @@ fn a_request_of_which_some_was_taken_says_so() {
 }
 
 /// Holds a stream on channel `a` on a thread of its own, which then does nothing until told.
-async fn stuck_worker(broker: &p8::Broker) -> mpsc::Sender<()> {
+async fn stuck_worker(broker: &p8::Broker) -> Gate {
     let broker = broker.clone();
-    let (go_on, may_go_on) = mpsc::channel();
+    let (gate, wait) = gate();
     let (tell, is_held) = oneshot::channel();
     Arbiter::new().spawn_fn(move || {
         actix_rt::spawn(async move {
@@ -136,11 +130,11 @@ async fn stuck_worker(broker: &p8::Broker) -> mpsc::Sender<()> {
             let request = TestRequest::default().to_http_request();
             let held = broker.hold(&request, instruct).await;
             tell.send(held.status().as_u16()).expect("the test waits");
-            let _ = may_go_on.recv();
+            wait();
         });
     });
     assert_eq!(is_held.await, Ok(200));
-    go_on
+    gate
 }
 
 #[test]
@@ -150,8 +144,7 @@ fn a_publish_that_is_not_queued_in_time_is_confirmed_by_nobody() {
         let broker = broker.expect("a broker");
         let _stuck = stuck_worker(&broker).await;
         let app = init_service(App::new().configure(p8::http::control(&broker))).await;
-        let items = vec![stream_item("a", "x"); HUB_QUEUE as usize + 10];
-        let body = json!({ "items": items }).to_string();
+        let body = body_of(&vec![stream_item("a", "x"); HUB_QUEUE as usize + 10]);
         let request = TestRequest::post()
             .uri("/publish/")
             .insert_header(("Content-Length", body.len()))

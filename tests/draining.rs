@@ -2,14 +2,13 @@
 //!
 //! Source: `docs/operations.md`, start and stop.
 
-use std::sync::{mpsc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::support::grip::hold;
 use crate::support::programs::Program;
 use crate::support::publish::{begin_publish, close_item, response_item, stream_item};
-use crate::support::wait::DEADLINE;
+use crate::support::wait::{gate, DEADLINE};
 use crate::support::{wait_until, Answer, Backend, Client, Config, P8};
 
 /// "At once" on a busy machine; far less than the drains here may take.
@@ -42,11 +41,10 @@ fn polls_are_answered_by_their_timeout_and_told_that_the_connection_ends() {
 
 #[test]
 fn holds_that_begin_while_draining_end_at_once() {
-    let (release, is_released) = mpsc::channel::<()>();
-    let is_released = Mutex::new(is_released);
+    let (gate, wait) = gate();
     let backend = Backend::answering(move |request| {
         if request.target != "/witness" {
-            let _ = is_released.lock().expect("nobody panics").recv();
+            wait();
         }
         match request.target.as_str() {
             "/poll" => hold("response", "a", "nothing new"),
@@ -67,7 +65,7 @@ fn holds_that_begin_while_draining_end_at_once() {
     });
     let stopping = stop(p8);
     assert_eq!(witness.read_to_end(), Ok(b"open\n".to_vec()));
-    drop(release);
+    gate.open();
     let bodies = [
         "nothing new".to_owned(),
         "open\n".into(),

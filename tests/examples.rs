@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
 
+use crate::support::publish::{body_of, stream_item};
 use crate::support::{Client, Config, P8};
 
 #[path = "../examples/backend_long_poll.rs"]
@@ -72,9 +73,8 @@ fn the_embedding_service() {
         202
     );
     live.expect("hello\n");
-    let item = crate::support::publish::stream_item("chat", "from elsewhere\n");
-    let body = serde_json::json!({ "items": [item] }).to_string();
-    let reply = Client::connect(address).post("/p8/publish", body.as_bytes());
+    let body = body_of(&[stream_item("chat", "from elsewhere\n")]);
+    let reply = Client::connect(address).post("/p8/publish", &body);
     assert_eq!(reply.status(), 200);
     live.expect("from elsewhere\n");
     let page = Client::connect(address).get("/ops/admin/");

@@ -2,11 +2,9 @@
 //!
 //! Source: `docs/control-api.md`, http-response.
 
-use std::sync::{mpsc, Mutex};
-
 use crate::support::grip::hold;
 use crate::support::publish::{hint_item, mute_item, response_item};
-use crate::support::wait::DEADLINE;
+use crate::support::wait::{gate, Gate, DEADLINE};
 use crate::support::{wait_until, Backend, Client, Config, P8};
 
 /// Items that P-8 keeps for a request that is being asked again.
@@ -17,16 +15,15 @@ struct Asked {
     backend: Backend,
     p8: P8,
     client: Client,
-    answer: mpsc::Sender<()>,
+    answer: Gate,
 }
 
 impl Asked {
     fn again() -> Asked {
-        let (answer, may_answer) = mpsc::channel::<()>();
-        let may_answer = Mutex::new(may_answer);
+        let (answer, wait) = gate();
         let backend = Backend::scripted(move |exchange| {
             if exchange.index() == 1 {
-                let _ = may_answer.lock().expect("nobody panics").recv();
+                wait();
             }
             exchange.answer(&hold("response", "a", ""));
         });
@@ -63,7 +60,7 @@ impl Asked {
 #[test]
 fn a_hint_asks_the_backend_again_with_the_same_request() {
     let mut asked = Asked::again();
-    asked.answer.send(()).expect("the backend waits");
+    asked.answer.open();
     let seen = asked.backend.seen();
     assert_eq!(
         (&seen[0].method, &seen[0].target),
@@ -77,7 +74,7 @@ fn a_hint_asks_the_backend_again_with_the_same_request() {
 fn an_item_published_while_the_backend_is_asked_again_is_not_lost() {
     let mut asked = Asked::again();
     asked.publish(&[response_item("a", "the item")]);
-    asked.answer.send(()).expect("the backend waits");
+    asked.answer.open();
     assert_eq!(asked.client.reply().text(), "the item");
 }
 
@@ -85,7 +82,7 @@ fn an_item_published_while_the_backend_is_asked_again_is_not_lost() {
 fn an_item_behind_a_hint_is_not_lost_while_the_backend_is_asked_again() {
     let mut asked = Asked::again();
     asked.publish(&[hint_item("a"), response_item("a", "the item")]);
-    asked.answer.send(()).expect("the backend waits");
+    asked.answer.open();
     assert_eq!(asked.client.reply().text(), "the item");
     asked.wait_for_requests(3);
     let dropped = asked.p8.snapshot().json()["dropped"].clone();
@@ -99,7 +96,7 @@ fn items_past_those_kept_for_a_request_that_is_asked_again_are_counted() {
     for _ in 0..KEPT / 10 + 2 {
         asked.publish(&vec![mute_item("a"); 10]);
     }
-    asked.answer.send(()).expect("the backend waits");
+    asked.answer.open();
     wait_until(DEADLINE, "the loss to be counted", || {
         asked.p8.snapshot().dropped("session-busy") == 20
     });

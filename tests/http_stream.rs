@@ -3,13 +3,12 @@
 //! Source: `docs/grip.md`, streaming. A stream's head is only written once its subscription is
 //! acknowledged, so these tests publish as soon as they saw it.
 
-use std::sync::{mpsc, Mutex};
-
 use serde_json::json;
 
 use crate::support::grip::{hold, hold_in, instruct, Form, BOTH_FORMS};
-use crate::support::publish::{close_item, response_item, stream_item};
+use crate::support::publish::{close_item, response_item, stream_item, stream_with};
 use crate::support::snapshot::Snapshot;
+use crate::support::wait::gate;
 use crate::support::{Answer, Backend, Client, Config, P8};
 
 /// A backend that answers with that, and P-8 before it.
@@ -77,7 +76,7 @@ fn binary_content_passes() {
     let (_backend, p8) = before(hold("stream", "a", ""));
     let mut client = p8.stream("/");
     let format = json!({"content": "text", "content-bin": "AP8B/g=="});
-    p8.publish(&[json!({"channel": "a", "formats": {"http-stream": format}})]);
+    p8.publish(&[stream_with("a", format)]);
     assert_eq!(client.read_exact(4), [0, 255, 1, 254]);
 }
 
@@ -143,8 +142,8 @@ fn other_channels_and_other_formats_do_not_show_up() {
         response_item("chan", "no"),
         json!({"channel": "chan", "formats": {"ws-message": {"content": "no"}}}),
         stream_item("chan", ""),
-        json!({"channel": "chan", "formats": {"http-stream": {"action": "hint"}}}),
-        json!({"channel": "chan", "formats": {"http-stream": {"action": "refresh"}}}),
+        stream_with("chan", json!({"action": "hint"})),
+        stream_with("chan", json!({"action": "refresh"})),
         stream_item("chan", "yes"),
         close_item("chan"),
     ]);
@@ -165,7 +164,7 @@ fn the_close_action_ends_the_stream_well_and_the_connection_stays() {
         let close = json!({"action": "close", "content": "ignored"});
         p8.publish(&[
             stream_item("a", "last\n"),
-            json!({"channel": "a", "formats": {"http-stream": close}}),
+            stream_with("a", close),
             stream_item("a", "too late\n"),
         ]);
         assert_eq!(client.read_to_end().expect("an end"), b"last\n");
@@ -302,8 +301,7 @@ fn an_item_puts_an_idle_keep_alive_off_but_not_an_interval_one() {
 fn a_beginning_too_large_to_gather_arrives_in_order_and_items_follow_it() {
     let beginning: String = (0..30_000).map(|n| format!("{n:09}\n")).collect();
     let sent = beginning.clone();
-    let (go_on, may_go_on) = mpsc::channel::<()>();
-    let may_go_on = Mutex::new(may_go_on);
+    let (gate, wait) = gate();
     let backend = Backend::scripted(move |exchange| {
         let (first, rest) = sent.split_at(200_000);
         let length = sent.len();
@@ -311,14 +309,14 @@ fn a_beginning_too_large_to_gather_arrives_in_order_and_items_follow_it() {
             "HTTP/1.1 200 OK\r\nGrip-Hold: stream\r\nGrip-Channel: a\r\n\
              Content-Length: {length}\r\n\r\n{first}"
         ));
-        let _ = may_go_on.lock().expect("nobody panics").recv();
+        wait();
         exchange.raw(rest);
     });
     let p8 = P8::start(&Config::to(backend.addr));
     let mut client = p8.stream("/");
     assert!(client.read_exact(150_000) == beginning.as_bytes()[..150_000]);
     p8.publish(&[stream_item("a", "published before the beginning's end\n")]);
-    go_on.send(()).expect("the backend waits");
+    gate.open();
     assert!(client.read_exact(150_000) == beginning.as_bytes()[150_000..]);
     client.expect("published before the beginning's end\n");
     p8.publish(&[stream_item("a", "after it\n"), close_item("a")]);

@@ -3,15 +3,14 @@
 //! Source: `docs/grip.md`, long-polling. That other items do nothing is proved by the answer that
 //! comes behind them: it would be the wrong one.
 
-use std::sync::{mpsc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::support::grip::{hold, hold_in, instruct, BOTH_FORMS};
-use crate::support::publish::{response_item, stream_item};
+use crate::support::publish::{hint_item, mute_item, response_item, response_with, stream_item};
 use crate::support::snapshot::Snapshot;
-use crate::support::wait::DEADLINE;
+use crate::support::wait::{gate, DEADLINE};
 use crate::support::{wait_until, Answer, Backend, Config, P8};
 
 /// A backend that answers with that, and P-8 before it.
@@ -62,7 +61,7 @@ fn the_item_names_status_reason_headers_and_body() {
     ];
     for (format, status, reason) in table {
         let mut client = p8.long_poll("/", "a", 1);
-        p8.publish(&[json!({"channel": "a", "formats": {"http-response": format}})]);
+        p8.publish(&[response_with("a", format)]);
         let reply = client.reply();
         assert_eq!(
             (reply.status(), reply.head.reason.as_str()),
@@ -87,7 +86,7 @@ fn pushed_answers_inherit_the_held_headers_and_override_them() {
         let (_backend, p8) = before(held);
         let mut client = p8.long_poll("/", "a", 1);
         let format = json!({"headers": {"x-both": "new", "Grip-Odd": "1", "Content-Length": "99"}, "body": "b"});
-        p8.publish(&[json!({"channel": "a", "formats": {"http-response": format}})]);
+        p8.publish(&[response_with("a", format)]);
         let reply = client.reply();
         assert_eq!(reply.head.header("x-base"), Some("base"), "{form:?}");
         assert_eq!(reply.head.header("x-both"), Some("new"), "{form:?}");
@@ -110,7 +109,7 @@ fn headers_as_pairs_keep_their_repeats() {
     let (_backend, p8) = before(hold("response", "a", ""));
     let mut client = p8.long_poll("/", "a", 1);
     let format = json!({"headers": [["Set-Cookie", "a=1"], ["Set-Cookie", "b=2"]], "body": "x"});
-    p8.publish(&[json!({"channel": "a", "formats": {"http-response": format}})]);
+    p8.publish(&[response_with("a", format)]);
     assert_eq!(client.reply().head.all("set-cookie"), ["a=1", "b=2"]);
 }
 
@@ -120,7 +119,7 @@ fn a_pushed_status_without_a_body_has_none() {
     for status in [204, 304] {
         let mut client = p8.long_poll("/", "a", 1);
         let format = json!({"code": status, "body": "ignored"});
-        p8.publish(&[json!({"channel": "a", "formats": {"http-response": format}})]);
+        p8.publish(&[response_with("a", format)]);
         let reply = client.reply();
         assert_eq!(
             (reply.status(), reply.head.header("content-length")),
@@ -146,7 +145,7 @@ fn text_binary_empty_and_large_bodies_arrive_as_they_were() {
     ];
     for (format, expected) in table {
         let mut client = p8.long_poll("/", "a", 1);
-        p8.publish(&[json!({"channel": "a", "formats": {"http-response": format}})]);
+        p8.publish(&[response_with("a", format)]);
         assert_eq!(client.reply().body, expected);
     }
 }
@@ -171,8 +170,8 @@ fn other_channels_and_other_formats_do_not_answer() {
         response_item("cha", "wrong"),
         response_item("CHAN", "wrong"),
         stream_item("chan", "wrong"),
-        json!({"channel": "chan", "formats": {"http-response": {"action": "close"}}}),
-        json!({"channel": "chan", "formats": {"http-response": {"action": "refresh"}}}),
+        mute_item("chan"),
+        response_with("chan", json!({"action": "refresh"})),
         json!({"channel": "chan", "formats": {"ws-message": {"content": "wrong"}}}),
         response_item("chan", "right"),
     ]);
@@ -365,12 +364,11 @@ fn a_request_with_a_body_can_be_held() {
 
 #[test]
 fn a_hint_asks_the_backend_again_and_the_client_stays_subscribed() {
-    let (go_on, gate) = mpsc::channel::<()>();
-    let gate = Mutex::new(gate);
+    let (gate, wait) = gate();
     let backend = Backend::scripted(move |exchange| {
         exchange.read_body();
         if exchange.index() > 0 {
-            let _ = gate.lock().expect("a gate").recv_timeout(DEADLINE);
+            wait();
         }
         let target = exchange.request().target;
         exchange.answer(&match (target.as_str(), exchange.index()) {
@@ -379,21 +377,19 @@ fn a_hint_asks_the_backend_again_and_the_client_stays_subscribed() {
         });
     });
     let p8 = P8::start(&Config::to(backend.addr));
-    let hint = json!({"channel": "chan", "formats": {"http-response": {"action": "hint"}}});
 
     let mut client = p8.client();
     client.request("POST", "/changed", &[], b"body");
     Snapshot::wait_for_subscribers(p8.control, "chan", 1);
-    p8.publish(std::slice::from_ref(&hint));
-    go_on.send(()).expect("the backend waits");
+    p8.publish(&[hint_item("chan")]);
+    gate.open();
     assert_eq!(client.reply().text(), "changed");
     let seen = backend.seen();
     assert_eq!((seen.len(), &seen[1].body[..]), (2, &b"body"[..]));
 
-    drop(go_on);
     client.request("GET", "/waits", &[], b"");
     Snapshot::wait_for_subscribers(p8.control, "chan", 1);
-    p8.publish(&[hint, response_item("chan", "in between")]);
+    p8.publish(&[hint_item("chan"), response_item("chan", "in between")]);
     assert_eq!(client.reply().text(), "in between");
 }
 
@@ -652,5 +648,5 @@ fn a_patch_that_does_not_fit_asks_the_backend_again() {
 }
 
 fn patch_item(patch: serde_json::Value) -> serde_json::Value {
-    json!({"channel": "a", "formats": {"http-response": {"body-patch": patch}}})
+    response_with("a", json!({ "body-patch": patch }))
 }

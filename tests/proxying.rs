@@ -6,7 +6,7 @@
 use std::sync::mpsc;
 use std::sync::Mutex;
 
-use crate::support::wait::DEADLINE;
+use crate::support::wait::{gate, DEADLINE};
 use crate::support::{wait_until, Answer, Backend, Client, Config, P8};
 
 /// A backend that answers every request with that body, and P-8 before it.
@@ -204,12 +204,11 @@ fn a_request_body_is_streamed_while_the_client_still_sends() {
 
 #[test]
 fn a_response_body_is_streamed_before_its_end() {
-    let (open, gate) = mpsc::channel::<()>();
-    let gate = Mutex::new(gate);
+    let (gate, wait) = gate();
     let backend = Backend::scripted(move |exchange| {
         exchange.raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         exchange.chunk("early");
-        let _ = gate.lock().expect("a gate").recv_timeout(DEADLINE);
+        wait();
         exchange.chunk("late");
         exchange.raw("0\r\n\r\n");
     });
@@ -218,7 +217,7 @@ fn a_response_body_is_streamed_before_its_end() {
     client.request("GET", "/", &[], b"");
     assert!(client.final_head().is_chunked());
     client.expect("early");
-    open.send(()).expect("the backend waits");
+    gate.open();
     assert_eq!(client.read_to_end().expect("an end"), b"late");
 }
 
@@ -542,13 +541,9 @@ fn a_client_that_stops_reading_stops_the_backend() {
 #[test]
 fn a_backend_that_stops_reading_stops_the_client() {
     const SIZE: usize = 64 << 20;
-    let (open, gate) = mpsc::channel::<()>();
-    let gate = Mutex::new(gate);
+    let (gate, wait) = gate();
     let backend = Backend::scripted(move |exchange| {
-        gate.lock()
-            .expect("a gate")
-            .recv()
-            .expect("the test opens the gate");
+        wait();
         exchange.read_body();
         exchange.answer(&Answer::ok("got it"));
     });
@@ -563,7 +558,7 @@ fn a_backend_that_stops_reading_stops_the_client() {
         sent < SIZE / 2,
         "P-8 and the kernel took {sent} bytes for a backend that waits"
     );
-    open.send(()).expect("the backend waits");
+    gate.open();
     client.send(&body[sent..]);
     assert_eq!(client.reply().text(), "got it");
     assert_eq!(backend.only_request().body.len(), SIZE);
@@ -571,14 +566,10 @@ fn a_backend_that_stops_reading_stops_the_client() {
 
 #[test]
 fn a_slow_backend_holds_nobody_else_up() {
-    let (open, gate) = mpsc::channel::<()>();
-    let gate = Mutex::new(gate);
+    let (gate, wait) = gate();
     let backend = Backend::scripted(move |exchange| {
         if exchange.request().target == "/slow" {
-            gate.lock()
-                .expect("a gate")
-                .recv()
-                .expect("the test opens the gate");
+            wait();
         }
         exchange.answer(&Answer::ok("answer"));
     });
@@ -591,7 +582,7 @@ fn a_slow_backend_holds_nobody_else_up() {
     for _ in 0..20 {
         assert_eq!(p8.get("/fast").text(), "answer");
     }
-    open.send(()).expect("the backend waits");
+    gate.open();
     assert_eq!(slow.reply().text(), "answer");
 }
 

@@ -6,7 +6,9 @@ use serde_json::{json, Value};
 
 use crate::support::client::Reply;
 use crate::support::grip::hold;
-use crate::support::publish::{close_item, post, response_item, stream_item};
+use crate::support::publish::{
+    body_of, close_item, post, post_items, response_item, stream_item, stream_with,
+};
 use crate::support::{Backend, Client, Config, P8};
 
 /// P-8 with a backend whose every answer is a stream on channel `a`.
@@ -84,8 +86,8 @@ fn item_fields_of_the_wrong_kind_are_refused_with_known_texts() {
         "channel", "id", "prev-id", "formats", "meta", "size", "no-seq",
     ] {
         for value in [Value::Null, json!([])] {
-            let body = json!({ "items": [item(field, value)] }).to_string();
-            assert_refused(&post(p8.control, body.as_bytes()), &wrong_type(field));
+            let reply = post_items(p8.control, &[item(field, value)]);
+            assert_refused(&reply, &wrong_type(field));
         }
     }
     let table = [
@@ -110,8 +112,7 @@ fn item_fields_of_the_wrong_kind_are_refused_with_known_texts() {
         ),
     ];
     for (item, text) in table {
-        let body = json!({ "items": [item] }).to_string();
-        assert_refused(&post(p8.control, body.as_bytes()), &text);
+        assert_refused(&post_items(p8.control, &[item]), &text);
     }
 }
 
@@ -266,8 +267,8 @@ fn formats_that_make_no_sense_are_refused_with_known_texts() {
 fn one_bad_item_refuses_the_whole_publish() {
     let (_backend, p8) = streaming();
     let mut client = p8.stream("/");
-    let items = json!({"items": [stream_item("a", "wrong"), {"channel": "a"}]});
-    assert_eq!(post(p8.control, items.to_string().as_bytes()).status(), 400);
+    let items = [stream_item("a", "wrong"), json!({"channel": "a"})];
+    assert_eq!(post_items(p8.control, &items).status(), 400);
     p8.publish(&[stream_item("a", "right"), close_item("a")]);
     assert_eq!(client.read_to_end().expect("an end"), b"right");
 }
@@ -280,8 +281,7 @@ fn unknown_fields_and_formats_do_no_harm() {
     let item = json!({"channel": "a", "formats": formats, "user-tags": 5, "http-stream": 5});
     let body = json!({"items": [item], "more": true}).to_string();
     assert_eq!(post(p8.control, body.as_bytes()).status(), 200);
-    let only_unknown = json!({"items": [{"channel": "a", "formats": {"x-other": {}}}]}).to_string();
-    assert_eq!(post(p8.control, only_unknown.as_bytes()).status(), 200);
+    p8.publish(&[json!({"channel": "a", "formats": {"x-other": {}}})]);
     p8.publish(&[close_item("a")]);
     assert_eq!(client.read_to_end().expect("an end"), b"ok");
 }
@@ -304,7 +304,7 @@ fn base64_is_read_leniently() {
         ("YWJjZA", "abcd"),
         ("Y!W?J*jZ", "abc"),
     ] {
-        p8.publish(&[json!({"channel": "a", "formats": {"http-stream": {"content-bin": text}}})]);
+        p8.publish(&[stream_with("a", json!({ "content-bin": text }))]);
         client.expect(bytes);
     }
     p8.publish(&[close_item("a")]);
@@ -456,12 +456,12 @@ fn control_connections_stay_open_for_more_publishes() {
 fn a_publish_up_to_the_limit_passes_and_one_above_it_is_refused() {
     let (_backend, p8) = streaming();
     let mut client = p8.stream("/");
-    let empty = json!({ "items": [stream_item("a", "")] }).to_string().len();
+    let empty = body_of(&[stream_item("a", "")]).len();
     for (size, accepted) in [(1_000_000, true), (1_000_001, false)] {
         let content = "y".repeat(size - empty);
-        let body = json!({ "items": [stream_item("a", &content)] }).to_string();
+        let body = body_of(&[stream_item("a", &content)]);
         assert_eq!(body.len(), size);
-        let reply = post(p8.control, body.as_bytes());
+        let reply = post(p8.control, &body);
         if accepted {
             assert_eq!(reply.status(), 200);
             client.expect(&content);
@@ -502,8 +502,8 @@ fn a_publish_is_accepted_before_its_answer_so_that_a_later_one_comes_behind_it()
     for n in 0..50 {
         for (publisher, name) in [(&mut one, "one"), (&mut two, "two")] {
             let text = format!("{name} {n}\n");
-            let body = json!({ "items": [stream_item("a", &text)] }).to_string();
-            assert_eq!(publisher.post("/publish", body.as_bytes()).status(), 200);
+            let body = body_of(&[stream_item("a", &text)]);
+            assert_eq!(publisher.post("/publish", &body).status(), 200);
             expected.push_str(&text);
         }
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::client::CutShort;
 use crate::support::grip::{hold, instruct};
-use crate::support::publish::{close_item, post, response_item, stream_item};
+use crate::support::publish::{close_item, post_items, response_item, response_with, stream_item};
 use crate::support::snapshot::Snapshot;
 use crate::support::wait::DEADLINE;
 use crate::support::{wait_until, Answer, Backend, Config, P8};
@@ -88,7 +88,7 @@ fn fault_4_exposed_headers_of_a_push_are_the_ones_kept() {
     let mut client = p8.long_poll("/", "a", 1);
     let headers = json!({"X-Keep": "1", "X-Drop": "2", "Grip-Expose-Headers": "x-keep"});
     let format = json!({"headers": headers, "body": "b"});
-    p8.publish(&[json!({"channel": "a", "formats": {"http-response": format}})]);
+    p8.publish(&[response_with("a", format)]);
     let reply = client.reply();
     assert_eq!(
         (reply.head.header("x-keep"), reply.head.header("x-drop")),
@@ -115,21 +115,16 @@ fn fault_9_line_breaks_in_pushed_headers_and_reasons_are_refused() {
             (json!({"reason": evil, "body": "b"}), bad_reason),
         ];
         for (format, text) in table {
-            let items = json!({"items": [{"channel": "a", "formats": {"http-response": format}}]});
-            let reply = post(p8.control, items.to_string().as_bytes());
+            let reply = post_items(p8.control, &[response_with("a", format)]);
             assert_eq!(
                 (reply.status(), reply.text().as_str()),
                 (400, text),
                 "{evil:?}"
             );
         }
-        let format = json!({"headers": {evil: "1"}, "body": "b"});
-        let items = json!({"items": [{"channel": "a", "formats": {"http-response": format}}]});
-        assert_eq!(
-            post(p8.control, items.to_string().as_bytes()).status(),
-            400,
-            "{evil:?}"
-        );
+        let named_so = response_with("a", json!({"headers": {evil: "1"}, "body": "b"}));
+        let reply = post_items(p8.control, &[named_so]);
+        assert_eq!(reply.status(), 400, "{evil:?}");
     }
     p8.publish(&[response_item("a", "clean")]);
     let reply = client.reply();
@@ -210,7 +205,7 @@ fn more_than_64_headers_in_a_push_arrive_or_are_refused_but_never_hang() {
         .map(|n| [format!("X-{n}"), n.to_string()])
         .collect();
     let format = json!({"headers": headers, "body": "b"});
-    p8.publish(&[json!({"channel": "a", "formats": {"http-response": format}})]);
+    p8.publish(&[response_with("a", format)]);
     let reply = client.reply();
     assert_eq!((reply.status(), reply.text().as_str()), (200, "b"));
     assert_eq!(reply.head.names_with("x-").len(), 200);

@@ -10,7 +10,7 @@ use serde_json::{json, Value};
 
 use crate::support::client::Client;
 use crate::support::grip::hold;
-use crate::support::publish::{close_item, post, publish, response_item, stream_item};
+use crate::support::publish::{close_item, post_items, publish, response_item, stream_item};
 use crate::support::snapshot::Snapshot;
 use crate::support::wait::DEADLINE;
 use crate::support::{wait_until, Backend, Config, P8};
@@ -44,7 +44,7 @@ fn poisonous(text: &str, meta: Value) -> Value {
 /// Publishes items with a poisonous one among them; gives the answer's status.
 #[track_caller]
 fn publish_poison(p8: &P8, items: &[Value]) -> u16 {
-    post(p8.control, json!({ "items": items }).to_string().as_bytes()).status()
+    post_items(p8.control, items).status()
 }
 
 /// Reads every stream to its end and counts how many got which body.

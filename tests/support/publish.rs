@@ -6,37 +6,51 @@ use serde_json::{json, Value};
 
 use super::client::{Client, Reply};
 
+/// An item for streams, of that format.
+pub fn stream_with(channel: &str, format: Value) -> Value {
+    json!({"channel": channel, "formats": {"http-stream": format}})
+}
+
+/// An item for long-polls, of that format.
+pub fn response_with(channel: &str, format: Value) -> Value {
+    json!({"channel": channel, "formats": {"http-response": format}})
+}
+
 /// An item that appends to streams.
 pub fn stream_item(channel: &str, content: &str) -> Value {
-    json!({"channel": channel, "formats": {"http-stream": {"content": content}}})
+    stream_with(channel, json!({ "content": content }))
 }
 
 /// An item that answers long-polls.
 pub fn response_item(channel: &str, body: &str) -> Value {
-    json!({"channel": channel, "formats": {"http-response": {"body": body}}})
+    response_with(channel, json!({ "body": body }))
 }
 
 /// An item that ends streams.
 pub fn close_item(channel: &str) -> Value {
-    json!({"channel": channel, "formats": {"http-stream": {"action": "close"}}})
+    stream_with(channel, json!({"action": "close"}))
 }
 
 /// An item that makes P-8 ask the backends of long-polls again.
 pub fn hint_item(channel: &str) -> Value {
-    json!({"channel": channel, "formats": {"http-response": {"action": "hint"}}})
+    response_with(channel, json!({"action": "hint"}))
 }
 
 /// An item that long-polls hear of and are not answered by.
 pub fn mute_item(channel: &str) -> Value {
-    json!({"channel": channel, "formats": {"http-response": {"action": "close"}}})
+    response_with(channel, json!({"action": "close"}))
+}
+
+/// The body that posts these items.
+pub fn body_of(items: &[Value]) -> Vec<u8> {
+    json!({ "items": items }).to_string().into_bytes()
 }
 
 /// Posts these items without waiting for the answer, which is read from the connection returned.
 #[track_caller]
 pub fn begin_publish(control: SocketAddr, items: &[Value]) -> Client {
     let mut publisher = Client::connect(control);
-    let body = json!({ "items": items }).to_string();
-    publisher.request("POST", "/publish/", &[], body.as_bytes());
+    publisher.request("POST", "/publish/", &[], &body_of(items));
     publisher
 }
 
@@ -55,9 +69,15 @@ pub fn post(control: SocketAddr, body: &[u8]) -> Reply {
     publisher.reply()
 }
 
+/// Posts these items and gives the answer.
+#[track_caller]
+pub fn post_items(control: SocketAddr, items: &[Value]) -> Reply {
+    post(control, &body_of(items))
+}
+
 /// Publishes these items; they must be accepted.
 #[track_caller]
 pub fn publish(control: SocketAddr, items: &[Value]) {
-    let reply = post(control, json!({ "items": items }).to_string().as_bytes());
+    let reply = post_items(control, items);
     assert_eq!((reply.status(), reply.text().trim()), (200, "Published"));
 }

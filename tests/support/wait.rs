@@ -1,5 +1,6 @@
-//! The only place where a test waits for something that no socket tells it.
+//! The only place where a test waits for something that no socket tells it, or keeps another waiting.
 
+use std::sync::{mpsc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for anything before it fails.
@@ -20,4 +21,28 @@ pub fn wait_until(deadline: Duration, what: &str, mut cond: impl FnMut() -> bool
         );
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Shut until it is opened, which dropping it does too.
+pub struct Gate(mpsc::Sender<()>);
+
+impl Gate {
+    /// Lets everybody pass, from now on.
+    pub fn open(&self) {
+        let _ = self.0.send(());
+    }
+}
+
+/// A gate, and how others, such as a backend's script, wait until it is open.
+pub fn gate() -> (Gate, impl Fn() + Send + Sync + 'static) {
+    let (open, opened) = mpsc::channel();
+    let shut = Mutex::new(Some(opened));
+    let pass = move || {
+        // The first one waits for the gate, the others for the first one.
+        let mut shut = shut.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = shut.take() {
+            let _ = opened.recv();
+        }
+    };
+    (Gate(open), pass)
 }

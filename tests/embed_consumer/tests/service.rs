@@ -4,11 +4,14 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::{web, App, HttpServer};
 use embed_consumer::{mount, Board};
 use p8::{Broker, BrokerOptions};
+
+/// How long a test waits for anything before it fails.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Starts the service on a port of its own, in a thread that ends with the test process.
 fn start() -> SocketAddr {
@@ -39,7 +42,7 @@ impl Client {
     fn send(service: SocketAddr, method: &str, target: &str, body: &str) -> Client {
         let mut stream = TcpStream::connect(service).expect("a connection");
         stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
+            .set_read_timeout(Some(DEADLINE))
             .expect("a timeout");
         let length = body.len();
         write!(
@@ -102,6 +105,15 @@ fn subscribers(service: SocketAddr) -> u64 {
         .sum()
 }
 
+/// Waits until so many sessions are on the channel.
+fn wait_for_subscribers(service: SocketAddr, count: u64) {
+    let started = Instant::now();
+    while subscribers(service) != count {
+        assert!(started.elapsed() < DEADLINE, "{count} sessions in time");
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn the_services_own_routes_work_as_before() {
     let service = start();
@@ -128,9 +140,7 @@ fn a_held_stream_gets_what_the_service_publishes() {
 fn a_held_long_poll_is_answered_by_the_next_notice() {
     let service = start();
     let mut next = Client::send(service, "GET", "/notices/next", "");
-    while subscribers(service) == 0 {
-        thread::yield_now();
-    }
+    wait_for_subscribers(service, 1);
     assert_eq!(ask(service, "POST", "/notices", "the next").0, 201);
     assert_eq!((next.status(), next.rest().as_str()), (200, "the next"));
 }
@@ -169,11 +179,7 @@ fn a_client_that_leaves_is_forgotten() {
     let mut live = Client::send(service, "GET", "/notices/live", "");
     assert_eq!((live.status(), subscribers(service)), (200, 1));
     drop(live);
-    let mut left = 10_000;
-    while subscribers(service) != 0 {
-        left -= 1;
-        assert!(left > 0, "the session is still there");
-    }
+    wait_for_subscribers(service, 0);
 }
 
 #[test]
