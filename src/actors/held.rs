@@ -15,6 +15,7 @@ use super::{edge::Membership, messages::Encoded, ports::Outlet};
 use crate::{
     engine::{
         filtering::{Filtered, Filtering},
+        presentation::Presentation,
         response_hold::{Output, ResponseHold},
         stream_hold::{self, StreamHold},
         wire::{self, Reply},
@@ -50,6 +51,7 @@ pub struct LongPoll {
     hold: ResponseHold,
     answer: Answer,
     filtering: Option<Filtering>,
+    presentation: Option<Rc<Presentation>>,
 }
 
 /// A stream's machine and its filters.
@@ -60,11 +62,17 @@ pub struct FilteredStream {
 
 impl Machine {
     /// Makes the machine of a long-poll.
-    pub fn response(hold: ResponseHold, answer: Answer, filtering: Option<Filtering>) -> Self {
+    pub fn response(
+        hold: ResponseHold,
+        answer: Answer,
+        filtering: Option<Filtering>,
+        presentation: Option<Rc<Presentation>>,
+    ) -> Self {
         Self::Response(Box::new(LongPoll {
             hold,
             answer,
             filtering,
+            presentation,
         }))
     }
 
@@ -217,6 +225,10 @@ impl Held {
         };
         let counters = self.membership.edge().counters();
         counters.add(Total::ResponsesSent, 1);
+        let response = match &poll.presentation {
+            Some(shown) => shown.held(response),
+            None => response,
+        };
         match std::mem::replace(&mut poll.answer, Answer::Wire(Reply::CLOSING)) {
             Answer::Wire(reply) => {
                 let bytes = wire::whole_response(&response, reply);

@@ -44,7 +44,7 @@ impl Broker {
             slow_client: None,
         };
         match begin.start(self, client, None).await {
-            Ok(Outcome::Response(response)) => response,
+            Ok(Outcome::Response(response) | Outcome::Held(response)) => response,
             Ok(Outcome::Parked) => HttpResponse::Ok().finish(),
             Err(error) => reply::not_joined(error).response,
         }

@@ -35,6 +35,7 @@ use crate::{
     engine::{
         filtering::Filtering,
         plan,
+        presentation::Presentation,
         response_hold::ResponseHold,
         route::{Route, Target},
         stream_hold::StreamHold,
@@ -55,6 +56,7 @@ pub struct Client {
     reply: Reply,
     /// The request was read to its end, so its socket may be taken.
     is_read: bool,
+    presentation: Option<Rc<Presentation>>,
 }
 
 impl Client {
@@ -73,6 +75,7 @@ impl Client {
             slot: exchange.slot.clone(),
             reply,
             is_read,
+            presentation: exchange.asked.presentation.clone(),
         }
     }
 
@@ -85,6 +88,7 @@ impl Client {
                 ..Reply::CLOSING
             },
             is_read: false,
+            presentation: None,
         }
     }
 
@@ -213,14 +217,21 @@ pub struct Begin {
 impl Begin {
     /// Subscribes, then holds: on a parked socket if it can be taken, else through a response body.
     pub async fn start(
-        self,
+        mut self,
         broker: &Broker,
-        client: Client,
+        mut client: Client,
         rest: Option<BodyStream>,
     ) -> Result<Outcome, JoinError> {
         let is_stream = self.hold.mode == HoldMode::Stream;
+        let mut presentation = client.presentation.take();
+        if is_stream {
+            // Shown once, so that nothing of it is kept while the stream is held.
+            if let Some(shown) = presentation.take() {
+                shown.open(&mut self.instruct.response.headers);
+            }
+        }
         if is_stream && !client.reply.has_body(self.instruct.response.status) {
-            return Ok(Outcome::Response(plain(&self.instruct.response)));
+            return Ok(Outcome::Held(plain(&self.instruct.response)));
         }
         if let (Some(slot), None) = (client.parkable_slot().cloned(), &rest) {
             slot.state.borrow_mut().expect();
@@ -228,7 +239,7 @@ impl Begin {
             let end = client.reply.stream_end();
             let membership = self.join(broker, session, end).await?;
             return Ok(self
-                .park(membership, &slot, client.reply)
+                .park(membership, &slot, client.reply, presentation)
                 .unwrap_or_else(|| reply::not_joined(JoinError::HubUnavailable).into()));
         }
         let edge = broker.edge();
@@ -237,10 +248,10 @@ impl Begin {
         let actor = Session::new(state.clone());
         let session = start_temporary(edge.crashes().session.clone(), actor).recipient();
         let membership = self.join(broker, session, BodyEnd::Outside).await?;
-        Ok(Outcome::Response(match self.hold.mode {
-            HoldMode::Stream => self.stream_body(membership, state, rest),
-            HoldMode::Response => self.awaited(membership, state).await,
-        }))
+        Ok(match self.hold.mode {
+            HoldMode::Stream => Outcome::Held(self.stream_body(membership, state, rest)),
+            HoldMode::Response => self.awaited(membership, state, presentation).await,
+        })
     }
 
     async fn join(
@@ -271,7 +282,13 @@ impl Begin {
     }
 
     /// Takes the socket; from here on nothing may be awaited.
-    fn park(mut self, membership: Membership, slot: &Rc<Slot>, reply: Reply) -> Option<Outcome> {
+    fn park(
+        mut self,
+        membership: Membership,
+        slot: &Rc<Slot>,
+        reply: Reply,
+        presentation: Option<Rc<Presentation>>,
+    ) -> Option<Outcome> {
         let is_stream = self.hold.mode == HoldMode::Stream;
         let keep_alive = reply.keep_alive && !(is_stream && reply.http10);
         let reply = Reply {
@@ -292,6 +309,7 @@ impl Begin {
                 self.response_hold(),
                 Answer::Wire(reply),
                 self.filtering.take(),
+                presentation,
             ),
         };
         membership.begin(outlet.clone(), head);
@@ -344,12 +362,14 @@ impl Begin {
         mut self,
         membership: Membership,
         state: Rc<RefCell<SessionState>>,
-    ) -> HttpResponse {
+        presentation: Option<Rc<Presentation>>,
+    ) -> Outcome {
         let (answer, answered) = oneshot::channel();
         let machine = Machine::response(
             self.response_hold(),
             Answer::Handed(answer),
             self.filtering.take(),
+            presentation,
         );
         let abandon = AbandonOnDrop(state.clone());
         state
@@ -358,8 +378,8 @@ impl Begin {
         let response = answered.await;
         drop(abandon);
         match response {
-            Ok(response) => plain(&response),
-            Err(_) => reply::not_joined(JoinError::HubUnavailable).response,
+            Ok(response) => Outcome::Held(plain(&response)),
+            Err(_) => reply::not_joined(JoinError::HubUnavailable).into(),
         }
     }
 

@@ -8,6 +8,7 @@
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
 //! | `hold`, `held_body` | from instructions to a held session |
 //! | `control`, `admin`, `builtin`, `pages` | what P-8 serves itself |
+//! | `present` | answers shown to pages of other origins: cross-origin headers, JSON-P |
 //! | `reply` | the only map from errors to statuses |
 
 pub mod admin;
@@ -26,6 +27,7 @@ pub mod hold;
 pub mod listener;
 pub mod pages;
 pub mod parked;
+pub mod present;
 pub mod proxy;
 pub mod reply;
 pub mod slot;

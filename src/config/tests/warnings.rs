@@ -24,18 +24,11 @@ subscription_linger = 60
 update_on_first_subscription = true
 [proxy]
 upstream_key = "secret"
-auto_cross_origin = true
 accept_pushpin_route = true
 [metrics]
 listen = "127.0.0.1:9100"
 prefix = "x"
 [[routes]]
-aco = true
-jsonp_mode = "basic"
-jsonp_cb = "cb"
-jsonp_body = "body"
-jsonp_defcb = "cb"
-jsonp_defmethod = "POST"
 targets = [{ url = "https://a", insecure = true, over_http = true, one_event = true }]
 "#;
 
@@ -56,10 +49,8 @@ subscription_linger = 0
 update_on_first_subscription = false
 [proxy]
 upstream_key = ""
-auto_cross_origin = false
 accept_pushpin_route = false
 [[routes]]
-aco = false
 targets = [{ url = "http://a", insecure = false, over_http = false, one_event = false }]
 "#;
 
@@ -74,7 +65,7 @@ fn keys_that_ask_for_what_is_not_built_warn() {
     );
     let first = "p-8.toml:3: [http] tls_listen: not built yet, clients are not served over TLS";
     assert_eq!(warnings[0], first);
-    let https = "p-8.toml:35: [[routes]] targets[0].url: not built yet, requests to this https \
+    let https = "p-8.toml:28: [[routes]] targets[0].url: not built yet, requests to this https \
                  target are answered 502";
     assert!(
         warnings.iter().any(|warning| warning == https),
