@@ -38,6 +38,7 @@ impl Broker {
         };
         let begin = Begin {
             filtering,
+            presentation: None,
             hold,
             instruct,
             channels: plan.channels,

@@ -159,13 +159,13 @@ pub async fn follow(
         log::warn!(refused = channels.refused, limit = limits.subscriptions_max;
             "a hold asked for too many channels: the rest is not subscribed");
     }
-    let slow_client = Some(route.slow_client);
     let begun = Begin {
         hold,
         instruct,
         channels: channels.channels,
         filtering,
-        slow_client,
+        presentation: client.presentation.clone(),
+        slow_client: Some(route.slow_client),
     };
     match begun.start(&front.broker, client, rest).await {
         Ok(outcome) => outcome,
@@ -210,6 +210,8 @@ pub struct Begin {
     pub channels: Vec<ChannelName>,
     /// The session's filters.
     pub filtering: Option<Filtering>,
+    /// How a long-poll's answer, or the head of a stream, is shown.
+    pub presentation: Option<Rc<Presentation>>,
     /// The route's policy; none: the broker's.
     pub slow_client: Option<crate::engine::outbox::SlowClient>,
 }
@@ -219,16 +221,12 @@ impl Begin {
     pub async fn start(
         mut self,
         broker: &Broker,
-        mut client: Client,
+        client: Client,
         rest: Option<BodyStream>,
     ) -> Result<Outcome, JoinError> {
         let is_stream = self.hold.mode == HoldMode::Stream;
-        let mut presentation = client.presentation.take();
-        if is_stream {
-            // Shown once, so that nothing of it is kept while the stream is held.
-            if let Some(shown) = presentation.take() {
-                shown.open(&mut self.instruct.response.headers);
-            }
+        if let Some(shown) = self.presentation.take_if(|_| is_stream) {
+            shown.open(&mut self.instruct.response.headers);
         }
         if is_stream && !client.reply.has_body(self.instruct.response.status) {
             return Ok(Outcome::Held(plain(&self.instruct.response)));
@@ -239,7 +237,7 @@ impl Begin {
             let end = client.reply.stream_end();
             let membership = self.join(broker, session, end).await?;
             return Ok(self
-                .park(membership, &slot, client.reply, presentation)
+                .park(membership, &slot, client.reply)
                 .unwrap_or_else(|| reply::not_joined(JoinError::HubUnavailable).into()));
         }
         let edge = broker.edge();
@@ -250,7 +248,7 @@ impl Begin {
         let membership = self.join(broker, session, BodyEnd::Outside).await?;
         Ok(match self.hold.mode {
             HoldMode::Stream => Outcome::Held(self.stream_body(membership, state, rest)),
-            HoldMode::Response => self.awaited(membership, state, presentation).await,
+            HoldMode::Response => self.awaited(membership, state).await,
         })
     }
 
@@ -282,13 +280,7 @@ impl Begin {
     }
 
     /// Takes the socket; from here on nothing may be awaited.
-    fn park(
-        mut self,
-        membership: Membership,
-        slot: &Rc<Slot>,
-        reply: Reply,
-        presentation: Option<Rc<Presentation>>,
-    ) -> Option<Outcome> {
+    fn park(mut self, membership: Membership, slot: &Rc<Slot>, reply: Reply) -> Option<Outcome> {
         let is_stream = self.hold.mode == HoldMode::Stream;
         let keep_alive = reply.keep_alive && !(is_stream && reply.http10);
         let reply = Reply {
@@ -309,7 +301,7 @@ impl Begin {
                 self.response_hold(),
                 Answer::Wire(reply),
                 self.filtering.take(),
-                presentation,
+                self.presentation.take(),
             ),
         };
         membership.begin(outlet.clone(), head);
@@ -362,14 +354,13 @@ impl Begin {
         mut self,
         membership: Membership,
         state: Rc<RefCell<SessionState>>,
-        presentation: Option<Rc<Presentation>>,
     ) -> Outcome {
         let (answer, answered) = oneshot::channel();
         let machine = Machine::response(
             self.response_hold(),
             Answer::Handed(answer),
             self.filtering.take(),
-            presentation,
+            self.presentation.take(),
         );
         let abandon = AbandonOnDrop(state.clone());
         state
