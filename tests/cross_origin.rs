@@ -113,7 +113,7 @@ fn a_preflight_reaches_the_backend() {
 #[test]
 fn held_answers_pushed_or_timed_out_get_the_headers() {
     let held_once = hold("response", "a", "late").header("X-Held", "1");
-    let (_backend, p8) = before("aco = true", held_once.header("Grip-Timeout", "1"));
+    let (_backend, p8) = before("aco = true", held_once.header("Grip-Timeout", "5"));
     let mut client = held(&p8, "/", &[ORIGIN]);
     p8.publish(&[response_item("a", "pushed")]);
     let reply = client.reply();

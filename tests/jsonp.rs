@@ -172,7 +172,7 @@ fn bad_parameters_are_refused_and_reach_nobody() {
 #[test]
 fn held_json_p_answers_are_wrapped_pushed_or_timed_out() {
     let answer = hold("response", "a", "late").header("X-Held", "1");
-    let (_backend, p8) = before("aco = true", answer.header("Grip-Timeout", "1"));
+    let (_backend, p8) = before("aco = true", answer.header("Grip-Timeout", "5"));
     let mut client = p8.long_poll("/?callback=f", "a", 1);
     let headers = json!([["X-B", "1"], ["X-B", "2"]]);
     let format = json!({"code": 201, "headers": headers, "body": "pushed"});
