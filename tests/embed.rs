@@ -11,6 +11,7 @@ use std::time::Duration;
 use actix_web::body::to_bytes;
 use actix_web::test::TestRequest;
 use actix_web::{web, App, HttpRequest, HttpResponse, HttpServer};
+use p8::engine::route::{Jsonp, Route, RouteTable, Target};
 use p8::grip::instruct::{self, Instruct};
 use p8::{Broker, BrokerOptions};
 
@@ -154,4 +155,61 @@ fn responses_that_have_no_body_are_not_held_as_streams() {
     client.request("GET", "/200", &[], b"");
     assert_eq!(client.final_head().status, 200);
     client.expect("nothing new");
+}
+
+/// A service that mounts the proxy, with cross-origin headers and JSON-P, before that backend.
+fn proxying_service(backend: SocketAddr) -> SocketAddr {
+    let mut route = Route::new("*");
+    route.aco = true;
+    route.jsonp = Some(Jsonp::default());
+    let target = Target::http(&backend.ip().to_string(), backend.port());
+    route.targets.push(target);
+    let routes = RouteTable::new(vec![route]).expect("one route");
+    let (tell, address) = mpsc::channel();
+    thread::spawn(move || {
+        actix_rt::System::new().block_on(async move {
+            let broker = Broker::start(BrokerOptions::default().routes(routes)).await;
+            let broker = broker.expect("a broker");
+            let app = move || App::new().configure(p8::http::proxy(&broker));
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let here = listener.local_addr().expect("an address");
+            tell.send(here).expect("the test waits");
+            let server = HttpServer::new(app).workers(1).disable_signals();
+            server.listen(listener).expect("a listener").run().await
+        })
+    });
+    address.recv().expect("the service starts")
+}
+
+#[test]
+fn holds_in_another_server_are_shown_to_other_origins_too() {
+    let backend = Backend::answering(|request| {
+        let mode = if request.target == "/stream" {
+            "stream"
+        } else {
+            "response"
+        };
+        hold(mode, "a", "late").header("Grip-Timeout", "5")
+    });
+    let service = proxying_service(backend.addr);
+    let origin = [("Origin", "http://page.test")];
+    let asked = ["/?callback=f", "/", "/stream"].map(|target| {
+        let mut client = Client::connect(service);
+        client.request("GET", target, &origin, b"");
+        client
+    });
+    let [mut by_script, mut by_page, mut stream] = asked;
+    let script = by_script.reply();
+    let call = "/**/f({\"body\":\"late\",\"code\":200,";
+    assert!(script.text().starts_with(call), "{}", script.text());
+    let no_cors = script.head.names_with("access-control-");
+    assert_eq!(no_cors, [] as [&str; 0]);
+    let late = by_page.reply();
+    assert_eq!(late.text(), "late");
+    for head in [late.head, stream.final_head()] {
+        let allowed = head.header("access-control-allow-origin");
+        assert_eq!(allowed, Some("http://page.test"));
+        assert_eq!(head.header("vary"), Some("Origin"));
+    }
+    stream.expect("late");
 }

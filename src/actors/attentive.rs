@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     engine::{
+        presentation::Presentation,
         session::{Asked, Beginning, End, Moment, Output, Published, Session, Skipped},
         wire::{self, Reply},
     },
@@ -29,7 +30,15 @@ use crate::{
 };
 
 /// How a long-poll is answered.
-pub enum Answer {
+pub struct Answer {
+    /// Its way to the client.
+    pub way: AnswerWay,
+    /// How it is shown there; none: as it is.
+    pub presentation: Option<Rc<Presentation>>,
+}
+
+/// The way of a long-poll's answer.
+pub enum AnswerWay {
     /// P-8 writes the response on the parked socket itself.
     Wire(Reply),
     /// Whoever waits for it sends the response.
@@ -167,7 +176,7 @@ impl Attentive {
 
     /// Ends in good order, for the server stops.
     pub fn on_drain(&mut self) {
-        if let Some(Answer::Wire(reply)) = &mut self.answer {
+        if let Some(AnswerWay::Wire(reply)) = self.answer.as_mut().map(|answer| &mut answer.way) {
             reply.keep_alive = false;
         }
         self.session.on_drain();
@@ -208,12 +217,17 @@ impl Attentive {
     fn respond(&mut self, response: Response, membership: &Membership) -> Option<Fate> {
         let counters = membership.edge().counters();
         counters.add(Total::ResponsesSent, 1);
-        match self.answer.take()? {
-            Answer::Wire(reply) => {
+        let Answer { way, presentation } = self.answer.take()?;
+        let response = match presentation {
+            Some(shown) => shown.held(response),
+            None => response,
+        };
+        match way {
+            AnswerWay::Wire(reply) => {
                 membership.finish(wire::whole_response(&response, reply));
                 None
             }
-            Answer::Handed(way) => {
+            AnswerWay::Handed(way) => {
                 let _ = way.send(response);
                 Some(Fate::Over)
             }

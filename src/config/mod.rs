@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! p-8.toml ─┬─ spans (lines) ──────────────┐
-//!           └─ layers (figment) ─ file ─ tables, proxy, routes, targets ─ Settings
+//!           └─ layers (figment) ─ file ─ tables, proxy, routes, … ─ Settings
 //! P8_X__Y ────┘       as written            checked
 //! ```
 //!
@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 mod check;
+mod cross_origin;
 mod error;
 mod file;
 mod layers;

@@ -7,18 +7,20 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use super::check::{given, Checker};
+use super::cross_origin;
 use super::error::ConfigError;
 use super::file::{self, OneOrMore};
-use super::routes::Signing;
+use super::routes::{OfAllRoutes, Signing};
 use super::ProxySettings;
 use crate::engine::forward::{parse_xff_rules, ForwardOptions, SetProto, XffRule};
+use crate::engine::outbox::SlowClient;
 
 /// Turns the table into settings, and the signature's parts, which routes may override.
 pub(super) fn check(
     checker: &mut Checker,
     written: file::Proxy,
     default: ProxySettings,
-) -> Result<(ProxySettings, Signing), ConfigError> {
+) -> Result<(ProxySettings, OfAllRoutes), ConfigError> {
     warn(checker, &written);
     let key = |key| ["proxy", key];
     let signing = Signing {
@@ -83,7 +85,12 @@ pub(super) fn check(
             1..=10_000,
         )?,
     };
-    Ok((settings, signing))
+    let of_all = OfAllRoutes {
+        signing,
+        cross_origin: cross_origin::of_all(checker, &written)?,
+        slow_client: SlowClient::default(),
+    };
+    Ok((settings, of_all))
 }
 
 fn warn(checker: &mut Checker, written: &file::Proxy) {
@@ -99,12 +106,6 @@ fn warn(checker: &mut Checker, written: &file::Proxy) {
         &key("accept_pushpin_route"),
         written.accept_pushpin_route == Some(true),
         by_host,
-    );
-    let no_cors = "no cross-origin headers are added";
-    checker.not_built(
-        &key("auto_cross_origin"),
-        written.auto_cross_origin == Some(true),
-        no_cors,
     );
 }
 

@@ -4,11 +4,12 @@
 
 use http::header::{HeaderName, HeaderValue, HOST};
 
-use super::check::{given, Checker};
+use super::check::Checker;
+use super::cross_origin::CrossOriginOfAll;
 use super::error::ConfigError;
 use super::file;
 use crate::engine::outbox::SlowClient;
-use crate::engine::route::{check_duplicates, Jsonp, JsonpMode, Proto, Route, RouteError, Sig};
+use crate::engine::route::{check_duplicates, Proto, Route, RouteError, Sig};
 use crate::grip::response::is_grip;
 use crate::grip::sig::SigKey;
 
@@ -25,6 +26,22 @@ const OWN_HEADERS: [&str; 10] = [
     "transfer-encoding",
     "upgrade",
 ];
+
+/// What holds for every route that does not say otherwise.
+#[derive(Debug)]
+pub(super) struct OfAllRoutes {
+    pub(super) signing: Signing,
+    pub(super) cross_origin: CrossOriginOfAll,
+    pub(super) slow_client: SlowClient,
+}
+
+impl OfAllRoutes {
+    /// Sets a route that says nothing itself.
+    pub(super) fn apply(&self, route: &mut Route) {
+        route.slow_client = self.slow_client;
+        self.cross_origin.apply(route);
+    }
+}
 
 /// Issuer and key of all routes; each may be absent.
 #[derive(Debug, Default)]
@@ -48,8 +65,7 @@ impl Signing {
 pub(super) fn check(
     checker: &mut Checker,
     written: Vec<file::Route>,
-    signing: &Signing,
-    slow_client: SlowClient,
+    of_all: &OfAllRoutes,
 ) -> Result<Vec<Route>, ConfigError> {
     let mut routes = Vec::with_capacity(written.len());
     for (index, written) in written.into_iter().enumerate() {
@@ -57,12 +73,14 @@ pub(super) fn check(
             checker,
             index: index.to_string(),
         };
-        one.warn(&written);
         let mut route = one.condition(&written)?;
-        route.slow_client = written.slow_client.map_or(slow_client, SlowClient::from);
+        of_all.apply(&mut route);
+        if let Some(slow_client) = written.slow_client {
+            route.slow_client = slow_client.into();
+        }
         one.rewriting(&written, &mut route)?;
-        route.sig = one.sig(&written, signing)?;
-        route.jsonp = jsonp(&written);
+        route.sig = one.sig(&written, &of_all.signing)?;
+        one.cross_origin(&written, &mut route)?;
         route.targets = one.targets(written.targets.unwrap_or_default())?;
         routes.push(route);
     }
@@ -85,12 +103,12 @@ pub(super) fn check(
 
 /// Checks the keys of one route.
 pub(super) struct OneRoute<'c, 'a> {
-    checker: &'c mut Checker<'a>,
+    pub(super) checker: &'c mut Checker<'a>,
     index: String,
 }
 
 impl OneRoute<'_, '_> {
-    fn path<'p>(&'p self, keys: &[&'p str]) -> Vec<&'p str> {
+    pub(super) fn path<'p>(&'p self, keys: &[&'p str]) -> Vec<&'p str> {
         [&["routes", self.index.as_str()], keys].concat()
     }
 
@@ -110,21 +128,6 @@ impl OneRoute<'_, '_> {
         let index = self.index.clone();
         let path = [&["routes", index.as_str()], keys].concat();
         self.checker.not_built(&path, set, instead);
-    }
-
-    fn warn(&mut self, written: &file::Route) {
-        let no_cors = "no cross-origin headers are added";
-        self.not_built(&["aco"], written.aco == Some(true), no_cors);
-        let no_jsonp = "requests are not taken for JSON-P";
-        self.not_built(&["jsonp_mode"], written.jsonp_mode.is_some(), no_jsonp);
-        self.not_built(&["jsonp_cb"], given(&written.jsonp_cb), no_jsonp);
-        self.not_built(&["jsonp_body"], given(&written.jsonp_body), no_jsonp);
-        self.not_built(&["jsonp_defcb"], given(&written.jsonp_defcb), no_jsonp);
-        self.not_built(
-            &["jsonp_defmethod"],
-            given(&written.jsonp_defmethod),
-            no_jsonp,
-        );
     }
 
     /// Starts the route: which requests it takes, and its flags.
@@ -151,7 +154,6 @@ impl OneRoute<'_, '_> {
         });
         route.ssl = written.ssl;
         route.debug = written.debug.unwrap_or(false);
-        route.aco = written.aco.unwrap_or(false);
         route.orig_headers = written.orig_headers.unwrap_or(false);
         route.no_grip = written.no_grip.unwrap_or(false);
         route.prefix = written.prefix.clone().filter(|prefix| !prefix.is_empty());
@@ -260,29 +262,6 @@ impl OneRoute<'_, '_> {
         }
         Ok(sig)
     }
-}
-
-fn jsonp(written: &file::Route) -> Option<Jsonp> {
-    let texts = [
-        &written.jsonp_cb,
-        &written.jsonp_body,
-        &written.jsonp_defcb,
-        &written.jsonp_defmethod,
-    ];
-    if written.jsonp_mode.is_none() && !texts.into_iter().any(given) {
-        return None;
-    }
-    let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    Some(Jsonp {
-        mode: match written.jsonp_mode {
-            Some(file::JsonpMode::Basic) => JsonpMode::Basic,
-            Some(file::JsonpMode::Extended) | None => JsonpMode::Extended,
-        },
-        callback: text(&written.jsonp_cb),
-        body: text(&written.jsonp_body),
-        default_callback: text(&written.jsonp_defcb),
-        default_method: text(&written.jsonp_defmethod),
-    })
 }
 
 /// Tells whether a text is empty, `*`, a host name, or an IPv6 address in brackets.

@@ -24,18 +24,15 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
     let control = control(&checker, written.control, defaults.control)?;
     zmq(&mut checker, &written.zmq);
     let handler = handler(&mut checker, written.handler, defaults.handler)?;
-    let (mut proxy, signing) = proxy::check(&mut checker, written.proxy, defaults.proxy)?;
+    let (mut proxy, mut of_all) = proxy::check(&mut checker, written.proxy, defaults.proxy)?;
+    of_all.slow_client = handler.slow_client;
     metrics(&mut checker, &written.metrics);
     let mut routes = defaults.routes;
     match written.routes {
-        Some(written) => {
-            routes = routes::check(&mut checker, written, &signing, handler.slow_client)?
-        }
-        None => routes
-            .iter_mut()
-            .for_each(|route| route.slow_client = handler.slow_client),
+        Some(written) => routes = routes::check(&mut checker, written, &of_all)?,
+        None => routes.iter_mut().for_each(|route| of_all.apply(route)),
     }
-    proxy.forward.sig = signing.sig();
+    proxy.forward.sig = of_all.signing.sig();
     Ok(Settings {
         http,
         control,

@@ -3,14 +3,17 @@
 //! No clock, no socket, no actix and no tokio here: actors and the http floor carry out what these
 //! modules decide. Public for benches and simulation; its interface may change with any release.
 
+pub mod cross_origin;
 pub mod fan_out;
 pub mod filtering;
 pub mod forward;
 pub mod framing;
+pub mod jsonp;
 pub mod lingering;
 pub mod link_target;
 pub mod outbox;
 pub mod plan;
+pub mod presentation;
 pub mod prev_ids;
 pub mod rate;
 pub mod recovery;

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 
 use crate::engine::outbox::SlowClient;
 use crate::grip::channel::ChannelName;
@@ -52,19 +52,32 @@ pub enum JsonpMode {
 }
 
 /// Holds a route's JSON-P parameters.
-/// Nothing reads them yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jsonp {
     /// How responses are wrapped.
     pub mode: JsonpMode,
     /// The query parameter that names the callback.
-    pub callback: Option<String>,
-    /// The query parameter that carries the request body.
+    pub callback: String,
+    /// The query parameter that carries the request body as JSON; `None`: `_body` carries any.
     pub body: Option<String>,
-    /// The callback of requests that name none.
+    /// The callback of requests that name none but have a `body`, see
+    /// [`jsonp::is_callback`](super::jsonp::is_callback).
     pub default_callback: Option<String>,
-    /// The method of requests that name none.
-    pub default_method: Option<String>,
+    /// The method of requests that name none; `None`: GET, in basic mode POST.
+    pub default_method: Option<Method>,
+}
+
+impl Default for Jsonp {
+    /// As Pushpin has it where nothing is configured: extended, by `callback`.
+    fn default() -> Jsonp {
+        Jsonp {
+            mode: JsonpMode::Extended,
+            callback: "callback".to_owned(),
+            body: None,
+            default_callback: None,
+            default_method: None,
+        }
+    }
 }
 
 /// Describes one rule: which requests it takes, what it changes, and where it leads.
@@ -93,6 +106,8 @@ pub struct Route {
     pub debug: bool,
     /// Cross-origin headers are added to responses.
     pub aco: bool,
+    /// The origins that get them, as browsers write them; empty for any.
+    pub cross_origin_allow: Vec<String>,
     /// The client's headers also arrive as `eb9bf0f5-Name`.
     pub orig_headers: bool,
     /// No signature is sent and instructions are not read.
@@ -132,6 +147,7 @@ impl Route {
             replace_beg: None,
             debug: false,
             aco: false,
+            cross_origin_allow: Vec::new(),
             orig_headers: false,
             no_grip: false,
             sig: None,

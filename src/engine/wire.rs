@@ -187,6 +187,13 @@ fn put_headers(out: &mut BytesMut, headers: &HeaderMap) {
     }
 }
 
+/// Writes a header's name as it is sent.
+pub(crate) fn title_case(name: &str) -> String {
+    let mut out = BytesMut::with_capacity(name.len());
+    put_title_case(&mut out, name);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 fn put_title_case(out: &mut BytesMut, name: &str) {
     let mut upper = true;
     for byte in name.bytes() {

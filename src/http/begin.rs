@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     actors::{
-        attentive::{Answer, Attentive, WayBack},
+        attentive::{Answer, AnswerWay, Attentive, WayBack},
         broker::Broker,
         edge::{JoinError, Membership},
         held::{jitter, Held, Machine},
@@ -38,6 +38,7 @@ use crate::{
         filtering::Filtering,
         outbox::SlowClient,
         plan::Wanted,
+        presentation::Presentation,
         prev_ids::PrevIds,
         response_hold::ResponseHold,
         route::Route,
@@ -76,6 +77,8 @@ pub struct Begin {
     pub way_back: WayBack,
     /// The route's policy; none: the broker's.
     pub slow_client: Option<SlowClient>,
+    /// How a long-poll's answer, or the head of a stream, is shown.
+    presentation: Option<Rc<Presentation>>,
     channels: Vec<Wanted>,
     terms: Terms,
     keep_alive: Option<KeepAlive>,
@@ -113,6 +116,7 @@ impl Begin {
                 ..WayBack::default()
             },
             slow_client: None,
+            presentation: None,
             terms: Terms {
                 prev_ids: PrevIds::new(implicit, subscriptions, prefix),
                 filtering: Filtering::new(subscriptions, prefix, &instruct.meta),
@@ -189,8 +193,12 @@ impl Begin {
         rest: Option<BodyStream>,
     ) -> Result<Outcome, JoinError> {
         let is_stream = self.mode != Mode::Response;
+        self.presentation = client.presentation.clone();
+        if let Some(shown) = self.presentation.take_if(|_| is_stream) {
+            shown.open(&mut self.response.headers);
+        }
         if is_stream && !client.reply.has_body(self.response.status) {
-            return Ok(Outcome::Response(plain(&self.response)));
+            return Ok(Outcome::Held(plain(&self.response)));
         }
         let waiting_max = broker.options().outbox.items_max;
         self.terms.waiting_max = waiting_max;
@@ -209,11 +217,11 @@ impl Begin {
         let actor = Session::new(state.clone());
         let session = start_temporary(edge.crashes().session.clone(), actor).recipient();
         let membership = self.join(broker, session, BodyEnd::Outside).await?;
-        Ok(Outcome::Response(if is_stream {
-            self.stream_body(membership, state, rest)
+        Ok(if is_stream {
+            Outcome::Held(self.stream_body(membership, state, rest))
         } else {
             self.awaited(membership, state).await
-        }))
+        })
     }
 
     async fn join(
@@ -255,7 +263,7 @@ impl Begin {
         let (head, answer) = if is_stream {
             (wire::stream_head(&self.response, reply), None)
         } else {
-            (Bytes::new(), Some(Answer::Wire(reply)))
+            (Bytes::new(), Some(AnswerWay::Wire(reply)))
         };
         let conflicts = std::mem::take(&mut self.conflicts);
         let machine = self.machine(answer, slot.can_retry());
@@ -307,10 +315,10 @@ impl Begin {
         mut self,
         membership: Membership,
         state: Rc<RefCell<SessionState>>,
-    ) -> HttpResponse {
+    ) -> Outcome {
         let (answer, answered) = oneshot::channel();
         let conflicts = std::mem::take(&mut self.conflicts);
-        let machine = self.machine(Some(Answer::Handed(answer)), false);
+        let machine = self.machine(Some(AnswerWay::Handed(answer)), false);
         let abandon = AbandonOnDrop(state.clone());
         state
             .borrow_mut()
@@ -318,13 +326,13 @@ impl Begin {
         let response = answered.await;
         drop(abandon);
         match response {
-            Ok(response) => plain(&response),
-            Err(_) => reply::not_joined(JoinError::HubUnavailable).response,
+            Ok(response) => Outcome::Held(plain(&response)),
+            Err(_) => reply::not_joined(JoinError::HubUnavailable).into(),
         }
     }
 
     /// Makes the machine of the hold; a long-poll has an answer.
-    fn machine(self, answer: Option<Answer>, can_retry: bool) -> Machine {
+    fn machine(self, answer: Option<AnswerWay>, can_retry: bool) -> Machine {
         let now = actix::clock::Instant::now().into_std();
         let needs_shell = self.is_attentive() || self.way_back.gone.is_some();
         let machine = match answer {
@@ -340,6 +348,10 @@ impl Begin {
                 session::Session::stream(hold, self.next, self.terms, now)
             }
         };
+        let answer = answer.map(|way| Answer {
+            way,
+            presentation: self.presentation,
+        });
         Machine::Attentive(Attentive::new(machine, answer, self.way_back))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Mutex};
 
-use actix_web::{http as http02, HttpResponse, HttpResponseBuilder};
+use actix_web::{http as http02, HttpRequest, HttpResponse, HttpResponseBuilder};
 
 use crate::grip::status;
 
@@ -24,6 +24,36 @@ pub fn headers_in(headers: &http02::header::HeaderMap) -> http::HeaderMap {
         }
     }
     copy
+}
+
+/// Copies in only the headers with these names.
+pub fn only_in(headers: &http02::header::HeaderMap, names: &[http::HeaderName]) -> http::HeaderMap {
+    let mut copy = http::HeaderMap::new();
+    for name in names {
+        for value in headers.get_all(name.as_str()) {
+            if let Ok(value) = http::HeaderValue::from_bytes(value.as_bytes()) {
+                copy.append(name, value);
+            }
+        }
+    }
+    copy
+}
+
+/// Adds headers to a response.
+pub fn append_out(response: &mut HttpResponse, headers: &[(http::HeaderName, http::HeaderValue)]) {
+    for (name, value) in headers {
+        let name = http02::header::HeaderName::from_bytes(name.as_str().as_bytes());
+        let value = http02::header::HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            response.headers_mut().append(name, value);
+        }
+    }
+}
+
+/// Returns the encoded path and query; of an absolute URI without scheme and authority.
+pub fn path_and_query(request: &HttpRequest) -> &str {
+    let path_and_query = request.uri().path_and_query();
+    path_and_query.map_or("/", |path| path.as_str())
 }
 
 /// Copies a method in.

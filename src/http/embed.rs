@@ -37,7 +37,7 @@ impl Broker {
             return plain(&begin.response);
         }
         match begin.start(self, client, None).await {
-            Ok(Outcome::Response(response)) => response,
+            Ok(Outcome::Response(response) | Outcome::Held(response)) => response,
             Ok(Outcome::Parked) => HttpResponse::Ok().finish(),
             Err(error) => reply::not_joined(error).response,
         }

@@ -5,7 +5,9 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{
+    border,
     link_sharing::LinkSharing,
+    present::Asked,
     reply::{Manners, OwnAnswer},
     slot::Slot,
     turns::Turns,
@@ -37,8 +39,10 @@ pub struct Front {
 pub enum Outcome {
     /// The socket was taken; the returned response never leaves.
     Parked,
-    /// This is the response.
+    /// This is the response; it is yet to be presented.
     Response(HttpResponse),
+    /// This is the response as it leaves: a stream, or what a hold was answered with.
+    Held(HttpResponse),
 }
 
 impl From<OwnAnswer> for Outcome {
@@ -59,6 +63,35 @@ pub struct Exchange {
     pub is_secure: bool,
     /// How errors are told.
     pub manners: Manners,
+    /// How the answer is shown to pages of other origins, and what is asked instead for that.
+    pub asked: Asked,
+}
+
+impl Exchange {
+    /// Returns the method that the backend is asked with.
+    pub fn method(&self) -> http::Method {
+        match &self.asked.rewritten {
+            Some(rewritten) => rewritten.method.clone(),
+            None => border::method_in(self.request.method()),
+        }
+    }
+
+    /// Returns the path and query that the backend is asked for, before the route's edits.
+    pub fn path_and_query(&self) -> &str {
+        match &self.asked.rewritten {
+            Some(rewritten) => &rewritten.path_and_query,
+            None => border::path_and_query(&self.request),
+        }
+    }
+
+    /// Copies the headers that the backend is sent, before they are edited.
+    pub fn headers(&self) -> http::HeaderMap {
+        let headers = border::headers_in(self.request.headers());
+        match &self.asked.rewritten {
+            Some(rewritten) => rewritten.merge_headers(headers),
+            None => headers,
+        }
+    }
 }
 
 /// Writes the access log's line for a request.

@@ -25,6 +25,7 @@ use super::{
     border, builtin,
     exchange::{log_access, Exchange, Front, Outcome},
     link_sharing::LinkSharing,
+    present::Asked,
     reply::{self, Manners},
     slot::Slot,
     turns::Turns,
@@ -67,7 +68,7 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
     };
     let mut response = match outcome {
         Outcome::Parked => return HttpResponse::Ok().finish(),
-        Outcome::Response(response) => response,
+        Outcome::Response(response) | Outcome::Held(response) => response,
     };
     response.head_mut().set_camel_case_headers(true);
     if is_http10 && response.body().size() == BodySize::Stream {
@@ -157,13 +158,30 @@ impl Front {
         if wants_websocket(&request) {
             return reply::no_websockets().into();
         }
-        let exchange = Exchange {
-            request,
-            slot,
-            route,
-            is_secure,
-            manners,
+        let (asked, error) = Asked::of(&request, &route);
+        manners.wants_html &= asked.rewritten.is_none();
+        let presentation = asked.presentation.clone();
+        let outcome = match error {
+            Some(error) => self.refuse_jsonp(&request, error),
+            None => {
+                let exchange = Exchange {
+                    request,
+                    slot,
+                    route,
+                    is_secure,
+                    manners,
+                    asked,
+                };
+                self.exchange(exchange, payload).await
+            }
         };
+        match presentation {
+            None => outcome,
+            Some(shown) => Box::pin(self.present(outcome, &shown, manners)).await,
+        }
+    }
+
+    async fn exchange(self: &Rc<Self>, exchange: Exchange, payload: web::Payload) -> Outcome {
         match exchange.route.targets.first().map(|target| &target.kind) {
             // Boxed, so that what is rare does not make every request's future large.
             Some(TargetKind::Test) => Box::pin(builtin::test(self, exchange)).await,

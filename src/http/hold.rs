@@ -17,6 +17,7 @@ use crate::{
     actors::ports::{Backend, BodyStream},
     engine::{
         plan,
+        presentation::Presentation,
         route::Target,
         wire::{self, Reply},
     },
@@ -31,6 +32,8 @@ pub struct Client {
     pub reply: Reply,
     /// The request was read to its end, so its socket may be taken.
     is_read: bool,
+    /// How its response is shown.
+    pub presentation: Option<Rc<Presentation>>,
 }
 
 impl Client {
@@ -49,6 +52,7 @@ impl Client {
             slot: exchange.slot.clone(),
             reply,
             is_read,
+            presentation: exchange.asked.presentation.clone(),
         }
     }
 
@@ -61,6 +65,7 @@ impl Client {
                 ..Reply::CLOSING
             },
             is_read: false,
+            presentation: None,
         }
     }
 

@@ -9,6 +9,7 @@
 //! | `hold`, `begin`, `held_body` | from instructions to a held session |
 //! | `way_back`, `link_sharing`, `turns` | what held sessions ask their backends |
 //! | `control`, `admin`, `builtin`, `pages` | what P-8 serves itself |
+//! | `present` | answers shown to pages of other origins: cross-origin headers, JSON-P |
 //! | `reply` | the only map from errors to statuses |
 
 pub mod admin;
@@ -29,6 +30,7 @@ pub mod link_sharing;
 pub mod listener;
 pub mod pages;
 pub mod parked;
+pub mod present;
 pub mod proxy;
 pub mod reply;
 pub mod slot;

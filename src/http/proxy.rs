@@ -85,6 +85,9 @@ impl Front {
         exchange: &Exchange,
         payload: web::Payload,
     ) -> Result<(BackendBody, Rc<Progress>), actix_web::error::PayloadError> {
+        if let Some(body) = exchange.asked.body() {
+            return Ok((BackendBody::Full(body), Progress::no_body()));
+        }
         let headers = exchange.request.headers();
         let length = headers.get(header::CONTENT_LENGTH).map(|length| {
             length
@@ -110,23 +113,20 @@ impl Front {
         } = exchange;
         let (first, others) = route.targets.split_first()?;
         let options = &self.broker.options().backend;
-        let mut headers = border::headers_in(request.headers());
+        let mut headers = exchange.headers();
         if let Some(authority) = request.uri().authority() {
             let host = http::HeaderValue::from_str(authority.as_str()).ok()?;
             headers.insert(http::header::HOST, host);
         }
         let client_host = headers.get(http::header::HOST).cloned();
         let others = self.other_targets(client_host.as_ref(), route, others);
-        let method = border::method_in(request.method());
+        let method = exchange.method();
         let state = slot.as_ref().map(|slot| slot.state.borrow());
         let last = state.as_ref().map_or(&[][..], |state| state.last());
         let is_retried = state.as_ref().is_some_and(|state| state.is_retried());
         let forwarded = forward::request(
             ClientRequest {
-                path_and_query: request
-                    .uri()
-                    .path_and_query()
-                    .map_or("/", |path| path.as_str()),
+                path_and_query: exchange.path_and_query(),
                 headers,
                 peer: request.peer_addr().map(|peer| peer.ip()),
                 secure: *is_secure,

@@ -78,8 +78,7 @@ impl WayBack {
         let authority = request.uri().authority().map(|host| host.as_str());
         let host = request.headers().get(actix_web::http::header::HOST);
         let host = authority.or_else(|| host?.to_str().ok());
-        let path = request.uri().path_and_query();
-        let path = path.map_or("/", |path| path.as_str());
+        let path = exchange.path_and_query();
         let client_url = link_target::client_url(exchange.is_secure, host, path)?;
         Some(Rc::new(Self {
             front: front.clone(),

@@ -129,6 +129,10 @@ names! {
         Connections = "too-many-connections",
         /// A demo publish over its limits.
         Demo = "demo-limit",
+        /// A JSON-P request with a bad parameter.
+        Jsonp = "bad-jsonp",
+        /// A backend's answer that JSON-P could not wrap.
+        JsonpAnswer = "jsonp-answer",
     }
 }
 

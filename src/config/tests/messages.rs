@@ -30,7 +30,7 @@ fn unknown_keys_name_their_place_and_the_keys_allowed() {
             "routes = [\n{ host = \"a\" },\n{ hst = \"b\" }]",
             "p-8.toml:3: [[routes]] hst: unknown key, expected one of: host, path_beg, id, \
              proto, ssl, sig_iss, sig_key, prefix, as_host, path_rem, replace_beg, debug, aco, \
-             orig_headers, no_grip, jsonp_mode, jsonp_cb, jsonp_body, jsonp_defcb, \
+             cross_origin_allow, orig_headers, no_grip, jsonp_mode, jsonp_cb, jsonp_body, jsonp_defcb, \
              jsonp_defmethod, headers, slow_client, targets",
         ),
     ];

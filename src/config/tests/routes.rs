@@ -22,7 +22,6 @@ replace_beg = "/y"
 debug = true
 orig_headers = true
 no_grip = true
-jsonp_cb = "cb"
 slow_client = "drop-oldest"
 headers = [["X-A", " 1 "], ["X-B", ""]]
 targets = [
@@ -62,11 +61,6 @@ fn routes_are_read() {
         .map(|(name, value)| (name.as_str(), value.as_ref().map(|value| value.as_bytes())))
         .collect();
     assert_eq!(headers, [("x-a", Some(&b"1"[..])), ("x-b", None)]);
-    let jsonp = route.jsonp.as_ref().unwrap();
-    assert_eq!(
-        (jsonp.mode, jsonp.callback.as_deref()),
-        (JsonpMode::Extended, Some("cb"))
-    );
 }
 
 #[test]

@@ -23,18 +23,11 @@ id_cache_ttl = 60
 update_on_first_subscription = true
 [proxy]
 upstream_key = "secret"
-auto_cross_origin = true
 accept_pushpin_route = true
 [metrics]
 listen = "127.0.0.1:9100"
 prefix = "x"
 [[routes]]
-aco = true
-jsonp_mode = "basic"
-jsonp_cb = "cb"
-jsonp_body = "body"
-jsonp_defcb = "cb"
-jsonp_defmethod = "POST"
 targets = [{ url = "https://a", insecure = true, over_http = true, one_event = true }]
 "#;
 
@@ -54,10 +47,8 @@ id_cache_ttl = 0
 update_on_first_subscription = false
 [proxy]
 upstream_key = ""
-auto_cross_origin = false
 accept_pushpin_route = false
 [[routes]]
-aco = false
 targets = [{ url = "http://a", insecure = false, over_http = false, one_event = false }]
 "#;
 
