@@ -57,7 +57,9 @@ fn refusal(head: &Head) -> (u16, Option<&str>, Option<&str>) {
 fn publishers_are_refused_while_a_hub_is_behind_and_its_mailbox_stays_short() {
     let (p8, mut streams) = streaming(STREAMS, |config| config);
     let mut publisher = begin_burst(&p8, &mut streams[STREAMS - 1]);
-    let reply = post_items(&p8, &[stream_item("a", "refused")]);
+    let mut refused = stream_item("a", "again");
+    refused["id"] = json!("1");
+    let reply = post_items(&p8, &[refused.clone()]);
     assert_eq!(
         refusal(&reply.head),
         (503, Some("publish-queue-full"), Some("1"))
@@ -80,7 +82,8 @@ fn publishers_are_refused_while_a_hub_is_behind_and_its_mailbox_stays_short() {
     let snapshot = p8.snapshot();
     assert_eq!(snapshot.refused("publish-queue-full"), 1);
     assert_eq!(snapshot.total("items_published_total"), BURST as u64);
-    p8.publish(&[stream_item("a", "again"), stream_item("b", "other")]);
+    // It was not taken, so its id was not seen either.
+    p8.publish(&[refused, stream_item("b", "other")]);
     other.expect("[stream opened]\nother");
     let rest = format!("{}again", "x".repeat(BURST - 1));
     streams[STREAMS - 1].expect(rest);

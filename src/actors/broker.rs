@@ -20,10 +20,11 @@ use tokio::sync::oneshot;
 
 use super::{
     edge::{CrashRecords, Edge},
+    handler_state::HandlerOptions,
     handlers::Handlers,
     messages::{Drain, PublishFailure, Recover, TakeSnapshot},
     meter::{Hubs, Meter},
-    publisher::{HandlerOptions, Publisher},
+    publisher::Publisher,
     supervisor::supervise,
 };
 use crate::{
@@ -38,7 +39,7 @@ use crate::{
 pub struct BrokerOptions {
     /// Threads that channels and publishers live on; at least 1.
     pub arbiters: usize,
-    /// Bounds of channels.
+    /// Bounds and rules of channels.
     pub handler: HandlerOptions,
     /// Bounds of sessions; a route's `slow_client` replaces the policy.
     pub outbox: OutboxLimits,

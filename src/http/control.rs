@@ -1,4 +1,4 @@
-//! The control port's publishing side: `POST /publish`, and `/` as a health check.
+//! The control port for publishers: `POST /publish`, `POST /recover`, and `/` as a health check.
 //!
 //! Same-origin rules and authentication come with a later capability: it listens on loopback only.
 //! Source: `docs/control-api.md`.
@@ -29,6 +29,9 @@ pub fn control(broker: &Broker) -> impl Fn(&mut ServiceConfig) + Clone + Send + 
         config.route("/", web::route().to(root));
         for path in ["/publish", "/publish/"] {
             config.route(path, web::route().to(publish));
+        }
+        for path in ["/recover", "/recover/"] {
+            config.route(path, web::route().to(recover));
         }
         config.default_service(web::to(not_found));
     }
@@ -124,17 +127,11 @@ async fn not_found(request: HttpRequest) -> HttpResponse {
     }
 }
 
-async fn publish(
-    request: HttpRequest,
-    payload: web::Payload,
-    broker: web::Data<Broker>,
-) -> HttpResponse {
-    let format = match wanted(&request) {
-        Ok(format) => format,
-        Err(refusal) => return refusal.into(),
-    };
+/// Looks at everything but the body of what must be a POST.
+fn posted(request: &HttpRequest) -> Result<Format, HttpResponse> {
+    let format = wanted(request)?;
     if !request.query_string().is_empty() {
-        return text(404, "not-found", "Not Found");
+        return Err(text(404, "not-found", "Not Found"));
     }
     if *request.method() != Method::POST {
         let line = format!("Method not allowed: {}.", request.method());
@@ -142,8 +139,31 @@ async fn publish(
         refusal
             .headers_mut()
             .insert(header::ALLOW, header::HeaderValue::from_static("POST"));
-        return refusal;
+        return Err(refusal);
     }
+    Ok(format)
+}
+
+async fn recover(request: HttpRequest, broker: web::Data<Broker>) -> HttpResponse {
+    match posted(&request) {
+        Ok(format) => {
+            broker.recover().await;
+            log::info!(target: "p8::publish", "recovery asked for: sessions ask their backends again");
+            done(format, "Updated")
+        }
+        Err(refusal) => refusal,
+    }
+}
+
+async fn publish(
+    request: HttpRequest,
+    payload: web::Payload,
+    broker: web::Data<Broker>,
+) -> HttpResponse {
+    let format = match posted(&request) {
+        Ok(format) => format,
+        Err(refusal) => return refusal,
+    };
     let body = match read_body(&request, payload, broker.options().control_body_max).await {
         Ok(body) => body,
         Err(refusal) => return refusal.into(),
@@ -160,7 +180,7 @@ async fn publish(
     match actix::clock::timeout(PATIENCE, broker.publish_all(items)).await {
         Ok(Ok(())) => {
             log::debug!(target: "p8::publish", items = count; "published");
-            published(format)
+            done(format, "Published")
         }
         Ok(Err(failure @ PublishFailure::Partly)) => {
             text(500, "publish-partly-taken", &failure.to_string())
@@ -213,12 +233,12 @@ async fn read_body(
     }
 }
 
-fn published(format: Format) -> HttpResponse {
+fn done(format: Format, what: &str) -> HttpResponse {
     match format {
-        Format::Text => text(200, "", "Published"),
+        Format::Text => text(200, "", what),
         Format::Json => HttpResponse::Ok()
             .insert_header(("Content-Type", "application/json"))
-            .body("{\"message\":\"Published\"}\n"),
+            .body(format!("{{\"message\":\"{what}\"}}\n")),
     }
 }
 

@@ -11,6 +11,14 @@ pub fn stream_item(channel: &str, content: &str) -> Value {
     json!({"channel": channel, "formats": {"http-stream": {"content": content}}})
 }
 
+/// An item that appends its id to streams on channel `a`, behind another one.
+pub fn numbered(id: &str, prev_id: &str) -> Value {
+    let mut item = stream_item("a", id);
+    item["id"] = json!(id);
+    item["prev-id"] = json!(prev_id);
+    item
+}
+
 /// An item that answers long-polls.
 pub fn response_item(channel: &str, body: &str) -> Value {
     json!({"channel": channel, "formats": {"http-response": {"body": body}}})

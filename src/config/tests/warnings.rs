@@ -18,10 +18,7 @@ stats = "d"
 [handler]
 message_rate = 2500
 message_hwm = 25000
-message_wait = 800
-id_cache_ttl = 60
 subscription_linger = 60
-update_on_first_subscription = true
 [proxy]
 upstream_key = "secret"
 auto_cross_origin = true
@@ -50,10 +47,7 @@ sub_connect = false
 [handler]
 message_rate = 0
 message_hwm = 0
-message_wait = 5000
-id_cache_ttl = 0
 subscription_linger = 0
-update_on_first_subscription = false
 [proxy]
 upstream_key = ""
 auto_cross_origin = false
@@ -74,7 +68,7 @@ fn keys_that_ask_for_what_is_not_built_warn() {
     );
     let first = "p-8.toml:3: [http] tls_listen: not built yet, clients are not served over TLS";
     assert_eq!(warnings[0], first);
-    let https = "p-8.toml:35: [[routes]] targets[0].url: not built yet, requests to this https \
+    let https = "p-8.toml:32: [[routes]] targets[0].url: not built yet, requests to this https \
                  target are answered 502";
     assert!(
         warnings.iter().any(|warning| warning == https),
