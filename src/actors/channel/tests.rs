@@ -45,6 +45,7 @@ impl Handler<ChannelEmptied> for Listener {
 /// A channel with a listener as its publisher and as its only hub.
 struct Setup {
     channel: Addr<Channel>,
+    state: Rc<RefCell<ChannelState>>,
     hub: HubLink,
     heard: Rc<RefCell<Vec<String>>>,
 }
@@ -59,9 +60,11 @@ impl Setup {
             ..HandlerOptions::default()
         };
         let publisher = listener.clone().recipient();
+        let state = Rc::<RefCell<ChannelState>>::default();
+        let beside = state.clone();
         let channel = supervise(CrashRecord::new("channel"), |_| {
             let handler = HandlerState::new(options).into();
-            Channel::new(("a".into(), 0), Rc::default(), publisher, handler)
+            Channel::new(("a".into(), 0), beside, publisher, handler)
         });
         let hub = HubLink {
             id: 1,
@@ -70,6 +73,7 @@ impl Setup {
         };
         Self {
             channel,
+            state,
             hub,
             heard,
         }
@@ -95,11 +99,11 @@ impl Setup {
         self.channel.send(unsubscribe).await.expect("it runs");
     }
 
-    async fn publish(&self, id: &str) {
+    async fn publish(&self, id: &str, prev_id: Option<&str>) {
         let item = Item {
             channel: "a".into(),
             id: Some(id.into()),
-            prev_id: None,
+            prev_id: prev_id.map(ItemId::from),
             formats: Formats::default(),
             meta: Default::default(),
             size: None,
@@ -153,7 +157,7 @@ async fn without_the_option_nobody_asks_again() {
 async fn a_new_subscription_hears_the_last_id_until_it_is_forgotten() {
     let setup = Setup::new(false);
     setup.subscribe().await;
-    setup.publish("1").await;
+    setup.publish("1", None).await;
     setup.subscribe().await;
     assert_eq!(
         setup.heard_after(1).await,
@@ -162,4 +166,34 @@ async fn a_new_subscription_hears_the_last_id_until_it_is_forgotten() {
     setup.unsubscribe().await;
     setup.subscribe().await;
     assert_eq!(setup.heard_after(1).await, ["emptied", "subscribed none"]);
+}
+
+#[actix_rt::test]
+async fn a_last_id_is_only_forgotten_if_it_still_is_that_one() {
+    let setup = Setup::new(false);
+    setup.subscribe().await;
+    setup.publish("2", None).await;
+    for (only, expected) in [("1", "subscribed 2"), ("2", "subscribed none")] {
+        setup.heard.take();
+        setup.state.borrow_mut().forget_last(Some(&only.into()));
+        setup.subscribe().await;
+        assert_eq!(setup.heard_after(1).await, [expected]);
+    }
+}
+
+#[actix_rt::test]
+async fn a_hub_that_is_behind_gets_a_chain_in_order() {
+    let setup = Setup::new(false);
+    // The listener never says that it has caught up, so every message is waited for.
+    (0..HUB_QUEUE_MAX).for_each(|_| setup.hub.waiting.add());
+    setup.subscribe().await;
+    for (id, prev_id) in [("1", None), ("3", Some("2")), ("4", Some("3"))] {
+        setup.publish(id, prev_id).await;
+    }
+    setup.publish("2", Some("1")).await;
+    setup.publish("5", Some("4")).await;
+    assert_eq!(
+        setup.heard_after(1).await,
+        ["subscribed none", "1", "2", "3", "4", "5"]
+    );
 }
