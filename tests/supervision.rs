@@ -267,7 +267,7 @@ fn an_item_whose_publish_was_answered_500_may_be_published_again() {
         let mut poison = item.clone();
         poison["meta"] = json!({ "p8-chaos": actor });
         assert_eq!(publish_poison(&p8, &[poison]), 500);
-        p8.publish(&[item.clone()]);
+        p8.publish(std::slice::from_ref(&item));
         p8.publish(&[item]);
         stream.expect(id);
         p8.publish(&[stream_item("a", ".")]);

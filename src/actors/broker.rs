@@ -211,7 +211,7 @@ impl Broker {
         &self.0.options
     }
 
-    /// Publishes an item; returns when the last delivery is queued.
+    /// Publishes an item; returns when the last delivery is queued, or the item waits for another.
     ///
     /// **Errors**: a channel's queue is full (nothing was taken), or a crash on the way.
     pub async fn publish(&self, item: Item) -> Result<(), PublishFailure> {

@@ -3,6 +3,8 @@
 //! Same-origin rules and authentication come with a later capability: it listens on loopback only.
 //! Source: `docs/control-api.md`.
 
+use std::borrow::Cow;
+
 use actix_web::{
     http::{header, Method, StatusCode},
     web::{self, ServiceConfig},
@@ -72,17 +74,26 @@ enum Format {
 }
 
 /// Why a request is refused before its items are looked at: status, stable word, text.
-struct Refusal(u16, &'static str, &'static str);
+struct Refusal(u16, &'static str, Cow<'static, str>);
 
 impl From<Refusal> for HttpResponse {
     fn from(Refusal(code, reason, line): Refusal) -> Self {
-        text(code, reason, line)
+        let mut refusal = text(code, reason, &line);
+        if refusal.status() == StatusCode::METHOD_NOT_ALLOWED {
+            let allowed = header::HeaderValue::from_static("POST");
+            refusal.headers_mut().insert(header::ALLOW, allowed);
+        }
+        refusal
     }
 }
 
 fn wanted(request: &HttpRequest) -> Result<Format, Refusal> {
     if is_head_too_large(request) {
-        return Err(Refusal(400, "head-too-large", "Request header too large."));
+        return Err(Refusal(
+            400,
+            "head-too-large",
+            "Request header too large.".into(),
+        ));
     }
     let mut values = request.headers().get_all(header::ACCEPT).peekable();
     if values.peek().is_none() {
@@ -100,7 +111,9 @@ fn wanted(request: &HttpRequest) -> Result<Format, Refusal> {
             },
         );
     let formats = "Not Acceptable. Supported formats are text/plain and application/json.";
-    known.last().ok_or(Refusal(406, "not-acceptable", formats))
+    known
+        .last()
+        .ok_or(Refusal(406, "not-acceptable", formats.into()))
 }
 
 fn text(code: u16, reason: &'static str, line: &str) -> HttpResponse {
@@ -128,18 +141,14 @@ async fn not_found(request: HttpRequest) -> HttpResponse {
 }
 
 /// Looks at everything but the body of what must be a POST.
-fn posted(request: &HttpRequest) -> Result<Format, HttpResponse> {
+fn posted(request: &HttpRequest) -> Result<Format, Refusal> {
     let format = wanted(request)?;
     if !request.query_string().is_empty() {
-        return Err(text(404, "not-found", "Not Found"));
+        return Err(Refusal(404, "not-found", "Not Found".into()));
     }
     if *request.method() != Method::POST {
         let line = format!("Method not allowed: {}.", request.method());
-        let mut refusal = text(405, "method-not-allowed", &line);
-        refusal
-            .headers_mut()
-            .insert(header::ALLOW, header::HeaderValue::from_static("POST"));
-        return Err(refusal);
+        return Err(Refusal(405, "method-not-allowed", line.into()));
     }
     Ok(format)
 }
@@ -151,7 +160,7 @@ async fn recover(request: HttpRequest, broker: web::Data<Broker>) -> HttpRespons
             log::info!(target: "p8::publish", "recovery asked for: sessions ask their backends again");
             done(format, "Updated")
         }
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into(),
     }
 }
 
@@ -162,7 +171,7 @@ async fn publish(
 ) -> HttpResponse {
     let format = match posted(&request) {
         Ok(format) => format,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into(),
     };
     let body = match read_body(&request, payload, broker.options().control_body_max).await {
         Ok(body) => body,
@@ -210,24 +219,24 @@ async fn read_body(
         return Err(Refusal(
             411,
             "length-required",
-            "Request requires Content-Length.",
+            "Request requires Content-Length.".into(),
         ));
     }
-    let too_large = || Refusal(400, "body-too-large", "Request body too large.");
+    let too_large = || Refusal(400, "body-too-large", "Request body too large.".into());
     if length.is_some_and(|length| length > max) {
         return Err(too_large());
     }
     let reading = actix::clock::timeout(BODY_TIME_MAX, payload.to_bytes_limited(max)).await;
     let Ok(read) = reading else {
         let line = "Request body took too long.";
-        return Err(Refusal(408, "body-too-slow", line));
+        return Err(Refusal(408, "body-too-slow", line.into()));
     };
     match read {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(Refusal(
             400,
             "bad-request-body",
-            "Request body ended too early.",
+            "Request body ended too early.".into(),
         )),
         Err(_) => Err(too_large()),
     }

@@ -197,3 +197,16 @@ async fn a_hub_that_is_behind_gets_a_chain_in_order() {
         ["subscribed none", "1", "2", "3", "4", "5"]
     );
 }
+
+#[actix_rt::test]
+async fn a_channel_that_has_ended_leaves_no_timer_behind() {
+    let setup = Setup::new(true);
+    let state = Rc::downgrade(&setup.state);
+    setup.subscribe().await;
+    setup.publish("1", None).await;
+    setup.publish("3", Some("2")).await;
+    setup.unsubscribe().await;
+    drop(setup);
+    actix::clock::sleep(Duration::from_millis(1)).await;
+    assert!(state.upgrade().is_none());
+}
