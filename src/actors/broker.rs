@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use super::{
     edge::{CrashRecords, Edge},
     handler_state::HandlerOptions,
-    handlers::Handlers,
+    handlers::{Handlers, PATIENCE},
     messages::{Drain, PublishFailure, Recover, TakeSnapshot},
     meter::{Hubs, Meter},
     publisher::Publisher,
@@ -232,11 +232,17 @@ impl Broker {
     ///
     /// Channels forget their last ids first, so that nothing waits for what will not come.
     pub async fn recover(&self) {
+        log::info!("recovery: last ids are forgotten, sessions ask their backends again");
         self.0.handlers.recover().await;
         let hubs = self.0.hubs.all();
-        let told: Vec<_> = hubs.iter().map(|hub| hub.send(Recover)).collect();
+        let told: Vec<_> = hubs
+            .iter()
+            .map(|hub| hub.send(Recover).timeout(PATIENCE))
+            .collect();
         for told in told {
-            let _ = told.await;
+            if told.await.is_err() {
+                log::warn!("a worker was not told of a recovery in time");
+            }
         }
     }
 

@@ -17,9 +17,7 @@ use actix::prelude::*;
 use super::{
     channel_state::ChannelState,
     handler_state::HandlerState,
-    messages::{
-        Accept, ChannelEmptied, Encoded, FromChannel, HubLink, Subscribe, Ticket, Unsubscribe,
-    },
+    messages::{Accept, ChannelEmptied, Encoded, FromChannel, HubLink, Subscribe, Unsubscribe},
     supervisor::note_lost_item,
 };
 use crate::{
@@ -61,10 +59,19 @@ impl Channel {
     }
 
     /// Carries out what the sequencer makes of an item; one that waits counts as taken.
-    fn accept(&mut self, item: Item, ticket: &Arc<Ticket>, context: &mut Context<Self>) {
+    fn accept(&mut self, accept: Accept, context: &mut Context<Self>) {
+        let Accept {
+            item,
+            ticket,
+            waiting,
+        } = accept;
+        let done = move || {
+            ticket.item_queued();
+            drop(waiting);
+        };
         if self.state.borrow().is_empty() {
             self.handler.counters.add(Total::ItemsUnsubscribed, 1);
-            ticket.item_queued();
+            done();
             return self.leave_if_empty(context);
         }
         let limits = &self.handler.options.order;
@@ -75,22 +82,21 @@ impl Channel {
             .on_item(item, now(), limits);
         let reason = match outcome {
             Outcome::Deliver(item) => {
-                let ticket = ticket.clone();
-                if self.deliver(item, move || ticket.item_queued(), context) {
+                if self.deliver(item, done, context) {
                     self.go_on(context);
                 }
                 return;
             }
             Outcome::Wait => {
                 self.handler.counters.add(Total::ItemsWaiting, 1);
-                ticket.item_queued();
+                done();
                 return self.go_on(context);
             }
             Outcome::TooMany(_) => Dropped::WaitingMax,
             Outcome::Repeat(_) => Dropped::WaitingRepeat,
         };
         self.handler.drop_unordered(&self.name, reason, 1);
-        ticket.item_queued();
+        done();
     }
 
     /// Sends an item to every hub; false if a full one must be waited for, and the channel with it.
@@ -116,12 +122,13 @@ impl Channel {
 
     /// Does whatever is due: the refresh of a new channel, and waiting items whose turn has come.
     fn go_on(&mut self, context: &mut Context<Self>) {
-        let refreshes = self.state.borrow_mut().due_refreshes(&self.name, now());
+        let now = now();
+        let refreshes = self.state.borrow_mut().due_refreshes(&self.name, now);
         if !self.send_or_wait(refreshes, || (), context) {
             return;
         }
         loop {
-            let next = self.state.borrow_mut().sequencer.on_timer(now());
+            let next = self.state.borrow_mut().sequencer.on_timer(now);
             let Some((item, follows)) = next else { break };
             self.handler.counters.subtract(Total::ItemsWaiting, 1);
             if !follows {
@@ -267,17 +274,11 @@ impl Handler<Accept> for Channel {
     type Result = ();
 
     fn handle(&mut self, accept: Accept, context: &mut Self::Context) {
-        let Accept {
-            item,
-            ticket,
-            waiting,
-        } = accept;
-        self.state.borrow_mut().in_hand = Some(item.id.clone());
+        self.state.borrow_mut().in_hand = Some(accept.item.id.clone());
         #[cfg(feature = "chaos")]
-        super::chaos::maybe_panic(&item, "panic-channel");
-        self.accept(item, &ticket, context);
+        super::chaos::maybe_panic(&accept.item, "panic-channel");
+        self.accept(accept, context);
         self.state.borrow_mut().in_hand = None;
-        drop(waiting);
     }
 }
 

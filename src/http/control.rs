@@ -157,7 +157,6 @@ async fn recover(request: HttpRequest, broker: web::Data<Broker>) -> HttpRespons
     match posted(&request) {
         Ok(format) => {
             broker.recover().await;
-            log::info!(target: "p8::publish", "recovery asked for: sessions ask their backends again");
             done(format, "Updated")
         }
         Err(refusal) => refusal.into(),

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     actors::{
         handler_state::HandlerOptions,
-        messages::Depth,
+        messages::{Depth, Ticket},
         supervisor::{supervise, CrashRecord},
     },
     grip::{channel::ItemId, publish::Formats},
