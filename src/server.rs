@@ -12,7 +12,7 @@ use tokio::time::timeout_at;
 use crate::{
     actors::{
         broker::{BackendOptions, Broker, BrokerError, BrokerOptions, TcpOptions},
-        publisher::HandlerOptions,
+        handler_state::HandlerOptions,
         store::HubOptions,
     },
     config::Settings,
@@ -20,6 +20,7 @@ use crate::{
         framing::FramingLimits,
         outbox::OutboxLimits,
         route::{RouteError, RouteTable},
+        sequencer::SequencerLimits,
     },
     http::{
         gate::GateLimits,
@@ -161,6 +162,13 @@ fn broker_options(settings: &Settings) -> Result<BrokerOptions, Error> {
     options.handler = HandlerOptions {
         channel_queue_items_max: handler.channel_queue_items_max,
         channels_max: handler.channels_max,
+        order: SequencerLimits {
+            wait: handler.message_wait,
+            items_max: handler.channel_waiting_items_max,
+        },
+        id_cache_ttl: handler.id_cache_ttl,
+        id_cache_max: handler.id_cache_max,
+        update_on_first_subscription: handler.update_on_first_subscription,
     };
     options.hub = HubOptions {
         linger: handler.subscription_linger,

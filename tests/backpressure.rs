@@ -9,6 +9,8 @@ use actix_web::App;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use serde_json::json;
+
 use crate::support::client::Head;
 use crate::support::publish::{begin_publish, body_of, post_items, stream_item};
 use crate::support::wait::{gate, Gate, DEADLINE};
@@ -51,7 +53,9 @@ fn refusal(head: &Head) -> (u16, Option<&str>, Option<&str>) {
 fn publishers_are_refused_while_a_hub_is_behind_and_its_mailbox_stays_short() {
     let (p8, mut streams) = streaming(STREAMS, |config| config);
     let mut publisher = begin_burst(&p8, &mut streams[STREAMS - 1]);
-    let reply = post_items(p8.control, &[stream_item("a", "refused")]);
+    let mut refused = stream_item("a", "again");
+    refused["id"] = json!("1");
+    let reply = post_items(p8.control, &[refused.clone()]);
     assert_eq!(
         refusal(&reply.head),
         (503, Some("publish-queue-full"), Some("1"))
@@ -74,7 +78,8 @@ fn publishers_are_refused_while_a_hub_is_behind_and_its_mailbox_stays_short() {
     let snapshot = p8.snapshot();
     assert_eq!(snapshot.refused("publish-queue-full"), 1);
     assert_eq!(snapshot.total("items_published_total"), BURST as u64);
-    p8.publish(&[stream_item("a", "again"), stream_item("b", "other")]);
+    // It was not taken, so its id was not seen either.
+    p8.publish(&[refused, stream_item("b", "other")]);
     other.expect("[stream opened]\nother");
     let rest = format!("{}again", "x".repeat(BURST - 1));
     streams[STREAMS - 1].expect(rest);

@@ -36,6 +36,7 @@ mod keep_alive;
 mod limits;
 mod logs;
 mod long_poll;
+mod ordering;
 mod proxying;
 mod publish;
 mod regression;

@@ -406,6 +406,10 @@ fn paths_and_methods_are_answered_as_publishers_expect() {
         ("POST", "/Publish", 404),
         ("GET", "/publish/", 405),
         ("PUT", "/publish", 405),
+        ("POST", "/recover", 200),
+        ("POST", "/recover/", 200),
+        ("POST", "/recover?x=1", 404),
+        ("GET", "/recover/", 405),
         ("GET", "/nope", 404),
     ];
     for (method, path, status) in table {

@@ -10,7 +10,9 @@ use serde_json::{json, Value};
 
 use crate::support::client::Client;
 use crate::support::grip::hold;
-use crate::support::publish::{close_item, post_items, publish, response_item, stream_item};
+use crate::support::publish::{
+    close_item, numbered, post_items, publish, response_item, stream_item,
+};
 use crate::support::snapshot::Snapshot;
 use crate::support::wait::DEADLINE;
 use crate::support::{wait_until, Backend, Config, P8};
@@ -213,4 +215,64 @@ fn the_restart_and_its_cause_are_shown_to_the_operator() {
         "{}",
         snapshot.json()
     );
+}
+
+/// P-8 with a stream on channel `a`, where items wait so long for others.
+fn ordered(wait_ms: u32) -> (Backend, P8, Client) {
+    let backend = Backend::answering(|_| hold("stream", "a", ""));
+    let wait = format!("message_wait = {wait_ms}");
+    let p8 = P8::start(&Config::to(backend.addr).handler(&wait));
+    let stream = p8.stream("/");
+    (backend, p8, stream)
+}
+
+#[test]
+fn items_that_wait_outlive_a_panic_of_their_channel() {
+    let (_backend, p8, mut stream) = ordered(3_600_000);
+    p8.publish(&[numbered("1", "0"), numbered("3", "2")]);
+    let meta = json!({"p8-chaos": "panic-channel"});
+    assert_eq!(publish_poison(&p8, &[poisonous("X", meta)]), 500);
+    p8.publish(&[numbered("2", "1")]);
+    stream.expect("123");
+}
+
+#[test]
+fn the_time_of_a_waiting_item_goes_on_behind_a_panic_of_its_channel() {
+    let (_backend, p8, mut stream) = ordered(300);
+    let meta = json!({"p8-chaos": "panic-channel"});
+    let items = [numbered("1", "0"), numbered("3", "2"), poisonous("X", meta)];
+    assert_eq!(publish_poison(&p8, &items), 500);
+    stream.expect("13");
+    assert_eq!(p8.snapshot().restarts("channel"), 1);
+}
+
+#[test]
+fn a_waiting_item_that_crashes_its_channel_may_be_published_again_in_its_place() {
+    let (_backend, p8, mut stream) = ordered(3_600_000);
+    let mut poison = numbered("3", "2");
+    poison["meta"] = json!({"p8-chaos": "panic-delivery"});
+    p8.publish(&[numbered("1", "0"), numbered("4", "3"), poison]);
+    p8.publish(&[numbered("2", "1")]);
+    stream.expect("12");
+    let snapshot = p8.snapshot();
+    assert_eq!(snapshot.dropped("panic"), 1, "{}", snapshot.json());
+    assert_eq!(snapshot.total("items_waiting_current"), 1);
+    p8.publish(&[numbered("3", "2")]);
+    stream.expect("34");
+}
+
+#[test]
+fn an_item_whose_publish_was_answered_500_may_be_published_again() {
+    let (_backend, p8, mut stream) = ordered(3_600_000);
+    for (id, actor) in [("1", "panic-channel"), ("2", "panic-publisher")] {
+        let item = numbered(id, "");
+        let mut poison = item.clone();
+        poison["meta"] = json!({ "p8-chaos": actor });
+        assert_eq!(publish_poison(&p8, &[poison]), 500);
+        p8.publish(std::slice::from_ref(&item));
+        p8.publish(&[item]);
+        stream.expect(id);
+        p8.publish(&[stream_item("a", ".")]);
+        stream.expect(".");
+    }
 }

@@ -20,10 +20,11 @@ use tokio::sync::oneshot;
 
 use super::{
     edge::{CrashRecords, Edge},
-    handlers::Handlers,
+    handler_state::HandlerOptions,
+    handlers::{Handlers, PATIENCE},
     messages::{Drain, PublishFailure, Recover, TakeSnapshot},
     meter::{Hubs, Meter},
-    publisher::{HandlerOptions, Publisher},
+    publisher::Publisher,
     store::HubOptions,
     supervisor::supervise,
 };
@@ -39,7 +40,7 @@ use crate::{
 pub struct BrokerOptions {
     /// Threads that channels and publishers live on; at least 1.
     pub arbiters: usize,
-    /// Bounds of channels.
+    /// Bounds and rules of channels.
     pub handler: HandlerOptions,
     /// Bounds of the workers' tables.
     pub hub: HubOptions,
@@ -223,7 +224,7 @@ impl Broker {
         &self.0.options
     }
 
-    /// Publishes an item; returns when the last delivery is queued.
+    /// Publishes an item; returns when the last delivery is queued, or the item waits for another.
     ///
     /// **Errors**: a channel's queue is full (nothing was taken), or a crash on the way.
     pub async fn publish(&self, item: Item) -> Result<(), PublishFailure> {
@@ -244,11 +245,17 @@ impl Broker {
     ///
     /// Channels forget their last ids first, so that nothing waits for what will not come.
     pub async fn recover(&self) {
+        log::info!("recovery: last ids are forgotten, sessions ask their backends again");
         self.0.handlers.recover().await;
         let hubs = self.0.hubs.all();
-        let told: Vec<_> = hubs.iter().map(|hub| hub.send(Recover)).collect();
+        let told: Vec<_> = hubs
+            .iter()
+            .map(|hub| hub.send(Recover).timeout(PATIENCE))
+            .collect();
         for told in told {
-            let _ = told.await;
+            if told.await.is_err() {
+                log::warn!("a worker was not told of a recovery in time");
+            }
         }
     }
 

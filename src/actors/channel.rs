@@ -1,54 +1,33 @@
-//! The channel: one for each name somebody is subscribed to. It keeps the order of its items, encodes
-//! each once, and sends it to every worker with subscribers.
+//! The channel: one for each name somebody is subscribed to. It carries out the order that its
+//! sequencer decides, encodes each item once, and sends it to every worker with subscribers.
 //!
-//! Its hub set and numbers live beside it in the handler's [`Directory`](super::publisher::Directory),
-//! so a restart re-announces nothing. A full hub makes the channel wait, and publishers with it.
+//! Its state lives beside it in the handler's [`Directory`](super::publisher::Directory), so a
+//! restart re-announces nothing and loses only the item that crashed. A full hub makes the channel
+//! wait, and publishers with it.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::prelude::*;
 
 use super::{
+    channel_state::ChannelState,
+    handler_state::HandlerState,
     messages::{Accept, ChannelEmptied, Encoded, FromChannel, HubLink, Subscribe, Unsubscribe},
     supervisor::note_lost_item,
 };
 use crate::{
-    grip::channel::{ChannelName, ItemId},
-    stats::counters::{Counters, Dropped},
+    engine::sequencer::Outcome,
+    grip::{channel::ChannelName, publish::Item},
+    stats::counters::{Dropped, Total},
 };
 
 /// Messages waiting for one hub past which its channels wait, and publishers with them.
 const HUB_QUEUE_MAX: usize = 64;
-
-/// What outlives a crash of a channel.
-#[derive(Default)]
-pub struct ChannelState {
-    hubs: Vec<Subscriber>,
-    /// The id of the last item that went out in order.
-    last: Option<ItemId>,
-    /// The id of the item being handled, if it has one.
-    in_hand: Option<Option<ItemId>>,
-}
-
-struct Subscriber {
-    link: HubLink,
-    generation: u64,
-    next: u64,
-}
-
-impl ChannelState {
-    /// Tells whether no worker is subscribed.
-    pub fn is_empty(&self) -> bool {
-        self.hubs.is_empty()
-    }
-
-    /// Forgets the last id: this one if it still is, or whatever it is.
-    pub fn forget_last(&mut self, only: Option<&ItemId>) {
-        if only.is_none() || self.last.as_ref() == only {
-            self.last = None;
-        }
-    }
-}
 
 /// The actor of one channel.
 pub struct Channel {
@@ -56,7 +35,9 @@ pub struct Channel {
     epoch: u64,
     state: Rc<RefCell<ChannelState>>,
     publisher: Recipient<ChannelEmptied>,
-    counters: Rc<Counters>,
+    handler: Rc<HandlerState>,
+    /// When it is woken next; lost with a crash, as actix forgets its timers.
+    wake: Option<(Instant, SpawnHandle)>,
 }
 
 impl Channel {
@@ -65,32 +46,123 @@ impl Channel {
         (name, epoch): (ChannelName, u64),
         state: Rc<RefCell<ChannelState>>,
         publisher: Recipient<ChannelEmptied>,
-        counters: Rc<Counters>,
+        handler: Rc<HandlerState>,
     ) -> Self {
         Self {
             name,
             epoch,
             state,
             publisher,
-            counters,
+            handler,
+            wake: None,
         }
     }
 
-    /// Addresses a message to every subscribed hub, each with its own number.
-    fn deliveries(&self, encoded: &Arc<Encoded>) -> Vec<(HubLink, FromChannel)> {
-        let mut state = self.state.borrow_mut();
-        let deliver = |subscriber: &mut Subscriber| {
-            let sequence = subscriber.next;
-            subscriber.next += 1;
-            let message = FromChannel::Deliver {
+    /// Carries out what the sequencer makes of an item; one that waits counts as taken.
+    fn accept(&mut self, accept: Accept, context: &mut Context<Self>) {
+        let Accept {
+            item,
+            ticket,
+            waiting,
+        } = accept;
+        let done = move || {
+            ticket.item_queued();
+            drop(waiting);
+        };
+        if self.state.borrow().is_empty() {
+            self.handler.counters.add(Total::ItemsUnsubscribed, 1);
+            done();
+            return self.leave_if_empty(context);
+        }
+        let limits = &self.handler.options.order;
+        let outcome = self
+            .state
+            .borrow_mut()
+            .sequencer
+            .on_item(item, now(), limits);
+        let reason = match outcome {
+            Outcome::Deliver(item) => {
+                if self.deliver(item, done, context) {
+                    self.go_on(context);
+                }
+                return;
+            }
+            Outcome::Wait => {
+                self.handler.counters.add(Total::ItemsWaiting, 1);
+                done();
+                return self.go_on(context);
+            }
+            Outcome::TooMany(_) => Dropped::WaitingMax,
+            Outcome::Repeat(_) => Dropped::WaitingRepeat,
+        };
+        self.handler.drop_unordered(&self.name, reason, 1);
+        done();
+    }
+
+    /// Sends an item to every hub; false if a full one must be waited for, and the channel with it.
+    fn deliver(
+        &mut self,
+        item: Item,
+        done: impl FnOnce() + 'static,
+        context: &mut Context<Self>,
+    ) -> bool {
+        let encoded = Arc::new(Encoded::new(item));
+        let messages = {
+            let mut state = self.state.borrow_mut();
+            state.sequencer.on_delivered(&encoded.item);
+            state.deliveries(|sequence| FromChannel::Deliver {
                 channel: self.name.clone(),
                 epoch: self.epoch,
                 sequence,
                 encoded: encoded.clone(),
-            };
-            (subscriber.link.clone(), message)
+            })
         };
-        state.hubs.iter_mut().map(deliver).collect()
+        self.send_or_wait(messages, done, context)
+    }
+
+    /// Does whatever is due: the refresh of a new channel, and waiting items whose turn has come.
+    fn go_on(&mut self, context: &mut Context<Self>) {
+        let now = now();
+        let refreshes = self.state.borrow_mut().due_refreshes(&self.name, now);
+        if !self.send_or_wait(refreshes, || (), context) {
+            return;
+        }
+        loop {
+            let next = self.state.borrow_mut().sequencer.on_timer(now);
+            let Some((item, follows)) = next else { break };
+            self.handler.counters.subtract(Total::ItemsWaiting, 1);
+            if !follows {
+                self.handler.note_gap(&item);
+            }
+            self.state.borrow_mut().in_hand = Some(item.id.clone());
+            #[cfg(feature = "chaos")]
+            super::chaos::maybe_panic(&item, "panic-delivery");
+            let is_through = self.deliver(item, || (), context);
+            self.state.borrow_mut().in_hand = None;
+            if !is_through {
+                return;
+            }
+        }
+        self.wake_when_due(context);
+    }
+
+    /// Arms the timer anew if something else is due next.
+    fn wake_when_due(&mut self, context: &mut Context<Self>) {
+        let due = self.state.borrow().deadline();
+        if self.wake.map(|(at, _)| at) == due {
+            return;
+        }
+        if let Some((_, armed)) = self.wake.take() {
+            context.cancel_future(armed);
+        }
+        self.wake = due.map(|at| {
+            let delay = at.saturating_duration_since(now());
+            let handle = context.run_later(delay, |channel, context| {
+                channel.wake = None;
+                channel.go_on(context);
+            });
+            (at, handle)
+        });
     }
 
     /// Sends what can be sent now and returns what a full hub refused.
@@ -117,35 +189,42 @@ impl Channel {
 
     /// A worker is gone, and its sessions with it.
     fn forget(&self, hub_id: u64) {
-        self.counters.drop_items(Dropped::WorkerGone, 1);
+        self.handler.counters.drop_items(Dropped::WorkerGone, 1);
         log::warn!(channel:? = self.name.as_str(), worker = hub_id; "a worker with subscribers is gone");
-        self.state
-            .borrow_mut()
-            .hubs
-            .retain(|subscriber| subscriber.link.id != hub_id);
-        self.leave_if_empty();
+        self.state.borrow_mut().unsubscribe(hub_id, None);
     }
 
+    /// Without subscribers there is no order: what waits is thrown away, and the publisher may end it.
     #[expect(
         clippy::disallowed_methods,
         reason = "one for each time a channel empties"
     )]
-    fn leave_if_empty(&self) {
-        if self.state.borrow().is_empty() {
-            self.publisher.do_send(ChannelEmptied(self.name.clone()));
+    fn leave_if_empty(&mut self, context: &mut Context<Self>) {
+        if !self.state.borrow().is_empty() {
+            return;
         }
+        let thrown_away = self.state.borrow_mut().clear();
+        let gauge = Total::ItemsWaiting;
+        self.handler.counters.subtract(gauge, thrown_away as u64);
+        let reason = Dropped::WaitingUnsubscribed;
+        self.handler.drop_unordered(&self.name, reason, thrown_away);
+        self.wake_when_due(context);
+        self.publisher.do_send(ChannelEmptied(self.name.clone()));
     }
 
-    /// Waits for full hubs; meanwhile this channel takes no further message.
+    /// Sends to hubs; false if a full one is waited for. Meanwhile this channel takes no further message,
+    /// and then it does what was due.
     fn send_or_wait(
-        &self,
+        &mut self,
         messages: Vec<(HubLink, FromChannel)>,
         done: impl FnOnce() + 'static,
         context: &mut Context<Self>,
-    ) {
+    ) -> bool {
         let refused = self.send(messages);
         if refused.is_empty() {
-            return done();
+            done();
+            self.leave_if_empty(context);
+            return true;
         }
         let wait = async move {
             let mut gone = Vec::new();
@@ -159,11 +238,18 @@ impl Channel {
             done();
             gone
         };
-        let wait = wait.into_actor(self).map(|gone, channel, _| {
+        let wait = wait.into_actor(self).map(|gone, channel, context| {
             gone.into_iter().for_each(|hub_id| channel.forget(hub_id));
+            channel.leave_if_empty(context);
+            channel.go_on(context);
         });
         context.wait(wait);
+        false
     }
+}
+
+fn now() -> Instant {
+    actix::clock::Instant::now().into_std()
 }
 
 impl Actor for Channel {
@@ -171,13 +257,16 @@ impl Actor for Channel {
 }
 
 impl Supervised for Channel {
-    /// Names the item that crashed the channel; it is not tried again.
-    fn restarting(&mut self, _: &mut Self::Context) {
+    /// Names the item that crashed the channel; it is not tried again, but may be published again.
+    fn restarting(&mut self, context: &mut Self::Context) {
+        self.wake = None;
+        context.run_later(Duration::ZERO, |channel, context| channel.go_on(context));
         let Some(id) = self.state.borrow_mut().in_hand.take() else {
             return;
         };
+        self.handler.forget_id(&self.name, id.as_ref());
         let consequence = "this item crashed its channel and is lost";
-        note_lost_item(&self.counters, &self.name, id.as_ref(), consequence);
+        note_lost_item(&self.handler.counters, &self.name, id.as_ref(), consequence);
     }
 }
 
@@ -185,25 +274,11 @@ impl Handler<Accept> for Channel {
     type Result = ();
 
     fn handle(&mut self, accept: Accept, context: &mut Self::Context) {
-        let Accept {
-            item,
-            ticket,
-            waiting,
-        } = accept;
-        self.state.borrow_mut().in_hand = Some(item.id.clone());
+        self.state.borrow_mut().in_hand = Some(accept.item.id.clone());
         #[cfg(feature = "chaos")]
-        super::chaos::maybe_panic(&item, "panic-channel");
-        let messages = self.deliveries(&Arc::new(Encoded::new(item)));
-        let done = move || {
-            ticket.item_queued();
-            drop(waiting);
-        };
-        let is_for_nobody = messages.is_empty();
-        self.send_or_wait(messages, done, context);
+        super::chaos::maybe_panic(&accept.item, "panic-channel");
+        self.accept(accept, context);
         self.state.borrow_mut().in_hand = None;
-        if is_for_nobody {
-            self.leave_if_empty();
-        }
     }
 }
 
@@ -218,38 +293,37 @@ impl Handler<Subscribe> for Channel {
             waiting,
         } = subscribe;
         let link = hub.clone();
-        let next = 0;
-        {
+        let acknowledgement = {
             let mut state = self.state.borrow_mut();
-            state.hubs.retain(|subscriber| subscriber.link.id != hub.id);
-            state.hubs.push(Subscriber {
-                link: hub,
+            if state.is_empty() && self.handler.options.update_on_first_subscription {
+                state.plan_refresh(now());
+            }
+            FromChannel::Subscribed {
+                channel,
                 generation,
-                next,
-            });
-        }
-        let acknowledgement = FromChannel::Subscribed {
-            channel,
-            generation,
-            epoch: self.epoch,
-            next,
-            last: self.state.borrow().last.clone(),
+                epoch: self.epoch,
+                next: state.subscribe(hub, generation),
+                last: state.sequencer.last().cloned(),
+            }
         };
-        self.send_or_wait(vec![(link, acknowledgement)], || drop(waiting), context);
+        let done = || drop(waiting);
+        if self.send_or_wait(vec![(link, acknowledgement)], done, context) {
+            self.wake_when_due(context);
+        }
     }
 }
 
 impl Handler<Unsubscribe> for Channel {
     type Result = ();
 
-    fn handle(&mut self, unsubscribe: Unsubscribe, _: &mut Self::Context) {
-        let Unsubscribe {
-            hub_id, generation, ..
-        } = unsubscribe;
-        self.state
-            .borrow_mut()
-            .hubs
-            .retain(|known| known.link.id != hub_id || known.generation != generation);
-        self.leave_if_empty();
+    fn handle(&mut self, unsubscribe: Unsubscribe, context: &mut Self::Context) {
+        let (hub_id, generation) = (unsubscribe.hub_id, unsubscribe.generation);
+        let mut state = self.state.borrow_mut();
+        state.unsubscribe(hub_id, Some(generation));
+        drop(state);
+        self.leave_if_empty(context);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::{
     hash::{BuildHasher, RandomState},
     sync::Arc,
+    time::Duration,
 };
 
 use actix::prelude::*;
@@ -12,6 +13,9 @@ use super::{
     publisher::Publisher,
 };
 use crate::grip::{channel::ChannelName, publish::Item};
+
+/// How long a recovery waits for a publisher or hub that is busy.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Every publisher of a broker; each name belongs to one of them.
 #[derive(Clone)]
@@ -99,10 +103,12 @@ impl Handlers {
     pub async fn recover(&self) {
         let told: Vec<_> = self
             .all()
-            .map(|publisher| publisher.send(Recover))
+            .map(|publisher| publisher.send(Recover).timeout(PATIENCE))
             .collect();
         for told in told {
-            let _ = told.await;
+            if told.await.is_err() {
+                log::warn!("a publisher was not told of a recovery in time");
+            }
         }
     }
 

@@ -14,11 +14,13 @@
 pub mod attentive;
 pub mod broker;
 pub mod channel;
+pub mod channel_state;
 #[cfg(feature = "chaos")]
 pub mod chaos;
 pub mod edge;
 pub mod fetch_error;
 pub mod flusher;
+pub mod handler_state;
 pub mod handlers;
 pub mod held;
 pub mod hub;

@@ -14,7 +14,9 @@ use std::{
 use actix::prelude::*;
 
 use super::{
-    channel::{Channel, ChannelState},
+    channel::Channel,
+    channel_state::ChannelState,
+    handler_state::{HandlerOptions, HandlerState},
     messages::{
         Accept, ChannelEmptied, Depth, ForgetLast, FromChannel, Publish, PublishFailure, Recover,
         Subscribe, TakeHandlerSnapshot, Ticket, Unsubscribe,
@@ -27,28 +29,10 @@ use crate::{
         publish::Item,
     },
     stats::{
-        counters::{Counters, Refused, Total},
+        counters::{Refused, Total},
         snapshot::HandlerSnapshot,
     },
 };
-
-/// Bounds of a handler arbiter.
-#[derive(Clone, Copy, Debug)]
-pub struct HandlerOptions {
-    /// Most items waiting in one channel's mailbox; past it a publish is refused with 503.
-    pub channel_queue_items_max: usize,
-    /// Most channels of one handler arbiter; past it a hold that needs a new one is refused with 503.
-    pub channels_max: usize,
-}
-
-impl Default for HandlerOptions {
-    fn default() -> Self {
-        Self {
-            channel_queue_items_max: 10_000,
-            channels_max: 1_000_000,
-        }
-    }
-}
 
 /// The channels of one handler arbiter; it outlives crashes.
 #[derive(Default)]
@@ -67,8 +51,7 @@ struct Listed {
 /// The actor.
 pub struct Publisher {
     directory: Rc<Directory>,
-    counters: Rc<Counters>,
-    options: HandlerOptions,
+    handler: Rc<HandlerState>,
     crashes: Arc<CrashRecord>,
     mailbox: Depth,
     address: Addr<Publisher>,
@@ -86,8 +69,7 @@ impl Publisher {
         let mailbox = Depth::default();
         let publisher = supervise(own_crashes, |context| Self {
             directory: Rc::default(),
-            counters: Rc::default(),
-            options,
+            handler: HandlerState::new(options).into(),
             crashes: channel_crashes,
             mailbox: mailbox.clone(),
             address: context.address(),
@@ -107,17 +89,20 @@ impl Publisher {
             *more += 1;
             // A request that alone is past the bound passes when nothing else waits.
             let waiting = listed.waiting.get();
-            waiting == 0 || waiting + *more <= self.options.channel_queue_items_max
+            waiting == 0 || waiting + *more <= self.handler.options.channel_queue_items_max
         })
     }
 
-    /// Passes an item to its channel, if anybody is subscribed.
+    /// Passes an item to its channel, if it is new and anybody is subscribed.
     #[expect(
         clippy::disallowed_methods,
         reason = "`has_room` has looked at the bound before"
     )]
     fn pass_on(&self, item: Item, ticket: &Arc<Ticket>) {
-        self.counters.add(Total::ItemsPublished, 1);
+        self.handler.counters.add(Total::ItemsPublished, 1);
+        if self.handler.is_repeat(&item) {
+            return ticket.item_queued();
+        }
         let channels = self.directory.channels.borrow();
         match channels.get(&item.channel) {
             Some(listed) => {
@@ -129,7 +114,7 @@ impl Publisher {
                 });
             }
             None => {
-                self.counters.add(Total::ItemsUnsubscribed, 1);
+                self.handler.counters.add(Total::ItemsUnsubscribed, 1);
                 ticket.item_queued();
             }
         }
@@ -144,7 +129,7 @@ impl Publisher {
                 (name, epoch),
                 state.clone(),
                 self.address.clone().recipient(),
-                self.counters.clone(),
+                self.handler.clone(),
             )
         });
         Listed {
@@ -165,8 +150,9 @@ impl Supervised for Publisher {
         let Some((channel, id)) = self.in_hand.take() else {
             return;
         };
+        self.handler.forget_id(&channel, id.as_ref());
         let consequence = "this item crashed the publisher; its request is answered 500";
-        note_lost_item(&self.counters, &channel, id.as_ref(), consequence);
+        note_lost_item(&self.handler.counters, &channel, id.as_ref(), consequence);
     }
 }
 
@@ -177,8 +163,8 @@ impl Handler<Publish> for Publisher {
         let Publish { items, waiting } = publish;
         drop(waiting);
         if !self.has_room(&items) {
-            self.counters.refuse(Refused::PublishQueue, 1);
-            let max = self.options.channel_queue_items_max;
+            self.handler.counters.refuse(Refused::PublishQueue, 1);
+            let max = self.handler.options.channel_queue_items_max;
             return Box::pin(async move { Err(PublishFailure::Full(max)) });
         }
         let (ticket, outcome) = Ticket::new(items.len());
@@ -210,9 +196,9 @@ impl Handler<Subscribe> for Publisher {
     fn handle(&mut self, mut subscribe: Subscribe, _: &mut Self::Context) {
         let name = subscribe.channel.clone();
         let mut channels = self.directory.channels.borrow_mut();
-        if channels.len() >= self.options.channels_max && !channels.contains_key(&name) {
-            self.counters.refuse(Refused::ChannelsMax, 1);
-            log::warn!(limit = self.options.channels_max; "too many channels: subscription refused");
+        if channels.len() >= self.handler.options.channels_max && !channels.contains_key(&name) {
+            self.handler.counters.refuse(Refused::ChannelsMax, 1);
+            log::warn!(limit = self.handler.options.channels_max; "too many channels: subscription refused");
             let Subscribe {
                 channel,
                 hub,
@@ -292,7 +278,7 @@ impl Handler<TakeHandlerSnapshot> for Publisher {
     fn handle(&mut self, _: TakeHandlerSnapshot, _: &mut Self::Context) -> Self::Result {
         let channels = self.directory.channels.borrow();
         MessageResult(HandlerSnapshot {
-            readings: self.counters.read(),
+            readings: self.handler.counters.read(),
             channels: channels.len() as u64,
             channel_mailbox: channels
                 .values()

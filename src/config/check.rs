@@ -73,6 +73,23 @@ impl Checker<'_> {
         }
     }
 
+    /// Checks a time against its bounds, both in milliseconds.
+    pub(super) fn millis(
+        &self,
+        path: &[impl AsRef<str>],
+        value: Option<u64>,
+        default: Duration,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<Duration, ConfigError> {
+        match value {
+            Some(millis) => {
+                self.number(path, value, 0, bounds)?;
+                Ok(Duration::from_millis(millis))
+            }
+            None => Ok(default),
+        }
+    }
+
     /// Checks a list of addresses; a port alone means any address.
     pub(super) fn addresses(
         &self,

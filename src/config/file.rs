@@ -73,6 +73,7 @@ pub(super) struct Handler {
     pub(super) message_hwm: Option<u64>,
     pub(super) message_wait: Option<u64>,
     pub(super) id_cache_ttl: Option<u64>,
+    pub(super) id_cache_max: Option<u64>,
     pub(super) connection_subscription_max: Option<u64>,
     pub(super) subscription_linger: Option<u64>,
     pub(super) lingering_subscriptions_max: Option<u64>,
@@ -81,6 +82,7 @@ pub(super) struct Handler {
     pub(super) session_queue_bytes_max: Option<u64>,
     pub(super) session_queue_items_max: Option<u64>,
     pub(super) channel_queue_items_max: Option<u64>,
+    pub(super) channel_waiting_items_max: Option<u64>,
     pub(super) channels_max: Option<u64>,
     pub(super) slow_client: Option<SlowClient>,
 }

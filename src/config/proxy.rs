@@ -2,8 +2,6 @@
 //!
 //! It edits no header, see `engine::forward`.
 
-use std::time::Duration;
-
 use http::{HeaderName, HeaderValue};
 
 use super::check::{given, Checker};
@@ -32,16 +30,15 @@ pub(super) fn check(
         ),
         key: checker.key(&key("sig_key"), written.sig_key.clone())?,
     };
-    let connect_ms = checker.number(
-        &key("connect_timeout_ms"),
-        written.connect_timeout_ms,
-        default.connect_timeout.as_millis() as usize,
-        1..=600_000,
-    )?;
     let settings = ProxySettings {
         forward: forward(checker, &written)?,
         debug: written.debug.unwrap_or(default.debug),
-        connect_timeout: Duration::from_millis(connect_ms as u64),
+        connect_timeout: checker.millis(
+            &key("connect_timeout_ms"),
+            written.connect_timeout_ms,
+            default.connect_timeout,
+            1..=600_000,
+        )?,
         response_timeout: checker.secs(
             &key("response_timeout_secs"),
             written.response_timeout_secs,

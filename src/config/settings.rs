@@ -90,6 +90,16 @@ pub struct HandlerSettings {
     pub subscription_linger: Duration,
     /// Subscriptions without a session that one worker keeps.
     pub lingering_subscriptions_max: usize,
+    /// How long an item waits for the one it follows.
+    pub message_wait: Duration,
+    /// Items of one channel that wait so.
+    pub channel_waiting_items_max: usize,
+    /// How long an item's id counts as seen; 0: never.
+    pub id_cache_ttl: Duration,
+    /// Ids that are kept at a time.
+    pub id_cache_max: usize,
+    /// Sessions of a channel that is new here ask their backends again.
+    pub update_on_first_subscription: bool,
     /// What happens to sessions that read too slowly, unless their route says otherwise.
     pub slow_client: SlowClient,
 }
@@ -193,6 +203,11 @@ impl Default for HandlerSettings {
             channels_max: 1_000_000,
             subscription_linger: Duration::from_secs(60),
             lingering_subscriptions_max: 100_000,
+            message_wait: Duration::from_millis(5_000),
+            channel_waiting_items_max: 100,
+            id_cache_ttl: Duration::from_secs(60),
+            id_cache_max: 1_000_000,
+            update_on_first_subscription: true,
             slow_client: SlowClient::Close,
         }
     }

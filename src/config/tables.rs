@@ -170,6 +170,7 @@ fn handler(
 ) -> Result<HandlerSettings, ConfigError> {
     warn_of_handler(checker, &written);
     let key = |key| ["handler", key];
+    let default = order(checker, &written, default)?;
     Ok(HandlerSettings {
         connection_subscription_max: checker.number(
             &key("connection_subscription_max"),
@@ -222,6 +223,46 @@ fn handler(
         slow_client: written
             .slow_client
             .map_or(default.slow_client, SlowClient::from),
+        ..default
+    })
+}
+
+/// Checks what is said about the order of items and their ids.
+fn order(
+    checker: &Checker,
+    written: &file::Handler,
+    default: HandlerSettings,
+) -> Result<HandlerSettings, ConfigError> {
+    let key = |key| ["handler", key];
+    Ok(HandlerSettings {
+        message_wait: checker.millis(
+            &key("message_wait"),
+            written.message_wait,
+            default.message_wait,
+            0..=3_600_000,
+        )?,
+        channel_waiting_items_max: checker.number(
+            &key("channel_waiting_items_max"),
+            written.channel_waiting_items_max,
+            default.channel_waiting_items_max,
+            1..=1_000,
+        )?,
+        id_cache_ttl: checker.secs(
+            &key("id_cache_ttl"),
+            written.id_cache_ttl,
+            default.id_cache_ttl,
+            0..=86_400,
+        )?,
+        id_cache_max: checker.number(
+            &key("id_cache_max"),
+            written.id_cache_max,
+            default.id_cache_max,
+            1..=100_000_000,
+        )?,
+        update_on_first_subscription: written
+            .update_on_first_subscription
+            .unwrap_or(default.update_on_first_subscription),
+        ..default
     })
 }
 
@@ -239,20 +280,6 @@ fn warn_of_handler(checker: &mut Checker, written: &file::Handler) {
         above_zero(written.message_hwm),
         unlimited,
     );
-    let waits = written
-        .message_wait
-        .is_some_and(|wait| wait != 0 && wait != 5000);
-    let unordered = "items are delivered in the order published";
-    checker.not_built(&key("message_wait"), waits, unordered);
-    let doubled = "items with a known id are delivered again";
-    checker.not_built(
-        &key("id_cache_ttl"),
-        above_zero(written.id_cache_ttl),
-        doubled,
-    );
-    let updates = written.update_on_first_subscription == Some(true);
-    let silent = "a first subscription repeats no request";
-    checker.not_built(&key("update_on_first_subscription"), updates, silent);
 }
 
 fn any(written: &Option<OneOrMore>) -> bool {

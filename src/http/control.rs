@@ -1,7 +1,9 @@
-//! The control port's publishing side: `POST /publish`, and `/` as a health check.
+//! The control port for publishers: `POST /publish`, `POST /recover`, and `/` as a health check.
 //!
 //! Same-origin rules and authentication come with a later capability: it listens on loopback only.
 //! Source: `docs/control-api.md`.
+
+use std::borrow::Cow;
 
 use actix_web::{
     http::{header, Method, StatusCode},
@@ -29,6 +31,9 @@ pub fn control(broker: &Broker) -> impl Fn(&mut ServiceConfig) + Clone + Send + 
         config.route("/", web::route().to(root));
         for path in ["/publish", "/publish/"] {
             config.route(path, web::route().to(publish));
+        }
+        for path in ["/recover", "/recover/"] {
+            config.route(path, web::route().to(recover));
         }
         config.default_service(web::to(not_found));
     }
@@ -69,17 +74,26 @@ enum Format {
 }
 
 /// Why a request is refused before its items are looked at: status, stable word, text.
-struct Refusal(u16, &'static str, &'static str);
+struct Refusal(u16, &'static str, Cow<'static, str>);
 
 impl From<Refusal> for HttpResponse {
     fn from(Refusal(code, reason, line): Refusal) -> Self {
-        text(code, reason, line)
+        let mut refusal = text(code, reason, &line);
+        if refusal.status() == StatusCode::METHOD_NOT_ALLOWED {
+            let allowed = header::HeaderValue::from_static("POST");
+            refusal.headers_mut().insert(header::ALLOW, allowed);
+        }
+        refusal
     }
 }
 
 fn wanted(request: &HttpRequest) -> Result<Format, Refusal> {
     if is_head_too_large(request) {
-        return Err(Refusal(400, "head-too-large", "Request header too large."));
+        return Err(Refusal(
+            400,
+            "head-too-large",
+            "Request header too large.".into(),
+        ));
     }
     let mut values = request.headers().get_all(header::ACCEPT).peekable();
     if values.peek().is_none() {
@@ -97,7 +111,9 @@ fn wanted(request: &HttpRequest) -> Result<Format, Refusal> {
             },
         );
     let formats = "Not Acceptable. Supported formats are text/plain and application/json.";
-    known.last().ok_or(Refusal(406, "not-acceptable", formats))
+    known
+        .last()
+        .ok_or(Refusal(406, "not-acceptable", formats.into()))
 }
 
 fn text(code: u16, reason: &'static str, line: &str) -> HttpResponse {
@@ -124,26 +140,38 @@ async fn not_found(request: HttpRequest) -> HttpResponse {
     }
 }
 
+/// Looks at everything but the body of what must be a POST.
+fn posted(request: &HttpRequest) -> Result<Format, Refusal> {
+    let format = wanted(request)?;
+    if !request.query_string().is_empty() {
+        return Err(Refusal(404, "not-found", "Not Found".into()));
+    }
+    if *request.method() != Method::POST {
+        let line = format!("Method not allowed: {}.", request.method());
+        return Err(Refusal(405, "method-not-allowed", line.into()));
+    }
+    Ok(format)
+}
+
+async fn recover(request: HttpRequest, broker: web::Data<Broker>) -> HttpResponse {
+    match posted(&request) {
+        Ok(format) => {
+            broker.recover().await;
+            done(format, "Updated")
+        }
+        Err(refusal) => refusal.into(),
+    }
+}
+
 async fn publish(
     request: HttpRequest,
     payload: web::Payload,
     broker: web::Data<Broker>,
 ) -> HttpResponse {
-    let format = match wanted(&request) {
+    let format = match posted(&request) {
         Ok(format) => format,
         Err(refusal) => return refusal.into(),
     };
-    if !request.query_string().is_empty() {
-        return text(404, "not-found", "Not Found");
-    }
-    if *request.method() != Method::POST {
-        let line = format!("Method not allowed: {}.", request.method());
-        let mut refusal = text(405, "method-not-allowed", &line);
-        refusal
-            .headers_mut()
-            .insert(header::ALLOW, header::HeaderValue::from_static("POST"));
-        return refusal;
-    }
     let body = match read_body(&request, payload, broker.options().control_body_max).await {
         Ok(body) => body,
         Err(refusal) => return refusal.into(),
@@ -160,7 +188,7 @@ async fn publish(
     match actix::clock::timeout(PATIENCE, broker.publish_all(items)).await {
         Ok(Ok(())) => {
             log::debug!(target: "p8::publish", items = count; "published");
-            published(format)
+            done(format, "Published")
         }
         Ok(Err(failure @ PublishFailure::Partly)) => {
             text(500, "publish-partly-taken", &failure.to_string())
@@ -190,35 +218,35 @@ async fn read_body(
         return Err(Refusal(
             411,
             "length-required",
-            "Request requires Content-Length.",
+            "Request requires Content-Length.".into(),
         ));
     }
-    let too_large = || Refusal(400, "body-too-large", "Request body too large.");
+    let too_large = || Refusal(400, "body-too-large", "Request body too large.".into());
     if length.is_some_and(|length| length > max) {
         return Err(too_large());
     }
     let reading = actix::clock::timeout(BODY_TIME_MAX, payload.to_bytes_limited(max)).await;
     let Ok(read) = reading else {
         let line = "Request body took too long.";
-        return Err(Refusal(408, "body-too-slow", line));
+        return Err(Refusal(408, "body-too-slow", line.into()));
     };
     match read {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(Refusal(
             400,
             "bad-request-body",
-            "Request body ended too early.",
+            "Request body ended too early.".into(),
         )),
         Err(_) => Err(too_large()),
     }
 }
 
-fn published(format: Format) -> HttpResponse {
+fn done(format: Format, what: &str) -> HttpResponse {
     match format {
-        Format::Text => text(200, "", "Published"),
+        Format::Text => text(200, "", what),
         Format::Json => HttpResponse::Ok()
             .insert_header(("Content-Type", "application/json"))
-            .body("{\"message\":\"Published\"}\n"),
+            .body(format!("{{\"message\":\"{what}\"}}\n")),
     }
 }
 

@@ -51,6 +51,14 @@ names! {
         ItemsFiltered = "items_filtered_total",
         /// Items for channels nobody here is subscribed to.
         ItemsUnsubscribed = "items_unsubscribed_total",
+        /// Items with an id that was seen before; they go out once.
+        ItemsRepeated = "items_repeated_total",
+        /// Ids forgotten before their time, over `id_cache_max`.
+        IdsForgotten = "ids_forgotten_total",
+        /// Items that wait now for the one they follow.
+        ItemsWaiting = "items_waiting_current",
+        /// Items delivered although the one they follow did not come in time.
+        ItemsGivenUp = "items_given_up_total",
         /// Bytes written to held clients.
         BytesWritten = "held_bytes_written_total",
         /// Deliveries that never arrived from a channel, seen by their numbers.
@@ -101,6 +109,12 @@ names! {
         ContentFilters = "content-filters",
         /// Its hub, channel or publisher panicked on it.
         Panic = "panic",
+        /// Too many items of the channel waited for others.
+        WaitingMax = "waiting-max",
+        /// Another item that follows the same one waited.
+        WaitingRepeat = "waiting-repeat",
+        /// It waited for another when the channel's last subscription ended.
+        WaitingUnsubscribed = "waiting-unsubscribed",
         /// A worker was gone when the channel wanted to deliver.
         WorkerGone = "worker-gone",
     }

@@ -21,6 +21,14 @@ pub fn stream_item(channel: &str, content: &str) -> Value {
     stream_with(channel, json!({ "content": content }))
 }
 
+/// An item that appends its id to streams on channel `a`, behind another one.
+pub fn numbered(id: &str, prev_id: &str) -> Value {
+    let mut item = stream_item("a", id);
+    item["id"] = json!(id);
+    item["prev-id"] = json!(prev_id);
+    item
+}
+
 /// An item that answers long-polls.
 pub fn response_item(channel: &str, body: &str) -> Value {
     response_with(channel, json!({ "body": body }))

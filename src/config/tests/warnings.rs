@@ -18,9 +18,6 @@ stats = "d"
 [handler]
 message_rate = 2500
 message_hwm = 25000
-message_wait = 800
-id_cache_ttl = 60
-update_on_first_subscription = true
 [proxy]
 upstream_key = "secret"
 accept_pushpin_route = true
@@ -42,9 +39,6 @@ sub_connect = false
 [handler]
 message_rate = 0
 message_hwm = 0
-message_wait = 5000
-id_cache_ttl = 0
-update_on_first_subscription = false
 [proxy]
 upstream_key = ""
 accept_pushpin_route = false

@@ -1,0 +1,127 @@
+//! What the actors of one handler arbiter share: their bounds, counters, and the ids seen lately.
+//!
+//! It lives beside them, so a crash of one of them takes nothing of it along.
+
+use std::{cell::RefCell, time::Duration};
+
+use crate::{
+    engine::{
+        id_cache::{IdCache, Sighting},
+        rate::Rate,
+        sequencer::SequencerLimits,
+    },
+    grip::{channel::ChannelName, channel::ItemId, publish::Item},
+    stats::counters::{Counters, Dropped, Total},
+};
+
+/// Bounds and rules of a handler arbiter.
+#[derive(Clone, Copy, Debug)]
+pub struct HandlerOptions {
+    /// Most items waiting in one channel's mailbox; past it a publish is refused with 503.
+    pub channel_queue_items_max: usize,
+    /// Most channels of one handler arbiter; past it a hold that needs a new one is refused with 503.
+    pub channels_max: usize,
+    /// What waits in one channel for the item it follows; past it an item is dropped, counted.
+    pub order: SequencerLimits,
+    /// How long an id counts as seen; 0: never.
+    pub id_cache_ttl: Duration,
+    /// Most ids of one handler arbiter; past it the oldest is forgotten, counted.
+    pub id_cache_max: usize,
+    /// Sessions of a channel that is new here ask their backends again.
+    pub update_on_first_subscription: bool,
+}
+
+impl Default for HandlerOptions {
+    fn default() -> Self {
+        Self {
+            channel_queue_items_max: 10_000,
+            channels_max: 1_000_000,
+            order: SequencerLimits {
+                wait: Duration::from_secs(5),
+                items_max: 100,
+            },
+            id_cache_ttl: Duration::from_secs(60),
+            id_cache_max: 1_000_000,
+            update_on_first_subscription: true,
+        }
+    }
+}
+
+/// What the publisher and the channels of a handler arbiter share.
+pub struct HandlerState {
+    /// Their bounds and rules.
+    pub options: HandlerOptions,
+    /// What they count.
+    pub counters: Counters,
+    ids: RefCell<IdCache>,
+    /// Lines about single items, which would stop the arbiter if there were one for each.
+    lines: RefCell<Rate>,
+}
+
+impl HandlerState {
+    /// Makes the state of a handler arbiter.
+    pub fn new(options: HandlerOptions) -> Self {
+        Self {
+            options,
+            counters: Counters::default(),
+            ids: IdCache::new(options.id_cache_ttl, options.id_cache_max).into(),
+            lines: Rate::new(1).into(),
+        }
+    }
+
+    /// Notes an item's id; true if it was seen before.
+    pub fn is_repeat(&self, item: &Item) -> bool {
+        let Some(id) = &item.id else {
+            return false;
+        };
+        let now = actix::clock::Instant::now().into_std();
+        match self.ids.borrow_mut().on_item(&item.channel, id, now) {
+            Sighting::First => return false,
+            Sighting::Repeat => {
+                self.counters.add(Total::ItemsRepeated, 1);
+                log::debug!(target: "p8::publish", channel:? = item.channel.as_str(), id = id.as_str();
+                    "item was published before");
+                return true;
+            }
+            Sighting::FirstOverMax => {}
+        }
+        self.counters.add(Total::IdsForgotten, 1);
+        if self.may_log() {
+            log::warn!(limit = self.options.id_cache_max;
+                "too many ids: the oldest are forgotten before their time");
+        }
+        false
+    }
+
+    /// Forgets the id of an item that was not delivered, so that it may be published again.
+    pub fn forget_id(&self, channel: &ChannelName, id: Option<&ItemId>) {
+        if let Some(id) = id {
+            self.ids.borrow_mut().forget(channel, id);
+        }
+    }
+
+    /// Counts and names items that were dropped as they came out of order.
+    pub fn drop_unordered(&self, channel: &ChannelName, reason: Dropped, items: usize) {
+        self.counters.drop_items(reason, items as u64);
+        if items > 0 && self.may_log() {
+            log::warn!(channel:? = channel.as_str(), reason = reason.as_str(), items;
+                "items that came out of order were dropped; one such line a second");
+        }
+    }
+
+    /// Counts and names an item that has waited in vain for the one it follows.
+    pub fn note_gap(&self, item: &Item) {
+        self.counters.add(Total::ItemsGivenUp, 1);
+        if self.may_log() {
+            let text =
+                |id: &Option<ItemId>| id.as_ref().map_or_else(String::new, ItemId::to_string);
+            log::warn!(channel:? = item.channel.as_str(), id = text(&item.id), prev_id = text(&item.prev_id);
+                "the item before this one did not come; one such line a second");
+        }
+    }
+
+    fn may_log(&self) -> bool {
+        let now = actix::clock::Instant::now().into_std();
+        self.lines.borrow_mut().take(now)
+    }
+}
