@@ -36,6 +36,7 @@ mod logs;
 mod long_poll;
 mod proxying;
 mod publish;
+mod publish_command;
 mod regression;
 mod routing;
 mod signing;
