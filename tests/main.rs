@@ -37,6 +37,7 @@ mod long_poll;
 mod proxying;
 mod publish;
 mod publish_command;
+mod rates;
 mod regression;
 mod routing;
 mod signing;

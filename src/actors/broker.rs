@@ -19,6 +19,7 @@ use actix_rt::Arbiter;
 use tokio::sync::oneshot;
 
 use super::{
+    delivery_rate::SharedRate,
     edge::{CrashRecords, Edge},
     messages::{Drain, PublishFailure, TakeSnapshot},
     meter::{Hubs, Meter},
@@ -26,7 +27,13 @@ use super::{
     supervisor::supervise,
 };
 use crate::{
-    engine::{forward::ForwardOptions, outbox::OutboxLimits, rate::Rate, route::RouteTable},
+    engine::{
+        delivery_rate::{QueueIndex, RateLimits},
+        forward::ForwardOptions,
+        outbox::OutboxLimits,
+        rate::Rate,
+        route::RouteTable,
+    },
     grip::publish::Item,
     stats::snapshot::Snapshot,
 };
@@ -41,6 +48,8 @@ pub struct BrokerOptions {
     pub handler: HandlerOptions,
     /// Bounds of sessions; a route's `slow_client` replaces the policy.
     pub outbox: OutboxLimits,
+    /// How many deliveries leave in a second.
+    pub rate: RateLimits,
     /// Most channels that one hold may ask for.
     pub subscriptions_max: usize,
     /// Which backend a request goes to.
@@ -112,6 +121,7 @@ impl Default for BrokerOptions {
             arbiters: 1,
             handler: HandlerOptions::default(),
             outbox: OutboxLimits::default(),
+            rate: RateLimits::default(),
             subscriptions_max: 20,
             routes: Arc::default(),
             backend: Arc::default(),
@@ -155,6 +165,7 @@ struct Inner {
     connections: AtomicUsize,
     bad_publishes: Arc<AtomicU64>,
     demo_rate: Mutex<Rate>,
+    rate: Option<Arc<SharedRate>>,
 }
 
 /// Why a broker could not start.
@@ -189,6 +200,7 @@ impl Broker {
         })
         .await?;
         arbiters.push(control);
+        let rate = SharedRate::new(options.rate, &options.routes).map(Arc::new);
         Ok(Self(Arc::new(Inner {
             id: BROKERS.fetch_add(1, Ordering::Relaxed),
             options,
@@ -201,6 +213,7 @@ impl Broker {
             connections: AtomicUsize::new(0),
             bad_publishes,
             demo_rate: Mutex::new(Rate::new(DEMO_PUBLISHES_PER_SEC)),
+            rate,
         })))
     }
 
@@ -273,9 +286,16 @@ impl Broker {
         self.0.demo_rate.lock().is_ok_and(|mut rate| rate.take(now))
     }
 
+    /// Returns where deliveries to a route's sessions wait if a rate is set.
+    pub fn queue(&self, route_id: Option<&str>) -> QueueIndex {
+        let rate = self.0.rate.as_ref();
+        rate.map(|rate| rate.queue(route_id)).unwrap_or_default()
+    }
+
     fn new_edge(&self) -> Rc<Edge> {
         let id = self.0.next_hub.fetch_add(1, Ordering::Relaxed);
-        let edge = Edge::start(id, self.0.handlers.clone(), self.0.crashes.clone());
+        let (handlers, crashes) = (self.0.handlers.clone(), self.0.crashes.clone());
+        let edge = Edge::start(id, handlers, crashes, self.0.rate.clone());
         self.0.hubs.enter(edge.hub().clone());
         edge
     }

@@ -5,6 +5,7 @@
 use std::{
     cell::RefCell,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,6 +13,7 @@ use actix::prelude::*;
 use bytes::Bytes;
 
 use super::{
+    delivery_rate::SharedRate,
     flusher::{self, Bells},
     hub::Hub,
     messages::{Encoded, Join, Leave},
@@ -26,17 +28,17 @@ use crate::{engine::fan_out::SessionKey, stats::counters::Counters};
 #[derive(Clone, Debug)]
 pub struct CrashRecords {
     /// Hubs.
-    pub hub: std::sync::Arc<CrashRecord>,
+    pub hub: Arc<CrashRecord>,
     /// Channels.
-    pub channel: std::sync::Arc<CrashRecord>,
+    pub channel: Arc<CrashRecord>,
     /// Publishers.
-    pub publisher: std::sync::Arc<CrashRecord>,
+    pub publisher: Arc<CrashRecord>,
     /// Sessions.
-    pub session: std::sync::Arc<CrashRecord>,
+    pub session: Arc<CrashRecord>,
     /// Upstreams.
-    pub upstream: std::sync::Arc<CrashRecord>,
+    pub upstream: Arc<CrashRecord>,
     /// Meters.
-    pub meter: std::sync::Arc<CrashRecord>,
+    pub meter: Arc<CrashRecord>,
 }
 
 impl Default for CrashRecords {
@@ -73,7 +75,7 @@ pub struct Edge {
     bells: Rc<Bells>,
     counters: Rc<Counters>,
     crashes: CrashRecords,
-    tasks: [actix_rt::task::JoinHandle<()>; 2],
+    tasks: Vec<actix_rt::task::JoinHandle<()>>,
 }
 
 /// Longest wait for channels to acknowledge a subscription.
@@ -91,10 +93,15 @@ pub enum JoinError {
 }
 
 impl Edge {
-    /// Starts the hub, flusher and timer of a broker on this thread.
-    pub fn start(id: u64, handlers: Handlers, crashes: CrashRecords) -> Rc<Self> {
+    /// Starts the hub, flusher and timer of a broker on this thread; with a rate, what keeps it.
+    pub fn start(
+        id: u64,
+        handlers: Handlers,
+        crashes: CrashRecords,
+        rate: Option<Arc<SharedRate>>,
+    ) -> Rc<Self> {
         let counters = Rc::new(Counters::default());
-        let store = Rc::new(RefCell::new(HubStore::new(counters.clone())));
+        let store = Rc::new(RefCell::new(HubStore::new(counters.clone(), rate)));
         let bells = Rc::new(Bells::default());
         let hub = supervise(crashes.hub.clone(), |context| {
             Hub::new(
@@ -104,10 +111,15 @@ impl Edge {
                 handlers,
             )
         });
-        let tasks = [
+        let mut tasks = vec![
             actix_rt::spawn(flusher::flush(store.clone(), bells.clone())),
             actix_rt::spawn(flusher::keep_time(store.clone(), bells.clone())),
         ];
+        let rate_bell = store.borrow().rate_bell();
+        if let Some(bell) = rate_bell {
+            let releasing = flusher::release(store.clone(), bells.clone(), bell);
+            tasks.push(actix_rt::spawn(releasing));
+        }
         Rc::new(Self {
             hub,
             store,

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     engine::{
+        delivery_rate::QueueIndex,
         fan_out::SessionKey,
         outbox::OutboxLimits,
         wire::{self, BodyEnd},
@@ -90,6 +91,8 @@ pub struct Join {
     pub is_filtered: bool,
     /// The bounds of its outbox.
     pub limits: OutboxLimits,
+    /// Where its deliveries wait if a rate is set.
+    pub queue: QueueIndex,
     /// To what; each name once.
     pub channels: Vec<ChannelName>,
 }

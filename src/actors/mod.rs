@@ -15,6 +15,7 @@ pub mod broker;
 pub mod channel;
 #[cfg(feature = "chaos")]
 pub mod chaos;
+pub mod delivery_rate;
 pub mod edge;
 pub mod fetch_error;
 pub mod flusher;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     actors::broker::Broker,
-    engine::{filtering::Filtering, plan},
+    engine::{delivery_rate::QueueIndex, filtering::Filtering, plan},
     grip::instruct::Instruct,
 };
 
@@ -42,6 +42,7 @@ impl Broker {
             instruct,
             channels: plan.channels,
             slow_client: None,
+            queue: QueueIndex::default(),
         };
         match begin.start(self, client, None).await {
             Ok(Outcome::Response(response)) => response,

@@ -33,6 +33,7 @@ use crate::{
         supervisor::start_temporary,
     },
     engine::{
+        delivery_rate::QueueIndex,
         filtering::Filtering,
         plan,
         response_hold::ResponseHold,
@@ -156,7 +157,9 @@ pub async fn follow(
             "a hold asked for too many channels: the rest is not subscribed");
     }
     let slow_client = Some(route.slow_client);
+    let queue = front.broker.queue(route.id.as_deref());
     let begun = Begin {
+        queue,
         hold,
         instruct,
         channels: channels.channels,
@@ -208,6 +211,8 @@ pub struct Begin {
     pub filtering: Option<Filtering>,
     /// The route's policy; none: the broker's.
     pub slow_client: Option<crate::engine::outbox::SlowClient>,
+    /// Where its deliveries wait if a rate is set.
+    pub queue: QueueIndex,
 }
 
 impl Begin {
@@ -265,6 +270,7 @@ impl Begin {
                 body_end,
                 is_filtered,
                 limits,
+                queue: self.queue,
                 channels,
             })
             .await

@@ -57,6 +57,8 @@ names! {
         DeliveriesMissed = "deliveries_missed_total",
         /// Deliveries of a replaced channel or an ended subscription.
         DeliveriesStale = "deliveries_stale_total",
+        /// Deliveries now that wait for their turn in the rate.
+        DeliveriesWaiting = "deliveries_waiting_current",
         /// Interim (1xx) responses passed on.
         Interim = "interim_responses_total",
         /// Sessions that panicked.
@@ -75,6 +77,8 @@ names! {
         ClientGone = "client-gone",
         /// The session's own mailbox was full.
         SessionBusy = "session-busy",
+        /// Too much waited for its turn in the rate already.
+        MessageHwm = "message-hwm",
         /// A filter could not be applied to the item.
         FilterError = "filter-error",
         /// The item is for sessions with other content filters.

@@ -3,11 +3,13 @@
 //! It lives beside the `Hub` actor, not in it: a hub that panicked finds everything here and goes on
 //! behind the session it was serving. Same thread only. No rule is made here: places, order and
 //! bounds are decided by `engine`. Here: who is subscribed to what. `delivery.rs`: the item in flight.
-//! `outlets.rs`: what waits to be written, and when sessions are woken.
+//! `rated.rs`: what a rate lets wait. `outlets.rs`: what waits to be written, and when sessions are woken.
 
 mod delivery;
+mod losses;
 mod outlets;
 mod places;
+mod rated;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,13 +21,16 @@ use std::{
 use slab::Slab;
 use tokio::sync::oneshot;
 
-use self::places::Places;
+pub use self::rated::Release;
+use self::{losses::Losses, places::Places, rated::Rated};
 use super::{
+    delivery_rate::SharedRate,
     messages::{Depth, Encoded, Join, SessionEvent, SessionKind, ToSession},
     ports::Outlet,
 };
 use crate::{
     engine::{
+        delivery_rate::QueueIndex,
         fan_out::{Members, SessionKey},
         outbox::{Outbox, OutboxLimits},
         subscription::Subscription,
@@ -76,6 +81,8 @@ pub struct HubStore {
     /// Losses since the last line about them in the log.
     losses: Losses,
     counters: Rc<Counters>,
+    /// Only if a rate is set.
+    rated: Option<Rated>,
     /// The different outbox limits in use: one for each slow-client policy.
     limits: Vec<OutboxLimits>,
     since: Instant,
@@ -89,13 +96,6 @@ struct LocalChannel {
     members: Members,
     /// Sessions that wait for the acknowledgement.
     waiters: Vec<SessionKey>,
-}
-
-/// Items that slow clients lost; a line for each would stop the worker.
-#[derive(Default)]
-struct Losses {
-    items: u64,
-    logged_ms: Option<u64>,
 }
 
 /// A session that waits for acknowledgements.
@@ -123,6 +123,8 @@ struct Entry {
     last_sent_ms: u64,
     /// Which of the store's outbox limits.
     limits: u16,
+    /// Where its deliveries wait if a rate is set.
+    queue: QueueIndex,
     kind: SessionKind,
     body_end: BodyEnd,
     is_filtered: bool,
@@ -132,8 +134,8 @@ struct Entry {
 }
 
 impl HubStore {
-    /// Makes empty tables.
-    pub fn new(counters: Rc<Counters>) -> Self {
+    /// Makes empty tables; with a rate, deliveries may have to wait for their turn.
+    pub fn new(counters: Rc<Counters>, rate: Option<Arc<SharedRate>>) -> Self {
         Self {
             sessions: Slab::new(),
             channels: Slab::new(),
@@ -147,6 +149,7 @@ impl HubStore {
             holds: 0,
             is_draining: false,
             losses: Losses::default(),
+            rated: rate.map(Rated::new),
             counters,
             limits: Vec::new(),
             since: actix::clock::Instant::now().into_std(),
@@ -186,6 +189,7 @@ impl HubStore {
             session: join.session,
             places: Places::new(places),
             limits,
+            queue: join.queue,
             deadline: None,
             last_sent_ms,
             kind: join.kind,
@@ -254,6 +258,7 @@ impl HubStore {
         };
         self.timetable.change(key, entry.deadline, None);
         self.joining.remove(&key);
+        self.forget_waiting(entry.queue, key);
         self.counters.subtract(Total::Sessions, 1);
         self.counters
             .drop_items(Dropped::ClientGone, entry.outbox.items() as u64);

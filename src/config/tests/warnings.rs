@@ -16,8 +16,6 @@ sub_connect = true
 command = "c"
 stats = "d"
 [handler]
-message_rate = 2500
-message_hwm = 25000
 message_wait = 800
 id_cache_ttl = 60
 subscription_linger = 60
@@ -50,6 +48,7 @@ sub_connect = false
 [handler]
 message_rate = 0
 message_hwm = 0
+message_block_size = 0
 message_wait = 5000
 id_cache_ttl = 0
 subscription_linger = 0
@@ -74,7 +73,7 @@ fn keys_that_ask_for_what_is_not_built_warn() {
     );
     let first = "p-8.toml:3: [http] tls_listen: not built yet, clients are not served over TLS";
     assert_eq!(warnings[0], first);
-    let https = "p-8.toml:35: [[routes]] targets[0].url: not built yet, requests to this https \
+    let https = "p-8.toml:33: [[routes]] targets[0].url: not built yet, requests to this https \
                  target are answered 502";
     assert!(
         warnings.iter().any(|warning| warning == https),
@@ -86,4 +85,17 @@ fn keys_that_ask_for_what_is_not_built_warn() {
 #[test]
 fn keys_that_ask_for_what_happens_anyway_do_not_warn() {
     assert_eq!(settings(CONTENT).warnings, [] as [String; 0]);
+}
+
+#[test]
+fn marks_and_blocks_without_a_rate_warn() {
+    let alone = "[handler]\nmessage_hwm = 5\nmessage_block_size = 6";
+    let warnings = settings(alone).warnings;
+    let first =
+        "p-8.toml:2: [handler] message_hwm: has no effect, without a message_rate nothing waits";
+    assert_eq!((warnings.len(), warnings[0].as_str()), (2, first));
+    let together = settings(&format!("{alone}\nmessage_rate = 4"));
+    assert_eq!(together.warnings, [] as [String; 0]);
+    let rate = together.handler.rate;
+    assert_eq!((rate.per_sec, rate.hwm, rate.block_size), (4, 5, 6));
 }
