@@ -86,7 +86,9 @@ pub(crate) enum PublishFailed {
 
 /// Publishes what the arguments say.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), PublishFailed> {
-    let url = arguments.grip_url(std::env::var("GRIP_URL").ok())?;
+    // A text that is broken is refused as a URL, not passed over.
+    let environment = std::env::var_os("GRIP_URL").map(|url| url.to_string_lossy().into_owned());
+    let url = arguments.grip_url(environment)?;
     let item = arguments.into_item()?;
     post::post(&url, encode_request(&[item])).await
 }
