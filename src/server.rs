@@ -179,6 +179,7 @@ fn broker_options(settings: &Settings) -> Result<BrokerOptions, Error> {
         bytes_max: handler.session_queue_bytes_max,
         policy: handler.slow_client,
     };
+    options.rate = handler.rate;
     options.subscriptions_max = handler.connection_subscription_max;
     options.control_body_max = settings.control.max_body_size;
     let proxy = &settings.proxy;

@@ -39,6 +39,8 @@ mod long_poll;
 mod ordering;
 mod proxying;
 mod publish;
+mod publish_command;
+mod rates;
 mod regression;
 mod routing;
 mod signing;

@@ -19,6 +19,7 @@ use actix_rt::Arbiter;
 use tokio::sync::oneshot;
 
 use super::{
+    delivery_rate::SharedRate,
     edge::{CrashRecords, Edge},
     handler_state::HandlerOptions,
     handlers::{Handlers, PATIENCE},
@@ -29,7 +30,13 @@ use super::{
     supervisor::supervise,
 };
 use crate::{
-    engine::{forward::ForwardOptions, outbox::OutboxLimits, rate::Rate, route::RouteTable},
+    engine::{
+        delivery_rate::{QueueIndex, RateLimits},
+        forward::ForwardOptions,
+        outbox::OutboxLimits,
+        rate::Rate,
+        route::RouteTable,
+    },
     grip::publish::Item,
     stats::snapshot::Snapshot,
 };
@@ -46,6 +53,8 @@ pub struct BrokerOptions {
     pub hub: HubOptions,
     /// Bounds of sessions; a route's `slow_client` replaces the policy.
     pub outbox: OutboxLimits,
+    /// How many deliveries leave in a second.
+    pub rate: RateLimits,
     /// Most channels that one hold may ask for.
     pub subscriptions_max: usize,
     /// Which backend a request goes to.
@@ -127,6 +136,7 @@ impl Default for BrokerOptions {
             handler: HandlerOptions::default(),
             hub: HubOptions::default(),
             outbox: OutboxLimits::default(),
+            rate: RateLimits::default(),
             subscriptions_max: 20,
             routes: Arc::default(),
             backend: Arc::default(),
@@ -170,6 +180,7 @@ struct Inner {
     connections: AtomicUsize,
     bad_publishes: Arc<AtomicU64>,
     demo_rate: Mutex<Rate>,
+    rate: Option<Arc<SharedRate>>,
 }
 
 /// Why a broker could not start.
@@ -204,6 +215,7 @@ impl Broker {
         })
         .await?;
         arbiters.push(control);
+        let rate = SharedRate::new(options.rate, &options.routes).map(Arc::new);
         Ok(Self(Arc::new(Inner {
             id: BROKERS.fetch_add(1, Ordering::Relaxed),
             options,
@@ -216,6 +228,7 @@ impl Broker {
             connections: AtomicUsize::new(0),
             bad_publishes,
             demo_rate: Mutex::new(Rate::new(DEMO_PUBLISHES_PER_SEC)),
+            rate,
         })))
     }
 
@@ -306,10 +319,17 @@ impl Broker {
         self.0.demo_rate.lock().is_ok_and(|mut rate| rate.take(now))
     }
 
+    /// Returns where deliveries to a route's sessions wait if a rate is set.
+    pub fn queue(&self, route_id: Option<&str>) -> QueueIndex {
+        let rate = self.0.rate.as_ref();
+        rate.map(|rate| rate.queue(route_id)).unwrap_or_default()
+    }
+
     fn new_edge(&self) -> Rc<Edge> {
         let id = self.0.next_hub.fetch_add(1, Ordering::Relaxed);
         let (handlers, crashes) = (self.0.handlers.clone(), self.0.crashes.clone());
-        let edge = Edge::start(id, handlers, crashes, self.0.options.hub);
+        let (hub, rate) = (self.0.options.hub, self.0.rate.clone());
+        let edge = Edge::start(id, handlers, crashes, (hub, rate));
         self.0.hubs.enter(edge.hub().clone());
         edge
     }

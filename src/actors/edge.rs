@@ -13,6 +13,7 @@ use actix::prelude::*;
 use bytes::Bytes;
 
 use super::{
+    delivery_rate::SharedRate,
     flusher::{self, Bells},
     handlers::Handlers,
     hub::Hub,
@@ -78,7 +79,7 @@ pub struct Edge {
     bells: Rc<Bells>,
     counters: Rc<Counters>,
     crashes: CrashRecords,
-    tasks: [actix_rt::task::JoinHandle<()>; 2],
+    tasks: Vec<actix_rt::task::JoinHandle<()>>,
 }
 
 /// Longest wait for channels to acknowledge a subscription.
@@ -96,15 +97,15 @@ pub enum JoinError {
 }
 
 impl Edge {
-    /// Starts the hub, flusher and timer of a broker on this thread.
+    /// Starts the hub, flusher and timer of a broker on this thread; with a rate, what keeps it.
     pub fn start(
         id: u64,
         handlers: Handlers,
         crashes: CrashRecords,
-        options: HubOptions,
+        (options, rate): (HubOptions, Option<Arc<SharedRate>>),
     ) -> Rc<Self> {
         let counters = Rc::new(Counters::default());
-        let store = HubStore::new(options, counters.clone());
+        let store = HubStore::new(options, counters.clone(), rate);
         let store = Rc::new(RefCell::new(store));
         let bells = Rc::new(Bells::default());
         let hub = supervise(crashes.hub.clone(), |context| {
@@ -115,7 +116,7 @@ impl Edge {
                 handlers,
             )
         });
-        let tasks = [
+        let mut tasks = vec![
             actix_rt::spawn(flusher::flush(store.clone(), bells.clone())),
             actix_rt::spawn(flusher::keep_time(
                 store.clone(),
@@ -123,6 +124,11 @@ impl Edge {
                 hub.clone(),
             )),
         ];
+        let rate_bell = store.borrow().rate_bell();
+        if let Some(bell) = rate_bell {
+            let releasing = flusher::release(store.clone(), bells.clone(), bell);
+            tasks.push(actix_rt::spawn(releasing));
+        }
         Rc::new(Self {
             hub,
             store,

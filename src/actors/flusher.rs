@@ -1,11 +1,16 @@
-//! A worker's two standing tasks: one writes dirty outboxes in slices, one wakes sessions on time.
+//! A worker's standing tasks: one writes dirty outboxes in slices, one wakes sessions on time, and if
+//! a rate is set one lets deliveries leave.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use actix::Addr;
 use tokio::sync::Notify;
 
-use super::{hub::Hub, messages::EndLingering, store::HubStore};
+use super::{
+    hub::Hub,
+    messages::EndLingering,
+    store::{HubStore, Release},
+};
 
 /// Rings when a worker's flusher or timer has something to do.
 #[derive(Debug, Default)]
@@ -52,4 +57,23 @@ pub async fn keep_time(store: Rc<RefCell<HubStore>>, bells: Rc<Bells>, hub: Addr
             let _ = hub.send(EndLingering).await;
         }
     }
+}
+
+/// Lets deliveries leave as the rate allows, for as long as the worker lives; `bell` rings when one
+/// has to wait.
+pub async fn release(store: Rc<RefCell<HubStore>>, bells: Rc<Bells>, bell: Rc<Notify>) {
+    loop {
+        let waits_for = store.borrow_mut().release_slice();
+        bells.flush.notify_one();
+        match waits_for {
+            Release::OtherWork => tokio::task::yield_now().await,
+            Release::Batch(at) => tokio::time::sleep_until((at + jitter()).into()).await,
+            Release::Delivery => bell.notified().await,
+        }
+    }
+}
+
+/// Lets no worker always be the first to ask for a batch.
+fn jitter() -> Duration {
+    Duration::from_millis(fastrand::u64(0..5))
 }

@@ -20,6 +20,7 @@ pub use super::{
 };
 use crate::{
     engine::{
+        delivery_rate::QueueIndex,
         fan_out::SessionKey,
         outbox::OutboxLimits,
         plan::Wanted,
@@ -101,6 +102,8 @@ pub struct Join {
     pub is_attentive: bool,
     /// The bounds of its outbox.
     pub limits: OutboxLimits,
+    /// Where its deliveries wait if a rate is set.
+    pub queue: QueueIndex,
     /// To what; each name once.
     pub channels: Vec<Wanted>,
 }

@@ -17,6 +17,7 @@ pub mod channel;
 pub mod channel_state;
 #[cfg(feature = "chaos")]
 pub mod chaos;
+pub mod delivery_rate;
 pub mod edge;
 pub mod fetch_error;
 pub mod flusher;

@@ -71,6 +71,7 @@ pub(super) struct Zmq {
 pub(super) struct Handler {
     pub(super) message_rate: Option<u64>,
     pub(super) message_hwm: Option<u64>,
+    pub(super) message_block_size: Option<u64>,
     pub(super) message_wait: Option<u64>,
     pub(super) id_cache_ttl: Option<u64>,
     pub(super) id_cache_max: Option<u64>,

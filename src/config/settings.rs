@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::ConfigError;
+use crate::engine::delivery_rate::RateLimits;
 use crate::engine::forward::ForwardOptions;
 use crate::engine::outbox::SlowClient;
 use crate::engine::route::{Route, Target};
@@ -74,6 +75,8 @@ pub struct ControlSettings {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HandlerSettings {
+    /// How many deliveries leave in a second, and how many may wait.
+    pub rate: RateLimits,
     /// Channels of one session; more are left out.
     pub connection_subscription_max: usize,
     /// Threads that channels and publishers live on.
@@ -195,6 +198,7 @@ impl Default for ControlSettings {
 impl Default for HandlerSettings {
     fn default() -> Self {
         HandlerSettings {
+            rate: RateLimits::default(),
             connection_subscription_max: 20,
             arbiters: 1,
             session_queue_bytes_max: 1_048_576,

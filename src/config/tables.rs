@@ -11,6 +11,7 @@ use super::file::{self, OneOrMore};
 use super::origin::Origin;
 use super::{proxy, routes};
 use super::{ControlSettings, HandlerSettings, HttpSettings, Settings};
+use crate::engine::delivery_rate::RateLimits;
 use crate::engine::outbox::SlowClient;
 
 /// Turns the file as written into settings.
@@ -168,10 +169,10 @@ fn handler(
     written: file::Handler,
     default: HandlerSettings,
 ) -> Result<HandlerSettings, ConfigError> {
-    warn_of_handler(checker, &written);
     let key = |key| ["handler", key];
     let default = order(checker, &written, default)?;
     Ok(HandlerSettings {
+        rate: rate(checker, &written)?,
         connection_subscription_max: checker.number(
             &key("connection_subscription_max"),
             written.connection_subscription_max,
@@ -266,20 +267,22 @@ fn order(
     })
 }
 
-fn warn_of_handler(checker: &mut Checker, written: &file::Handler) {
+fn rate(checker: &mut Checker, written: &file::Handler) -> Result<RateLimits, ConfigError> {
     let key = |key| ["handler", key];
-    let above_zero = |number: Option<u64>| number.is_some_and(|number| number > 0);
-    let unlimited = "deliveries are not slowed down";
-    checker.not_built(
-        &key("message_rate"),
-        above_zero(written.message_rate),
-        unlimited,
-    );
-    checker.not_built(
-        &key("message_hwm"),
-        above_zero(written.message_hwm),
-        unlimited,
-    );
+    let number = |name, value, max| checker.number(&key(name), value, 0, 0..=max);
+    let mut rate = RateLimits::default();
+    let per_sec = number("message_rate", written.message_rate, 1_000_000_000)?;
+    let hwm = number("message_hwm", written.message_hwm, 100_000_000)?;
+    let block_size = written.message_block_size;
+    let block_size = number("message_block_size", block_size, 1_073_741_824)?;
+    rate.per_sec = u32::try_from(per_sec).unwrap_or(u32::MAX);
+    (rate.hwm, rate.block_size) = (hwm as u64, block_size as u64);
+    for (name, value) in [("message_hwm", hwm), ("message_block_size", block_size)] {
+        if value > 0 && per_sec == 0 {
+            checker.no_effect(&key(name), "without a message_rate nothing waits");
+        }
+    }
+    Ok(rate)
 }
 
 fn any(written: &Option<OneOrMore>) -> bool {

@@ -4,6 +4,7 @@
 //! modules decide. Public for benches and simulation; its interface may change with any release.
 
 pub mod cross_origin;
+pub mod delivery_rate;
 pub mod fan_out;
 pub mod filtering;
 pub mod forward;

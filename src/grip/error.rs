@@ -191,7 +191,7 @@ impl SigError {
 /// Gives the beginning of an offending value, fit for one line of text.
 ///
 /// **Bounds**: cut to 100 bytes; control characters are escaped.
-pub(crate) fn excerpt(value: impl AsRef<[u8]>) -> String {
+pub fn excerpt(value: impl AsRef<[u8]>) -> String {
     let value = value.as_ref();
     let cut = value.get(..EXCERPT_MAX_BYTES).unwrap_or(value);
     // A character cut in half is left out.

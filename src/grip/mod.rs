@@ -7,6 +7,7 @@
 //! ```text
 //! backend response  --> instruct::parse  --> Instruct { hold, subscriptions, response, .. }
 //! POST /publish     --> publish::parse_request --> Vec<Item { channel, id, formats, .. }>
+//! a publisher       <-- publish::encode_request, grip_url::GripUrl
 //! proxied request   <-- sig::sign, feature::header_value
 //! ```
 //!
@@ -16,6 +17,7 @@ pub mod channel;
 pub mod error;
 pub mod feature;
 pub mod filter;
+pub mod grip_url;
 pub mod header_params;
 pub mod id_format;
 pub mod instruct;

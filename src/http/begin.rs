@@ -35,6 +35,7 @@ use crate::{
         supervisor::start_temporary,
     },
     engine::{
+        delivery_rate::QueueIndex,
         filtering::Filtering,
         outbox::SlowClient,
         plan::Wanted,
@@ -77,6 +78,8 @@ pub struct Begin {
     pub way_back: WayBack,
     /// The route's policy; none: the broker's.
     pub slow_client: Option<SlowClient>,
+    /// Where its deliveries wait if a rate is set.
+    pub queue: QueueIndex,
     /// How a long-poll's answer, or the head of a stream, is shown.
     presentation: Option<Rc<Presentation>>,
     channels: Vec<Wanted>,
@@ -116,6 +119,7 @@ impl Begin {
                 ..WayBack::default()
             },
             slow_client: None,
+            queue: QueueIndex::default(),
             presentation: None,
             terms: Terms {
                 prev_ids: PrevIds::new(implicit, subscriptions, prefix),
@@ -241,6 +245,7 @@ impl Begin {
             body_end,
             is_attentive: self.is_attentive(),
             limits,
+            queue: self.queue,
             channels: std::mem::take(&mut self.channels),
         };
         let (membership, conflicts) = broker.edge().join(join).await?;

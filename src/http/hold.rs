@@ -129,6 +129,7 @@ pub async fn follow(front: &Rc<Front>, client: Client, plan: HoldPlan<'_>) -> Ou
         begin.way_back.backend = way_back.map(|way_back| way_back as Rc<dyn Backend>);
     }
     begin.slow_client = Some(route.slow_client);
+    begin.queue = front.broker.queue(route.id.as_deref());
     match begin.start(&front.broker, client, rest).await {
         Ok(outcome) => outcome,
         Err(error) => reply::not_joined(error).into(),

@@ -65,6 +65,8 @@ names! {
         DeliveriesMissed = "deliveries_missed_total",
         /// Deliveries of a replaced channel or an ended subscription.
         DeliveriesStale = "deliveries_stale_total",
+        /// Deliveries now that wait for their turn in the rate.
+        DeliveriesWaiting = "deliveries_waiting_current",
         /// Interim (1xx) responses passed on.
         Interim = "interim_responses_total",
         /// Subscriptions of long-polls that ended early, for there were too many without a session.
@@ -103,6 +105,8 @@ names! {
         SessionBusy = "session-busy",
         /// A patch did not fit the held body; the backend was asked again.
         Unpatchable = "unpatchable",
+        /// Too much waited for its turn in the rate already.
+        MessageHwm = "message-hwm",
         /// A filter could not be applied to the item.
         FilterError = "filter-error",
         /// The item is for sessions with other content filters.

@@ -165,11 +165,15 @@ fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
 
-/// First names below the crate's root, with their lines: after `crate::`, and after as many
+/// First names below the crate's root, with their lines: after `crate::` or `p8::`, and after as many
 /// `super::` as the file is deep. Groups in braces are opened.
 pub(crate) fn crate_uses(code: &str, depth: usize) -> Vec<(usize, String)> {
     let mut out = Vec::new();
-    for prefix in ["crate::".to_owned(), "super::".repeat(depth)] {
+    for prefix in [
+        "crate::".to_owned(),
+        "p8::".to_owned(),
+        "super::".repeat(depth),
+    ] {
         for (at, _) in code.match_indices(&prefix) {
             let before = code[..at].chars().next_back();
             if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {

@@ -14,7 +14,20 @@ use crate::{
 };
 
 /// Sessions served between two looks at the rest of the worker's work.
-const FAN_OUT_SLICE: usize = 1_024;
+pub(super) const FAN_OUT_SLICE: usize = 1_024;
+
+/// What becomes of an item at a session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The session applies its own logic.
+    Tell,
+    /// The outbox takes the bytes that all sessions share.
+    Append,
+    /// The response ends.
+    Finish,
+    /// It is for sessions with other content filters.
+    OtherFilters,
+}
 
 impl HubStore {
     /// Puts an item in flight to the members of its channel; false if it is for nobody.
@@ -98,26 +111,47 @@ impl HubStore {
     }
 
     fn serve(&mut self, key: SessionKey, encoded: &Arc<Encoded>) {
-        let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
+        let Some(way) = self.way(key, encoded) else {
             return;
         };
+        let is_rated = self.rated.is_some() && way != Way::OtherFilters;
+        if !is_rated || self.may_leave(key, encoded) {
+            self.carry_out(way, key, encoded);
+        }
+    }
+
+    /// Delivers an item that has waited, if its session still takes it.
+    pub(super) fn deliver(&mut self, key: SessionKey, encoded: &Arc<Encoded>) {
+        if let Some(way) = self.way(key, encoded) {
+            self.carry_out(way, key, encoded);
+        }
+    }
+
+    /// Tells what becomes of an item at a session; none if it means nothing to it.
+    fn way(&self, key: SessionKey, encoded: &Encoded) -> Option<Way> {
+        let entry = self.sessions.get(key.0 as usize)?;
         if entry.is_closing {
-            return;
+            return None;
         }
         let formats = &encoded.item.formats;
         match (entry.kind, &formats.stream) {
-            (SessionKind::Response, _) if formats.response.is_some() => {
-                self.tell_item(key, encoded);
-            }
-            (SessionKind::Stream, Some(_)) if entry.is_attentive => self.tell_item(key, encoded),
+            (SessionKind::Response, _) if formats.response.is_some() => Some(Way::Tell),
+            (SessionKind::Stream, Some(_)) if entry.is_attentive => Some(Way::Tell),
             (SessionKind::Stream, Some(StreamFormat::Send { .. })) if encoded.is_for_filters => {
-                self.counters.drop_items(Dropped::ContentFilters, 1);
+                Some(Way::OtherFilters)
             }
-            (SessionKind::Stream, Some(StreamFormat::Send { .. })) => {
-                self.append_item(key, encoded);
-            }
-            (SessionKind::Stream, Some(StreamFormat::Close)) => self.finish(key, Bytes::new()),
-            _ => {}
+            (SessionKind::Stream, Some(StreamFormat::Send { .. })) => Some(Way::Append),
+            (SessionKind::Stream, Some(StreamFormat::Close)) => Some(Way::Finish),
+            _ => None,
+        }
+    }
+
+    fn carry_out(&mut self, way: Way, key: SessionKey, encoded: &Arc<Encoded>) {
+        match way {
+            Way::Tell => self.tell_item(key, encoded),
+            Way::Append => self.append_item(key, encoded),
+            Way::Finish => self.finish(key, Bytes::new()),
+            Way::OtherFilters => self.counters.drop_items(Dropped::ContentFilters, 1),
         }
     }
 
@@ -180,13 +214,10 @@ impl HubStore {
     /// Counts items that a slow client lost; the log hears of them once a second, with an example.
     fn note_loss(&mut self, key: SessionKey, encoded: &Encoded, items: u64, reason: Dropped) {
         self.counters.drop_items(reason, items);
-        self.losses.items += items;
-        let now = self.now_ms();
-        if self.losses.logged_ms.is_some_and(|at| now < at + 1_000) {
+        let now_ms = self.now_ms();
+        let Some(items) = self.losses.add(items, now_ms) else {
             return;
-        }
-        let items = std::mem::take(&mut self.losses.items);
-        self.losses.logged_ms = Some(now);
+        };
         log::warn!(items, reason = reason.as_str(), session = key.0,
             channel:? = encoded.item.channel.as_str();
             "slow clients lost items; the last one of them is named");

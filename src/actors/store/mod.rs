@@ -3,13 +3,15 @@
 //! It lives beside the `Hub` actor, not in it: a hub that panicked finds everything here and goes on
 //! behind the session it was serving. Same thread only. No rule is made here: places, order and
 //! bounds are decided by `engine`. `subscribing.rs`: who is subscribed to what. `delivery.rs`: the item
-//! in flight. `outlets.rs`: what waits to be written, and when sessions are woken. `notices.rs`: what
-//! all hear.
+//! in flight. `rated.rs`: what a rate lets wait. `outlets.rs`: what waits to be written, and when
+//! sessions are woken. `notices.rs`: what all hear.
 
 mod delivery;
+mod losses;
 mod notices;
 mod outlets;
 mod places;
+mod rated;
 mod subscribing;
 
 use std::{
@@ -22,13 +24,16 @@ use std::{
 use slab::Slab;
 use tokio::sync::oneshot;
 
-use self::places::Places;
+pub use self::rated::Release;
+use self::{losses::Losses, places::Places, rated::Rated};
 use super::{
+    delivery_rate::SharedRate,
     messages::{Depth, Encoded, SessionEvent, SessionKind, ToSession},
     ports::Outlet,
 };
 use crate::{
     engine::{
+        delivery_rate::QueueIndex,
         fan_out::{Members, SessionKey},
         lingering::Lingering,
         outbox::{Outbox, OutboxLimits},
@@ -112,6 +117,8 @@ pub struct HubStore {
     /// Losses since the last line about them in the log.
     losses: Losses,
     counters: Rc<Counters>,
+    /// Only if a rate is set.
+    rated: Option<Rated>,
     /// The different outbox limits in use: one for each slow-client policy.
     limits: Vec<OutboxLimits>,
     since: Instant,
@@ -130,13 +137,6 @@ struct LocalChannel {
     /// Until when it stays without sessions.
     linger_until: Option<Instant>,
     is_lingering: bool,
-}
-
-/// Items that slow clients lost; a line for each would stop the worker.
-#[derive(Default)]
-struct Losses {
-    items: u64,
-    logged_ms: Option<u64>,
 }
 
 /// A session that waits for acknowledgements.
@@ -167,6 +167,8 @@ struct Entry {
     last_sent_ms: u64,
     /// Which of the store's outbox limits.
     limits: u16,
+    /// Where its deliveries wait if a rate is set.
+    queue: QueueIndex,
     kind: SessionKind,
     body_end: BodyEnd,
     is_attentive: bool,
@@ -176,8 +178,8 @@ struct Entry {
 }
 
 impl HubStore {
-    /// Makes empty tables.
-    pub fn new(options: HubOptions, counters: Rc<Counters>) -> Self {
+    /// Makes empty tables; with a rate, deliveries may have to wait for their turn.
+    pub fn new(options: HubOptions, counters: Rc<Counters>, rate: Option<Arc<SharedRate>>) -> Self {
         Self {
             sessions: Slab::new(),
             channels: Slab::new(),
@@ -195,6 +197,7 @@ impl HubStore {
             holds: 0,
             is_draining: false,
             losses: Losses::default(),
+            rated: rate.map(Rated::new),
             counters,
             limits: Vec::new(),
             since: actix::clock::Instant::now().into_std(),

@@ -56,6 +56,7 @@ impl HubStore {
             session: join.session,
             places: Places::new(std::mem::take(&mut entering.places)),
             limits,
+            queue: join.queue,
             deadline: None,
             last_sent_ms,
             kind: join.kind,
@@ -216,6 +217,7 @@ impl HubStore {
         };
         self.timetable.change(key, entry.deadline, None);
         self.joining.remove(&key);
+        self.forget_waiting(entry.queue, key);
         self.counters.subtract(Total::Sessions, 1);
         self.counters
             .drop_items(Dropped::ClientGone, entry.outbox.items() as u64);

@@ -15,9 +15,6 @@ sub = ["b"]
 sub_connect = true
 command = "c"
 stats = "d"
-[handler]
-message_rate = 2500
-message_hwm = 25000
 [proxy]
 upstream_key = "secret"
 accept_pushpin_route = true
@@ -36,9 +33,6 @@ allow_compression = false
 [zmq]
 sub = []
 sub_connect = false
-[handler]
-message_rate = 0
-message_hwm = 0
 [proxy]
 upstream_key = ""
 accept_pushpin_route = false
@@ -69,4 +63,17 @@ fn keys_that_ask_for_what_is_not_built_warn() {
 #[test]
 fn keys_that_ask_for_what_happens_anyway_do_not_warn() {
     assert_eq!(settings(CONTENT).warnings, [] as [String; 0]);
+}
+
+#[test]
+fn marks_and_blocks_without_a_rate_warn() {
+    let alone = "[handler]\nmessage_hwm = 5\nmessage_block_size = 6";
+    let warnings = settings(alone).warnings;
+    let first =
+        "p-8.toml:2: [handler] message_hwm: has no effect, without a message_rate nothing waits";
+    assert_eq!((warnings.len(), warnings[0].as_str()), (2, first));
+    let together = settings(&format!("{alone}\nmessage_rate = 4"));
+    assert_eq!(together.warnings, [] as [String; 0]);
+    let rate = together.handler.rate;
+    assert_eq!((rate.per_sec, rate.hwm, rate.block_size), (4, 5, 6));
 }

@@ -1,0 +1,130 @@
+//! Deliveries that wait for their turn, because a rate is set; without one nothing here is touched.
+
+use std::{rc::Rc, sync::Arc, time::Instant};
+
+use tokio::sync::Notify;
+
+use super::{delivery::FAN_OUT_SLICE, losses::Losses, HubStore};
+use crate::{
+    actors::{
+        delivery_rate::SharedRate,
+        messages::{Encoded, SessionKind},
+    },
+    engine::{
+        delivery_rate::{response_size, stream_size, Delivery, QueueIndex, Waiting},
+        fan_out::SessionKey,
+    },
+    stats::counters::{Dropped, Total},
+};
+
+/// A worker's share in the rate.
+pub(super) struct Rated {
+    shared: Arc<SharedRate>,
+    waiting: Waiting<Arc<Encoded>>,
+    /// Rings when something begins to wait.
+    bell: Rc<Notify>,
+    losses: Losses,
+}
+
+/// What the release of waiting deliveries waits for itself.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The worker's other work is due.
+    OtherWork,
+    /// The next batch.
+    Batch(Instant),
+    /// A delivery that has to wait.
+    Delivery,
+}
+
+impl Rated {
+    pub(super) fn new(shared: Arc<SharedRate>) -> Self {
+        Self {
+            shared,
+            waiting: Waiting::default(),
+            bell: Rc::default(),
+            losses: Losses::default(),
+        }
+    }
+}
+
+impl Drop for Rated {
+    /// What waits on a worker that ends must not count against the others for ever.
+    fn drop(&mut self) {
+        for (queue, weight) in self.waiting.weights() {
+            self.shared.leave(queue, weight);
+        }
+    }
+}
+
+impl HubStore {
+    /// Returns what rings when something begins to wait; none if there is no rate.
+    pub fn rate_bell(&self) -> Option<Rc<Notify>> {
+        self.rated.as_ref().map(|rated| rated.bell.clone())
+    }
+
+    /// Tells whether a delivery may leave now; if not it waits, or is dropped and counted.
+    pub(super) fn may_leave(&mut self, key: SessionKey, encoded: &Arc<Encoded>) -> bool {
+        let now = actix::clock::Instant::now().into_std();
+        let now_ms = self.now_ms();
+        let (Some(rated), Some(entry)) = (&mut self.rated, self.sessions.get(key.0 as usize))
+        else {
+            return true;
+        };
+        let weight = rated.shared.limits().weight(|| match entry.kind {
+            SessionKind::Response => response_size(&encoded.item),
+            SessionKind::Stream => stream_size(&encoded.item),
+        });
+        if rated.waiting.is_empty() && rated.shared.take(now, weight).is_ok() {
+            return true;
+        }
+        let queue = entry.queue;
+        if rated.shared.enter(queue, weight) {
+            let what = encoded.clone();
+            rated.waiting.push(queue, Delivery { key, weight, what });
+            rated.bell.notify_one();
+            self.counters.add(Total::DeliveriesWaiting, 1);
+            return false;
+        }
+        self.counters.drop_items(Dropped::MessageHwm, 1);
+        if let Some(items) = rated.losses.add(1, now_ms) {
+            let hwm = rated.shared.limits().high_water_mark();
+            log::warn!(items, route:? = rated.shared.route_id(queue),
+                channel:? = encoded.item.channel.as_str();
+                "exceeded publish hwm ({hwm}), dropping message");
+        }
+        false
+    }
+
+    /// Lets waiting deliveries leave, as many as the rate and a slice allow.
+    pub fn release_slice(&mut self) -> Release {
+        let now = actix::clock::Instant::now().into_std();
+        for _ in 0..FAN_OUT_SLICE {
+            let Some(rated) = &mut self.rated else {
+                return Release::Delivery;
+            };
+            let Some(weight) = rated.waiting.next_weight() else {
+                return Release::Delivery;
+            };
+            if let Err(next) = rated.shared.take(now, weight) {
+                return Release::Batch(next);
+            }
+            let Some((queue, Delivery { key, what, .. })) = rated.waiting.pop() else {
+                return Release::Delivery;
+            };
+            rated.shared.leave(queue, weight);
+            self.counters.subtract(Total::DeliveriesWaiting, 1);
+            self.deliver(key, &what);
+        }
+        Release::OtherWork
+    }
+
+    /// Forgets what waits for a session that has ended.
+    pub(super) fn forget_waiting(&mut self, queue: QueueIndex, key: SessionKey) {
+        let Some(rated) = &mut self.rated else { return };
+        let (count, weight) = rated.waiting.leave(queue, key);
+        rated.shared.leave(queue, weight);
+        self.counters.subtract(Total::DeliveriesWaiting, count);
+        self.counters.drop_items(Dropped::ClientGone, count);
+    }
+}
