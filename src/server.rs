@@ -11,7 +11,7 @@ use tokio::time::timeout_at;
 
 use crate::{
     actors::{
-        broker::{BackendOptions, Broker, BrokerError, BrokerOptions, TcpOptions},
+        broker::{Broker, BrokerError, BrokerOptions, TcpOptions},
         handler_state::HandlerOptions,
         store::HubOptions,
     },
@@ -182,20 +182,7 @@ fn broker_options(settings: &Settings) -> Result<BrokerOptions, Error> {
     options.rate = handler.rate;
     options.subscriptions_max = handler.connection_subscription_max;
     options.control_body_max = settings.control.max_body_size;
-    let proxy = &settings.proxy;
-    let backend = BackendOptions {
-        forward: proxy.forward.clone(),
-        debug: proxy.debug,
-        connect_timeout: proxy.connect_timeout,
-        response_timeout: proxy.response_timeout,
-        pool_idle_max: proxy.pool_idle_max,
-        pool_idle: proxy.pool_idle,
-        pool_age: proxy.pool_age,
-        recovery_timeout: proxy.recovery_timeout,
-        recovery_requests_max: proxy.recovery_requests_max,
-        filter_requests_max: proxy.filter_requests_max,
-    };
-    options.backend = backend.into();
+    options.backend = settings.proxy.clone().into();
     options.tcp = TcpOptions {
         keepalive: settings.http.tcp_keepalive,
         user_timeout: settings.http.tcp_user_timeout,

@@ -31,8 +31,8 @@ use super::{
 };
 use crate::{
     engine::{
+        backend_options::BackendOptions,
         delivery_rate::{QueueIndex, RateLimits},
-        forward::ForwardOptions,
         outbox::OutboxLimits,
         rate::Rate,
         route::RouteTable,
@@ -67,32 +67,6 @@ pub struct BrokerOptions {
     pub tcp: TcpOptions,
 }
 
-/// How requests reach backends.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct BackendOptions {
-    /// Header edits and signing.
-    pub forward: ForwardOptions,
-    /// Error bodies explain themselves on every route.
-    pub debug: bool,
-    /// Longest wait for a connection.
-    pub connect_timeout: Duration,
-    /// Longest wait for a response head.
-    pub response_timeout: Duration,
-    /// Idle connections kept by one worker.
-    pub pool_idle_max: usize,
-    /// How long a connection may be idle.
-    pub pool_idle: Duration,
-    /// How long a connection is used at most.
-    pub pool_age: Duration,
-    /// How long a backend may take to answer when it is asked again.
-    pub recovery_timeout: Duration,
-    /// Requests at a time to ask a route's backends again, for one worker.
-    pub recovery_requests_max: usize,
-    /// Requests at a time to ask a route's backends for filters, for one worker.
-    pub filter_requests_max: usize,
-}
-
 /// TCP settings of parked clients.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -108,23 +82,6 @@ impl Default for TcpOptions {
         Self {
             keepalive: Duration::from_secs(60),
             user_timeout: Duration::from_secs(60),
-        }
-    }
-}
-
-impl Default for BackendOptions {
-    fn default() -> Self {
-        Self {
-            forward: ForwardOptions::default(),
-            debug: false,
-            connect_timeout: Duration::from_secs(10),
-            response_timeout: Duration::from_secs(1_800),
-            pool_idle_max: 32,
-            pool_idle: Duration::from_secs(55),
-            pool_age: Duration::from_secs(3_600),
-            recovery_timeout: Duration::from_secs(60),
-            recovery_requests_max: 32,
-            filter_requests_max: 64,
         }
     }
 }

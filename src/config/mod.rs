@@ -27,7 +27,7 @@ mod tables;
 mod targets;
 
 pub use error::{ConfigError, Place};
-pub use settings::{ControlSettings, HandlerSettings, HttpSettings, ProxySettings, Settings};
+pub use settings::{ControlSettings, HandlerSettings, HttpSettings, Settings};
 
 /// Reads a file and an environment.
 fn from_file(

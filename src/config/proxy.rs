@@ -9,7 +9,7 @@ use super::cross_origin;
 use super::error::ConfigError;
 use super::file::{self, OneOrMore};
 use super::routes::{OfAllRoutes, Signing};
-use super::ProxySettings;
+use crate::engine::backend_options::BackendOptions;
 use crate::engine::forward::{parse_xff_rules, ForwardOptions, SetProto, XffRule};
 use crate::engine::outbox::SlowClient;
 
@@ -17,8 +17,8 @@ use crate::engine::outbox::SlowClient;
 pub(super) fn check(
     checker: &mut Checker,
     written: file::Proxy,
-    default: ProxySettings,
-) -> Result<(ProxySettings, OfAllRoutes), ConfigError> {
+    default: BackendOptions,
+) -> Result<(BackendOptions, OfAllRoutes), ConfigError> {
     warn(checker, &written);
     let key = |key| ["proxy", key];
     let signing = Signing {
@@ -30,9 +30,24 @@ pub(super) fn check(
         ),
         key: checker.key(&key("sig_key"), written.sig_key.clone())?,
     };
-    let settings = ProxySettings {
-        forward: forward(checker, &written)?,
-        debug: written.debug.unwrap_or(default.debug),
+    let of_all = OfAllRoutes {
+        signing,
+        cross_origin: cross_origin::of_all(checker, &written)?,
+        slow_client: SlowClient::default(),
+    };
+    let mut settings = recovery(checker, &written, default)?;
+    settings.forward = forward(checker, &written)?;
+    settings.debug = written.debug.unwrap_or(settings.debug);
+    Ok((connections(checker, &written, settings)?, of_all))
+}
+
+fn connections(
+    checker: &Checker,
+    written: &file::Proxy,
+    default: BackendOptions,
+) -> Result<BackendOptions, ConfigError> {
+    let key = |key| ["proxy", key];
+    Ok(BackendOptions {
         connect_timeout: checker.millis(
             &key("connect_timeout_ms"),
             written.connect_timeout_ms,
@@ -63,6 +78,17 @@ pub(super) fn check(
             default.pool_age,
             1..=604_800,
         )?,
+        ..default
+    })
+}
+
+fn recovery(
+    checker: &Checker,
+    written: &file::Proxy,
+    default: BackendOptions,
+) -> Result<BackendOptions, ConfigError> {
+    let key = |key| ["proxy", key];
+    Ok(BackendOptions {
         recovery_timeout: checker.secs(
             &key("recovery_timeout_secs"),
             written.recovery_timeout_secs,
@@ -81,13 +107,8 @@ pub(super) fn check(
             default.filter_requests_max,
             1..=10_000,
         )?,
-    };
-    let of_all = OfAllRoutes {
-        signing,
-        cross_origin: cross_origin::of_all(checker, &written)?,
-        slow_client: SlowClient::default(),
-    };
-    Ok((settings, of_all))
+        ..default
+    })
 }
 
 fn warn(checker: &mut Checker, written: &file::Proxy) {

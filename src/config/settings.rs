@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::ConfigError;
+use crate::engine::backend_options::BackendOptions;
 use crate::engine::delivery_rate::RateLimits;
-use crate::engine::forward::ForwardOptions;
 use crate::engine::outbox::SlowClient;
 use crate::engine::route::{Route, Target};
 
@@ -30,7 +30,7 @@ pub struct Settings {
     /// Channels, sessions and their queues.
     pub handler: HandlerSettings,
     /// Requests to backends.
-    pub proxy: ProxySettings,
+    pub proxy: BackendOptions,
     /// Which backend a request goes to.
     pub routes: Vec<Route>,
     /// One line for each key that is set but does nothing yet, for the log.
@@ -107,32 +107,6 @@ pub struct HandlerSettings {
     pub slow_client: SlowClient,
 }
 
-/// Holds how requests are sent to backends.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ProxySettings {
-    /// Header edits and signing.
-    pub forward: ForwardOptions,
-    /// Error bodies explain themselves on every route.
-    pub debug: bool,
-    /// How long a connection to a backend may take to open.
-    pub connect_timeout: Duration,
-    /// How long a backend may take to send its response head.
-    pub response_timeout: Duration,
-    /// Idle backend connections kept by one worker.
-    pub pool_idle_max: usize,
-    /// How long an idle backend connection is kept.
-    pub pool_idle: Duration,
-    /// How long a backend connection is used at most.
-    pub pool_age: Duration,
-    /// How long a backend may take to answer when a held session asks it again.
-    pub recovery_timeout: Duration,
-    /// Requests at a time to ask a route's backends again, for one worker.
-    pub recovery_requests_max: usize,
-    /// Requests at a time to ask a route's backends for filters, for one worker.
-    pub filter_requests_max: usize,
-}
-
 impl Settings {
     /// Reads settings from TOML text, without the environment; errors call it `p-8.toml`.
     ///
@@ -163,7 +137,7 @@ impl Default for Settings {
             http: HttpSettings::default(),
             control: ControlSettings::default(),
             handler: HandlerSettings::default(),
-            proxy: ProxySettings::default(),
+            proxy: BackendOptions::default(),
             routes: vec![route],
             warnings: Vec::new(),
         }
@@ -213,23 +187,6 @@ impl Default for HandlerSettings {
             id_cache_max: 1_000_000,
             update_on_first_subscription: true,
             slow_client: SlowClient::Close,
-        }
-    }
-}
-
-impl Default for ProxySettings {
-    fn default() -> Self {
-        ProxySettings {
-            forward: ForwardOptions::default(),
-            debug: false,
-            connect_timeout: Duration::from_millis(10_000),
-            response_timeout: Duration::from_secs(1800),
-            pool_idle_max: 32,
-            pool_idle: Duration::from_secs(55),
-            pool_age: Duration::from_secs(3600),
-            recovery_timeout: Duration::from_secs(60),
-            recovery_requests_max: 32,
-            filter_requests_max: 64,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! No clock, no socket, no actix and no tokio here: actors and the http floor carry out what these
 //! modules decide. Public for benches and simulation; its interface may change with any release.
 
+pub mod backend_options;
 pub mod cross_origin;
 pub mod delivery_rate;
 pub mod fan_out;

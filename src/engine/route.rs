@@ -15,14 +15,16 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::engine::outbox::SlowClient;
-use crate::grip::channel::ChannelName;
 use crate::grip::sig::SigKey;
+
+mod target;
+
+pub use target::{Target, TargetKind};
 
 /// Names what a client speaks after its request head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -193,94 +195,6 @@ impl Route {
             text += &format!(", ssl={ssl}");
         }
         text
-    }
-}
-
-/// Describes one place a route leads to.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// What it is and where.
-    pub kind: TargetKind,
-    /// The `Host` sent to it, whatever else would be sent.
-    pub host: Option<String>,
-    /// Its certificate is not verified.
-    pub insecure: bool,
-    /// Its links may lead P-8 to addresses of the public network only.
-    pub is_untrusted: bool,
-    /// WebSocket clients are carried to it over HTTP requests.
-    pub over_http: bool,
-    /// Over HTTP, one event a request.
-    pub one_event: bool,
-    /// Channels that every hold of it subscribes to, taken without the route's prefix.
-    pub subs: Vec<ChannelName>,
-}
-
-impl Target {
-    /// Makes a target of a kind, with every option off.
-    pub fn new(kind: TargetKind) -> Target {
-        Target {
-            kind,
-            host: None,
-            insecure: false,
-            is_untrusted: false,
-            over_http: false,
-            one_event: false,
-            subs: Vec::new(),
-        }
-    }
-
-    /// Makes a plain HTTP target.
-    pub fn http(host: &str, port: u16) -> Target {
-        Target::new(TargetKind::Http {
-            host: host.to_owned(),
-            port,
-            tls: false,
-        })
-    }
-}
-
-/// Tells the backends apart from the built-in responders.
-///
-/// Displays as `host:port`, `[v6]:port`, `test` or `demo`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum TargetKind {
-    /// A web server.
-    Http {
-        /// A name or an address; an IPv6 address without its brackets.
-        host: String,
-        /// The TCP port.
-        port: u16,
-        /// The connection uses TLS.
-        tls: bool,
-    },
-    /// A web server of the public network: it is not connected to at any other address.
-    Public {
-        /// As of a web server.
-        host: String,
-        /// The TCP port.
-        port: u16,
-        /// The connection uses TLS.
-        tls: bool,
-    },
-    /// The built-in test responder.
-    Test,
-    /// The built-in demo page.
-    Demo,
-}
-
-impl fmt::Display for TargetKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TargetKind::Http { host, port, .. } | TargetKind::Public { host, port, .. } => {
-                if host.contains(':') {
-                    write!(f, "[{host}]:{port}")
-                } else {
-                    write!(f, "{host}:{port}")
-                }
-            }
-            TargetKind::Test => f.write_str("test"),
-            TargetKind::Demo => f.write_str("demo"),
-        }
     }
 }
 

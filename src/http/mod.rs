@@ -7,7 +7,7 @@
 //! | `front` | where requests come in: routes, refusals, what handlers share |
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
 //! | `hold`, `begin`, `held_body` | from instructions to a held session |
-//! | `way_back`, `link_sharing`, `turns` | what held sessions ask their backends |
+//! | `way_back`, `own_request`, `link_sharing`, `turns` | what held sessions ask their backends |
 //! | `control`, `admin`, `builtin`, `pages` | what P-8 serves itself |
 //! | `present` | answers shown to pages of other origins: cross-origin headers, JSON-P |
 //! | `reply` | the only map from errors to statuses |
@@ -28,6 +28,7 @@ pub mod held_body;
 pub mod hold;
 pub mod link_sharing;
 pub mod listener;
+pub mod own_request;
 pub mod pages;
 pub mod parked;
 pub mod present;

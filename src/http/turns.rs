@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use tokio::sync::Semaphore;
 
-use crate::engine::route::Route;
+use crate::{actors::ports::Turn, engine::route::Route};
 
 /// The turns of every route of a worker.
 pub struct Turns {
@@ -46,5 +46,14 @@ impl Turns {
             })
         };
         routes.entry(key).or_insert_with(new).clone()
+    }
+}
+
+/// Takes a turn, in the order of asking.
+pub async fn taken(turns: Arc<Semaphore>) -> Turn {
+    match turns.acquire_owned().await {
+        Ok(turn) => turn,
+        // These semaphores are never closed.
+        Err(_) => std::future::pending().await,
     }
 }

@@ -10,22 +10,19 @@ use http::{HeaderMap, HeaderValue, Method};
 use url::Url;
 
 use super::{
-    body::{self, Gathered, GRIP_BODY_MAX},
+    body::GRIP_BODY_MAX,
     exchange::{Exchange, Front},
     link_sharing::{LinkKey, LinkResponse},
+    own_request::{ask, Origin, Wish},
+    turns,
 };
 use crate::{
-    actors::{
-        ports::{Backend, BackendBody, BackendRequest, Followed, Promise, Turn},
-        upstream::{Assignment, Upstream},
-    },
+    actors::ports::{Backend, BackendBody, BodyStream, Followed, Promise, Turn},
     engine::{
         filtering::Filtering,
-        forward::{self, ClientRequest},
-        link_target::{self, Destination},
-        plan,
+        link_target, plan,
         prev_ids::PrevIds,
-        route::{Route, Target, TargetKind},
+        route::Target,
         session::{Asked, FilterAnswer},
     },
     grip::{
@@ -44,30 +41,6 @@ const FILTER_TIME_MAX: Duration = Duration::from_secs(10);
 pub struct WayBack {
     front: Rc<Front>,
     session: Rc<Origin>,
-}
-
-/// Where a session came from and where its links have led it.
-struct Origin {
-    route: Arc<Route>,
-    /// The target that answered.
-    target: Target,
-    client_url: Url,
-    client_host: Option<HeaderValue>,
-    is_secure: bool,
-    /// Tells clients with different credentials apart.
-    credentials: (u64, u64),
-    /// The URL that the last instructions came from.
-    current_url: RefCell<Url>,
-}
-
-/// What a link or filter is asked with.
-struct Wish {
-    method: Method,
-    url: Url,
-    headers: HeaderMap,
-    last: Vec<(ChannelName, ItemId)>,
-    body: BackendBody,
-    patience: Duration,
 }
 
 impl WayBack {
@@ -106,7 +79,7 @@ impl WayBack {
 impl Backend for WayBack {
     fn turn(&self) -> Promise<Turn> {
         let turns = self.front.turns.of(&self.session.route).recovery.clone();
-        Box::pin(taken(turns))
+        Box::pin(turns::taken(turns))
     }
 
     fn follow(&self, asked: Asked) -> Promise<Option<Followed>> {
@@ -129,7 +102,7 @@ impl Backend for WayBack {
         let url = self.resolve(link);
         Box::pin(async move {
             let counters = front.edge.counters();
-            let turn = taken(front.turns.of(&session.route).gone.clone()).await;
+            let turn = turns::taken(front.turns.of(&session.route).gone.clone()).await;
             counters.add(Total::GoneRequests, 1);
             let told = match url {
                 Some(url) => tell(&front, &session, url).await,
@@ -154,7 +127,7 @@ impl Backend for WayBack {
             };
             let turns = front.turns.of(&session.route).filters.clone();
             let asking = async {
-                let turn = taken(turns).await;
+                let turn = turns::taken(turns).await;
                 let wish = Wish {
                     method: Method::POST,
                     url: url.ok_or_else(|| unanswered("'url' must be a URL or a path"))?,
@@ -178,14 +151,6 @@ impl Backend for WayBack {
             let answered = actix::clock::timeout(FILTER_TIME_MAX, asking).await;
             answered.unwrap_or_else(|_| Err(unanswered("it took longer than 10 s")))
         })
-    }
-}
-
-async fn taken(turns: Arc<tokio::sync::Semaphore>) -> Turn {
-    match turns.clone().acquire_owned().await {
-        Ok(turn) => turn,
-        // These semaphores are never closed.
-        Err(_) => std::future::pending().await,
     }
 }
 
@@ -241,107 +206,6 @@ async fn tell(front: &Rc<Front>, session: &Rc<Origin>, url: Url) -> bool {
     answer.is_some_and(|answer| (200..300).contains(&answer.status) && answer.body.is_empty())
 }
 
-/// Sends a request of P-8's own and gathers the answer up to `body_max` bytes.
-async fn ask(
-    front: &Rc<Front>,
-    session: &Origin,
-    wish: Wish,
-    body_max: usize,
-) -> Option<LinkResponse> {
-    let assignment = assignment(front, session, wish)?;
-    let counters = front.edge.counters().clone();
-    let crashes = front.edge.crashes().upstream.clone();
-    let target = assignment.request.target.clone();
-    let outcome = Upstream::run(assignment, front.fetch.clone(), counters, crashes).await;
-    let response = match outcome? {
-        Ok(answered) => answered.response,
-        Err(unanswered) => {
-            log::warn!(target:%, error:% = unanswered.error; "a held session's backend did not answer");
-            return None;
-        }
-    };
-    let (body, rest) = match body::gather(response.body, body_max).await {
-        Ok(Gathered::Whole(body)) => (body, None),
-        Ok(Gathered::TooLarge(first, rest)) => (first, Some(rest)),
-        Err(error) => {
-            log::warn!(target:%, error:%; "a backend's answer to a held session broke off");
-            return None;
-        }
-    };
-    Some(LinkResponse::new(
-        response.status,
-        response.headers,
-        body,
-        rest,
-    ))
-}
-
-fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignment> {
-    let Wish {
-        method,
-        url,
-        mut headers,
-        last,
-        body,
-        patience,
-    } = wish;
-    let route = &session.route;
-    let destination = link_target::destination(&url, &session.client_url, route)?;
-    let (target, others, uri, headers) = match destination {
-        Destination::Elsewhere {
-            target,
-            host,
-            path_and_query,
-        } => {
-            headers.insert(http::header::HOST, HeaderValue::from_str(&host).ok()?);
-            let target = external(target, session.target.is_untrusted);
-            (target, Vec::new(), path_and_query, headers)
-        }
-        Destination::Route { path_and_query } => {
-            if let Some(host) = &session.client_host {
-                headers.insert(http::header::HOST, host.clone());
-            }
-            let (first, others) = route.targets.split_first()?;
-            let others = front.other_targets(session.client_host.as_ref(), route, others);
-            let request = ClientRequest {
-                path_and_query: &path_and_query,
-                headers,
-                peer: None,
-                secure: session.is_secure,
-                trusted: false,
-                last: &last,
-            };
-            let options = &front.broker.options().backend.forward;
-            let signature = front.signature(route);
-            let forwarded = forward::request(request, route, first, options, signature);
-            let uri = forwarded.path_and_query.into_owned();
-            (first.kind.clone(), others, uri, forwarded.headers)
-        }
-    };
-    Some(Assignment {
-        request: BackendRequest {
-            target,
-            method,
-            uri,
-            headers,
-            body,
-        },
-        others,
-        timeout: patience,
-        informational: None,
-    })
-}
-
-/// A target of the network; an untrusted backend may lead P-8 to public addresses only.
-fn external(target: TargetKind, is_untrusted: bool) -> TargetKind {
-    match target {
-        TargetKind::Http { host, port, tls } if is_untrusted => {
-            TargetKind::Public { host, port, tls }
-        }
-        target => target,
-    }
-}
-
 /// Reads what a next link was answered; none if it is to be asked again.
 fn take(front: &Rc<Front>, session: &Origin, answer: &LinkResponse) -> Option<Followed> {
     if !(200..300).contains(&answer.status) {
@@ -371,7 +235,7 @@ fn followed(
     front: &Rc<Front>,
     session: &Origin,
     instruct: Instruct,
-    rest: Option<crate::actors::ports::BodyStream>,
+    rest: Option<BodyStream>,
 ) -> Result<Followed, String> {
     let prefix = session.route.prefix.as_deref();
     let max = front.broker.options().subscriptions_max;

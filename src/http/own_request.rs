@@ -1,0 +1,162 @@
+//! Requests that P-8 makes by itself for a held session: through its route, or to the network.
+//!
+//! They carry nothing of the client's. Those that leave the route are not signed: a signature would let
+//! a stranger pose as P-8. Source: `docs/grip.md#links`.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderValue, Method};
+use url::Url;
+
+use super::{
+    body::{self, Gathered},
+    exchange::Front,
+    link_sharing::LinkResponse,
+};
+use crate::{
+    actors::{
+        ports::{BackendBody, BackendRequest},
+        upstream::{Assignment, Upstream},
+    },
+    engine::{
+        forward::{self, ClientRequest},
+        link_target::{self, Destination},
+        route::{Route, Target, TargetKind},
+    },
+    grip::channel::{ChannelName, ItemId},
+};
+
+/// Where a session came from and where its links have led it.
+pub struct Origin {
+    /// Its route.
+    pub route: Arc<Route>,
+    /// The target that answered.
+    pub target: Target,
+    /// What the client asked for.
+    pub client_url: Url,
+    /// The host it named.
+    pub client_host: Option<HeaderValue>,
+    /// It came over TLS.
+    pub is_secure: bool,
+    /// Tells clients with different credentials apart.
+    pub credentials: (u64, u64),
+    /// The URL that the last instructions came from.
+    pub current_url: RefCell<Url>,
+}
+
+/// What a link or filter is asked with.
+pub struct Wish {
+    /// Its method.
+    pub method: Method,
+    /// Where it goes.
+    pub url: Url,
+    /// Headers of its own.
+    pub headers: HeaderMap,
+    /// What the session has.
+    pub last: Vec<(ChannelName, ItemId)>,
+    /// Its body.
+    pub body: BackendBody,
+    /// How long its head may take.
+    pub patience: Duration,
+}
+
+/// Sends a request of P-8's own and gathers the answer up to `body_max` bytes.
+pub async fn ask(
+    front: &Rc<Front>,
+    session: &Origin,
+    wish: Wish,
+    body_max: usize,
+) -> Option<LinkResponse> {
+    let assignment = assignment(front, session, wish)?;
+    let counters = front.edge.counters().clone();
+    let crashes = front.edge.crashes().upstream.clone();
+    let target = assignment.request.target.clone();
+    let outcome = Upstream::run(assignment, front.fetch.clone(), counters, crashes).await;
+    let response = match outcome? {
+        Ok(answered) => answered.response,
+        Err(unanswered) => {
+            log::warn!(target:%, error:% = unanswered.error; "a held session's backend did not answer");
+            return None;
+        }
+    };
+    let (body, rest) = match body::gather(response.body, body_max).await {
+        Ok(Gathered::Whole(body)) => (body, None),
+        Ok(Gathered::TooLarge(first, rest)) => (first, Some(rest)),
+        Err(error) => {
+            log::warn!(target:%, error:%; "a backend's answer to a held session broke off");
+            return None;
+        }
+    };
+    Some(LinkResponse::new(
+        response.status,
+        response.headers,
+        body,
+        rest,
+    ))
+}
+
+fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignment> {
+    let Wish {
+        method,
+        url,
+        mut headers,
+        last,
+        body,
+        patience,
+    } = wish;
+    let route = &session.route;
+    let destination = link_target::destination(&url, &session.client_url, route)?;
+    let (target, others, uri, headers) = match destination {
+        Destination::Elsewhere {
+            target,
+            host,
+            path_and_query,
+        } => {
+            headers.insert(http::header::HOST, HeaderValue::from_str(&host).ok()?);
+            let target = external(target, session.target.is_untrusted);
+            (target, Vec::new(), path_and_query, headers)
+        }
+        Destination::Route { path_and_query } => {
+            if let Some(host) = &session.client_host {
+                headers.insert(http::header::HOST, host.clone());
+            }
+            let (first, others) = route.targets.split_first()?;
+            let others = front.other_targets(session.client_host.as_ref(), route, others);
+            let request = ClientRequest {
+                path_and_query: &path_and_query,
+                headers,
+                peer: None,
+                secure: session.is_secure,
+                trusted: false,
+                last: &last,
+            };
+            let options = &front.broker.options().backend.forward;
+            let signature = front.signature(route);
+            let forwarded = forward::request(request, route, first, options, signature);
+            let uri = forwarded.path_and_query.into_owned();
+            (first.kind.clone(), others, uri, forwarded.headers)
+        }
+    };
+    Some(Assignment {
+        request: BackendRequest {
+            target,
+            method,
+            uri,
+            headers,
+            body,
+        },
+        others,
+        timeout: patience,
+        informational: None,
+    })
+}
+
+/// A target of the network; an untrusted backend may lead P-8 to public addresses only.
+fn external(target: TargetKind, is_untrusted: bool) -> TargetKind {
+    match target {
+        TargetKind::Http { host, port, tls } if is_untrusted => {
+            TargetKind::Public { host, port, tls }
+        }
+        target => target,
+    }
+}
