@@ -14,8 +14,6 @@
 //! Source: `docs/grip.md#recovery`.
 
 mod output;
-#[cfg(test)]
-mod simulation;
 mod steps;
 #[cfg(test)]
 mod tests;
