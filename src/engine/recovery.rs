@@ -98,6 +98,11 @@ impl Recovery {
         matches!(self.state, State::Asking { .. })
     }
 
+    /// Tells whether a turn is waited for.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting { .. })
+    }
+
     /// Wants to ask soon, unless that is so already.
     pub fn refresh(&mut self, now: Instant, jitter: Duration) {
         if self.state == State::Idle {
