@@ -58,6 +58,20 @@ fn the_sessions_of_a_new_channel_are_asked_again_once_a_second_after() {
 }
 
 #[test]
+fn new_channels_are_not_asked_about_if_so_configured() {
+    let backend = by_path(|_, _| hold("response", "a", ""));
+    let p8 = P8::start(&config(&backend).handler("update_on_first_subscription = false"));
+    let started = Instant::now();
+    let mut client = p8.long_poll("/", "a", 1);
+    wait_until(DEADLINE, "more than a second", || {
+        started.elapsed() > Duration::from_millis(1_500)
+    });
+    p8.publish(&[response_item("a", "in its time")]);
+    assert_eq!(client.reply().text(), "in its time");
+    assert_eq!(backend.seen().len(), 1);
+}
+
+#[test]
 fn a_channel_that_lingers_is_not_new() {
     let backend = by_path(|_, _| hold("response", "a", ""));
     let p8 = P8::start(&config(&backend).handler("update_on_first_subscription = true"));

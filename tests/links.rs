@@ -243,3 +243,19 @@ fn an_untrusted_backend_leads_to_no_private_address() {
     assert_eq!(private.accepted(), 0);
     client.expect_nothing_unread();
 }
+
+#[test]
+fn channels_of_a_link_past_the_bound_are_left_out_and_counted() {
+    let backend = by_path(|path, _| match path {
+        "/" => Answer::ok("open ").next("/n"),
+        _ => hold("stream", "a, b, c, d", "held "),
+    });
+    let config = Config::to(backend.addr).handler("connection_subscription_max = 2");
+    let p8 = P8::start(&config);
+    let mut client = p8.stream("/");
+    client.expect("open held ");
+    p8.publish(&[stream_item("c", "wrong"), stream_item("d", "wrong")]);
+    p8.publish(&[stream_item("b", "b"), close_item("b")]);
+    assert_eq!(client.read_to_end(), Ok(b"b".to_vec()));
+    assert_eq!(p8.snapshot().refused("too-many-channels"), 2);
+}

@@ -51,6 +51,7 @@ mod rates;
 mod recovery;
 mod recovery_load;
 mod regression;
+mod retries;
 mod routing;
 mod signing;
 mod slow_client;

@@ -2,6 +2,8 @@
 //!
 //! Source: `docs/grip.md`, filters.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{json, Value};
 
 use crate::support::backend::Request;
@@ -346,4 +348,28 @@ fn a_client_that_leaves_while_its_filter_is_asked_leaves_nothing_behind() {
     let other = p8.stream("/");
     p8.publish(&[tagged("3", "x")]);
     assert_eq!(rest(&p8, other), "3");
+}
+
+#[test]
+fn an_answer_that_takes_longer_than_10_s_is_not_waited_for() {
+    let (answer, wait) = gate();
+    let (backend, p8, mut stream) = streaming("http-check", move |request| {
+        if request.header("pub-meta") == Some(r#"{"level":"slow"}"#) {
+            wait();
+        }
+        Answer::new(204)
+    });
+    p8.publish(&[tagged("1", "slow"), tagged("2", "quick")]);
+    wait_for_requests(&backend, "/filter", 1);
+    let started = Instant::now();
+    wait_until(2 * DEADLINE, "the item to be skipped", || {
+        p8.snapshot().dropped("filter-error") == 1
+    });
+    let waited = started.elapsed();
+    assert!(
+        waited > Duration::from_secs(9) && waited < Duration::from_secs(15),
+        "{waited:?}"
+    );
+    stream.expect("2");
+    answer.open();
 }

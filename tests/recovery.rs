@@ -7,7 +7,6 @@ use serde_json::{json, Value};
 use crate::support::backend::Request;
 use crate::support::grip::hold;
 use crate::support::links::{by_path, checked, seen_at, wait_for_requests};
-use crate::support::programs::Program;
 use crate::support::publish::{hint_item, mute_item, response_item, stream_item};
 use crate::support::snapshot::Snapshot;
 use crate::support::wait::{gate, Gate, DEADLINE};
@@ -35,15 +34,6 @@ fn numbered_hint(id: &str, prev_id: &str) -> Value {
 
 fn last(request: &Request) -> String {
     request.all("grip-last").join(" + ")
-}
-
-/// Posts `/recover`.
-#[track_caller]
-fn recover(p8: &P8) {
-    assert_eq!(
-        Client::connect(p8.control).post("/recover/", b"").status(),
-        200
-    );
 }
 
 /// A poll that has item 1, and what its backend says when it is asked again.
@@ -121,41 +111,6 @@ fn an_item_that_does_not_follow_or_names_no_prev_id_asks_again() {
         assert_eq!(last(&backend.seen()[1]), "a; last-id=1");
         assert_eq!(p8.snapshot().total("sessions_current"), 0);
     }
-}
-
-#[test]
-fn a_request_is_asked_again_as_it_was() {
-    let backend = by_path(|_, before| match before {
-        0 => hold("response", "a", ""),
-        _ => Answer::ok("again"),
-    });
-    let p8 = P8::start(&config(&backend));
-    let mut client = p8.client();
-    let headers = [
-        ("Cookie", "c=1"),
-        ("Grip-Last", "a; last-id=forged"),
-        ("X-Mine", "1"),
-        ("Host", "shop.example"),
-    ];
-    client.request("PUT", "/x?y=z", &headers, b"the body");
-    Snapshot::wait_for_subscribers(p8.control, "a", 1);
-    p8.publish(&[hint_item("a")]);
-    assert_eq!(client.reply().text(), "again");
-    let seen = backend.seen();
-    let without_signature = |request: &Request| {
-        let mut headers = request.headers.clone();
-        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("grip-sig"));
-        headers.sort();
-        (
-            request.method.clone(),
-            request.target.clone(),
-            headers,
-            request.body.clone(),
-        )
-    };
-    assert_eq!(without_signature(&seen[0]), without_signature(&seen[1]));
-    assert_eq!(seen[1].body, b"the body");
-    assert!(seen[1].header("grip-sig").is_some());
 }
 
 #[test]
@@ -340,60 +295,4 @@ fn a_client_that_leaves_during_a_retry_leaves_nothing_behind() {
         p8.publish(&[numbered("3", "2")]);
         assert_eq!(other.reply().text(), "3");
     }
-}
-
-#[test]
-fn recovery_asks_polls_and_links_again_and_leaves_plain_streams_alone() {
-    let backend = by_path(|path, before| match (path, before) {
-        ("/poll", 0) => hold("response", "a", ""),
-        ("/plain", 0) => hold("stream", "a", "open "),
-        ("/linked", 0) => hold("stream", "a", "open ").next("/n"),
-        ("/n", _) => hold("stream", "a", "asked ").next("/n"),
-        _ => Answer::ok("asked again"),
-    });
-    let p8 = P8::start(&config(&backend));
-    let (mut plain, mut linked) = (p8.stream("/plain"), p8.stream("/linked"));
-    let mut poll = p8.long_poll("/poll", "a", 3);
-    recover(&p8);
-    assert_eq!(poll.reply().text(), "asked again");
-    linked.expect("open asked ");
-    p8.publish(&[stream_item("a", "live")]);
-    linked.expect("live");
-    plain.expect("open live");
-    assert_eq!(seen_at(&backend, "/plain").len(), 1);
-    let snapshot = p8.snapshot();
-    assert_eq!(
-        snapshot.total("requests_total"),
-        3,
-        "a retry is no request of a client"
-    );
-    assert_eq!(snapshot.total("requests_retried_total"), 1);
-}
-
-#[test]
-fn the_access_log_marks_a_retry() {
-    let backend = by_path(|_, before| match before {
-        0 => hold("response", "a", ""),
-        _ => Answer::ok("again"),
-    });
-    let p8 = Program::start(&config(&backend).toml(), &[("RUST_LOG", "p8::access=info")]);
-    let mut client = Client::connect(p8.clients);
-    client.request("GET", "/marked", &[], b"");
-    Snapshot::wait_for_subscribers(p8.control, "a", 1);
-    crate::support::publish::publish(p8.control, &[hint_item("a")]);
-    assert_eq!(client.reply().text(), "again");
-    let mut lines = Vec::new();
-    wait_until(DEADLINE, "both lines", || {
-        let log = p8.log();
-        lines = log
-            .lines()
-            .filter(|line| line.contains("/marked"))
-            .map(str::to_owned)
-            .collect();
-        lines.len() == 2
-    });
-    assert!(
-        lines[0].contains("retry=false") && lines[1].contains("retry=true"),
-        "{lines:?}"
-    );
 }

@@ -32,7 +32,7 @@ use crate::{
         last,
         network_filter::{Question, ANSWER_BYTES_MAX},
     },
-    stats::counters::Total,
+    stats::counters::{Refused, Total},
 };
 
 /// Longest wait for a filter's answer.
@@ -272,6 +272,15 @@ fn followed(
     let body = filtering.on_body(instruct.response.body, &prev_ids);
     let body = body.map_err(|error| error.to_string())?;
     let plan = plan::subscriptions(&session.target.subs, subscriptions, prefix, max);
+    let refused = instruct.subscriptions.len() - subscriptions.len() + plan.refused;
+    if is_hold && refused > 0 {
+        front
+            .edge
+            .counters()
+            .refuse(Refused::Channels, refused as u64);
+        log::warn!(refused, limit = max;
+            "a next link asked for too many channels: the rest is not subscribed");
+    }
     Ok(Followed {
         is_hold,
         body,
