@@ -132,6 +132,9 @@ impl Channel {
 
     /// Does whatever is due: the refresh of a new channel, and waiting items whose turn has come.
     fn go_on(&mut self, context: &mut Context<Self>) {
+        if self.wake.is_none() && self.state.borrow().deadline().is_none() {
+            return;
+        }
         let now = now();
         let refreshes = self.state.borrow_mut().due_refreshes(&self.name, now);
         if !self.send_or_wait(refreshes, Receipt::default(), context) {

@@ -48,7 +48,7 @@ impl Hub {
     ) -> Self {
         context.set_mailbox_capacity(MAILBOX);
         let leave = Arc::new(context.address().recipient());
-        let recipient = context.address().recipient();
+        let recipient = Arc::new(context.address().recipient());
         let link = HubLink {
             id,
             recipient,

@@ -240,7 +240,7 @@ pub struct HubLink {
     /// Which worker.
     pub id: u64,
     /// Where deliveries go.
-    pub recipient: Recipient<FromChannels>,
+    pub recipient: Arc<Recipient<FromChannels>>,
     /// Messages sent and not yet handled.
     pub waiting: Depth,
 }

@@ -71,7 +71,7 @@ impl Setup {
         });
         let hub = HubLink {
             id: 1,
-            recipient: listener.recipient(),
+            recipient: Arc::new(listener.recipient()),
             waiting: Depth::default(),
         };
         Self {
