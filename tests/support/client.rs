@@ -270,6 +270,22 @@ impl Client {
         Ok(std::mem::take(&mut self.decoded))
     }
 
+    /// Tells whether `n` bytes of the current chunked body have come, all in all; reads only what is there.
+    #[track_caller]
+    pub fn has_come(&mut self, n: usize) -> bool {
+        self.stream.set_nonblocking(true).expect("a mode");
+        let mut more = [0; 4096];
+        while let Ok(read @ 1..) = self.stream.read(&mut more) {
+            self.unread.extend_from_slice(&more[..read]);
+        }
+        self.stream.set_nonblocking(false).expect("a mode");
+        while self.unread.ends_with(b"\r\n") && self.decoded.len() < n {
+            self.decode_some().expect("whole chunks");
+        }
+        assert!(self.decoded.len() <= n, "more came than {n} bytes");
+        self.decoded.len() == n
+    }
+
     /// Reads the current body to its end.
     #[track_caller]
     pub fn read_to_end(&mut self) -> Result<Vec<u8>, CutShort> {

@@ -39,17 +39,15 @@ impl Config {
         self
     }
 
-    /// A line of `[handler]`.
+    /// A line of `[handler]`; it replaces an earlier one with the same key.
     pub fn handler(mut self, line: &str) -> Config {
-        self.handler.push(line.into());
+        replace(&mut self.handler, line);
         self
     }
 
     /// A line of `[proxy]`; it replaces an earlier one with the same key.
     pub fn proxy(mut self, line: &str) -> Config {
-        let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
-        self.proxy.retain(|earlier| key(earlier) != key(line));
-        self.proxy.push(line.into());
+        replace(&mut self.proxy, line);
         self
     }
 
@@ -85,4 +83,10 @@ impl Config {
         }
         text
     }
+}
+
+fn replace(lines: &mut Vec<String>, line: &str) {
+    let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+    lines.retain(|earlier| key(earlier) != key(line));
+    lines.push(line.into());
 }

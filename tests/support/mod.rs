@@ -7,6 +7,7 @@ pub mod backend;
 pub mod client;
 pub mod config;
 pub mod grip;
+pub mod links;
 pub mod programs;
 pub mod publish;
 pub mod server;

@@ -23,6 +23,15 @@ pub fn wait_until(deadline: Duration, what: &str, mut cond: impl FnMut() -> bool
     }
 }
 
+/// How a slow backend takes its time; nothing is waited for by it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "time that passes is what such a test is about"
+)]
+pub fn slowness(time: Duration) {
+    std::thread::sleep(time);
+}
+
 /// Shut until it is opened, which dropping it does too.
 pub struct Gate(mpsc::Sender<()>);
 
