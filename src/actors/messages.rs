@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  proxy ──Join, Leave, ChangeChannels──▶ Hub ──Subscribe, Unsubscribe, ForgetLast──▶ Publisher ──▶ Channel
-//!  Session ◀──ToSession── Hub ◀──FromChannel (Subscribed, Deliver, Refresh)──────── Channel
+//!  Session ◀──ToSession── Hub ◀──FromChannels (Subscribed, Deliver, Refresh)─────── Channel
 //!  control ──Publish──▶ Publisher ──Accept──▶ Channel ──ChannelEmptied──▶ Publisher
 //!  control ──Recover──▶ every Publisher, then every Hub
 //!  Meter ──TakeSnapshot──▶ Hub, Publisher        server ──Drain──▶ Hub ──ToSession──▶ Session
@@ -240,7 +240,7 @@ pub struct HubLink {
     /// Which worker.
     pub id: u64,
     /// Where deliveries go.
-    pub recipient: Recipient<FromChannel>,
+    pub recipient: Arc<Recipient<FromChannels>>,
     /// Messages sent and not yet handled.
     pub waiting: Depth,
 }
@@ -273,9 +273,31 @@ pub struct Unsubscribe {
     pub waiting: Option<Waiting>,
 }
 
-/// Channel to Hub. **Full**: the channel waits, and publishers with it. **Closed**: the hub is forgotten.
+/// Channels of one arbiter to Hub, in order. **Full**: the channels wait, and publishers with them.
+/// **Closed**: the hub is forgotten.
 #[derive(Message)]
 #[rtype(result = "()")]
+pub struct FromChannels(pub Vec<ToHub>);
+
+/// One message of a channel.
+pub struct ToHub {
+    /// What it says.
+    pub message: FromChannel,
+    /// Counts as waiting until dropped.
+    pub waiting: Waiting,
+}
+
+impl ToHub {
+    /// Counts a message as waiting for its hub.
+    pub fn new(link: &HubLink, message: FromChannel) -> Self {
+        Self {
+            message,
+            waiting: link.waiting.enter(),
+        }
+    }
+}
+
+/// What a channel tells a hub.
 pub enum FromChannel {
     /// The hub is subscribed; deliveries begin with this number.
     Subscribed {

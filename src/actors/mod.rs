@@ -28,6 +28,7 @@ pub mod hub;
 pub mod link_body;
 pub mod messages;
 pub mod meter;
+pub mod outgoing;
 pub mod ports;
 pub mod publisher;
 pub mod session;
