@@ -11,10 +11,10 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 pub use super::{
+    encoded::Encoded,
     ports::Turn,
     waiting::{Depth, Ticket, Waiting},
 };
@@ -24,13 +24,13 @@ use crate::{
         fan_out::SessionKey,
         outbox::OutboxLimits,
         plan::Wanted,
-        session::{FilterAnswer, LinkAnswer, Published},
-        wire::{self, BodyEnd},
+        session::{FilterAnswer, LinkAnswer},
+        wire::BodyEnd,
     },
     grip::{
         channel::{ChannelName, ItemId},
         filter::FilterError,
-        publish::{Item, StreamFormat},
+        publish::Item,
     },
     stats::snapshot::{HandlerSnapshot, Snapshot, WorkerSnapshot},
 };
@@ -42,48 +42,6 @@ pub enum SessionKind {
     Response,
     /// A stream: `http-stream`.
     Stream,
-}
-
-/// An item with its wire forms, made once by its channel and shared by all sessions.
-#[derive(Debug)]
-pub struct Encoded {
-    /// The item.
-    pub item: Item,
-    /// `http-stream` content as a chunk; empty if there is none.
-    pub chunk: Bytes,
-    /// `http-stream` content as it is.
-    pub content: Bytes,
-    /// The content is for sessions with filters only.
-    pub is_for_filters: bool,
-}
-
-impl Encoded {
-    /// Encodes an item.
-    pub fn new(item: Item) -> Self {
-        let (chunk, is_for_filters) = match &item.formats.stream {
-            Some(StreamFormat::Send {
-                content,
-                content_filters,
-            }) => {
-                let wanted = content_filters.as_deref().unwrap_or_default();
-                (wire::chunk(content), !wanted.is_empty())
-            }
-            _ => (Bytes::new(), false),
-        };
-        let content = wire::unframed(&chunk);
-        Self {
-            item,
-            chunk,
-            content,
-            is_for_filters,
-        }
-    }
-}
-
-impl Published for Arc<Encoded> {
-    fn item(&self) -> &Item {
-        &self.item
-    }
 }
 
 /// Proxy to Hub: subscribes a session that is about to be held.
@@ -229,7 +187,7 @@ pub enum SessionEvent {
     /// Its next link was answered; none if it could not be asked or the answer is of no use.
     LinkAnswered(Option<Box<LinkAnswer>>),
     /// The backend's word on an item whose filter asked it.
-    Filtered(Result<FilterAnswer, FilterError>),
+    Filtered(Box<Result<FilterAnswer, FilterError>>),
     /// The server is stopping: end in good order.
     Drain,
 }

@@ -19,6 +19,7 @@ pub mod channel_state;
 pub mod chaos;
 pub mod delivery_rate;
 pub mod edge;
+pub mod encoded;
 pub mod fetch_error;
 pub mod flusher;
 pub mod handler_state;
