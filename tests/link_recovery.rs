@@ -128,17 +128,6 @@ fn an_answer_older_than_what_has_arrived_asks_again_and_doubles_nothing() {
 }
 
 #[test]
-fn what_arrives_by_itself_before_the_link_is_asked_needs_no_asking() {
-    let (backend, p8) = answering(|_| Answer::ok("wrong"));
-    let mut client = p8.stream("/");
-    p8.publish(&[out_of_order("3", "2"), out_of_order("2", "1")]);
-    client.expect("open ");
-    wait_until(DEADLINE, "both items, by themselves or not", || {
-        p8.snapshot().total("items_delivered_total") + seen_at(&backend, "/n").len() as u64 >= 2
-    });
-}
-
-#[test]
 fn a_hint_asks_at_once_and_what_is_behind_it_comes_after_the_answer() {
     let backend = by_path(|path, _| match path {
         "/" => hold("stream", "a", "open ").next("/n"),

@@ -219,7 +219,11 @@ fn a_session_of_an_untrusted_target_takes_no_part_in_what_a_trusted_one_may_ask(
     let p8 = P8::start(&config);
     let mut first = p8.stream("/");
     first.expect("open ");
+    let address = trusted.addr;
     drop(trusted);
+    wait_until(DEADLINE, "the trusted target to be gone", || {
+        std::net::TcpStream::connect(address).is_err()
+    });
     let mut second = p8.stream("/");
     second.expect("open ");
     p8.publish(&[stream_with("a", json!({"action": "hint"}))]);

@@ -145,6 +145,7 @@ fn a_request_is_asked_again_as_it_was() {
     let without_signature = |request: &Request| {
         let mut headers = request.headers.clone();
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("grip-sig"));
+        headers.sort();
         (
             request.method.clone(),
             request.target.clone(),
@@ -282,7 +283,7 @@ fn an_answer_without_a_hold_stands_for_what_came_meanwhile() {
 fn a_backend_that_fails_a_retry_answers_the_client_502() {
     let (answer, wait) = gate();
     let backend = Backend::scripted(move |exchange| {
-        if exchange.index() == 1 {
+        if exchange.index() > 0 {
             wait();
             return exchange.close();
         }

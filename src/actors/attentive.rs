@@ -3,7 +3,13 @@
 //! What takes time (a turn, a request to a link or a filter) is a task of its own, which ends with the
 //! session and tells it the outcome by a message. The rules are in `engine::session`.
 
-use std::{collections::VecDeque, future::Future, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    future::Future,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_rt::task::JoinHandle;
 use bytes::Bytes;
@@ -13,7 +19,7 @@ use super::{
     edge::Membership,
     link_body,
     messages::{Encoded, SessionEvent, Turn},
-    ports::{Backend, Promise},
+    ports::Backend,
 };
 use crate::{
     engine::{
@@ -28,6 +34,9 @@ use crate::{
     },
     stats::counters::{Dropped, Total},
 };
+
+/// How long a request that is asked again waits for its gone link.
+const GONE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How a long-poll is answered.
 pub struct Answer {
@@ -134,11 +143,9 @@ impl Attentive {
         }
     }
 
-    /// It is over: tells the gone link.
-    pub fn end(mut self) {
-        if let Some(told) = self.tell_gone() {
-            actix_rt::spawn(told);
-        }
+    /// It is over: tells the gone link, if there is one.
+    pub fn end(mut self) -> Option<JoinHandle<()>> {
+        self.tell_gone()
     }
 
     /// Gives out the items that wait.
@@ -156,10 +163,7 @@ impl Attentive {
             SessionEvent::LinkBegun => session.on_answer_begun(),
             SessionEvent::LinkAnswered(Some(answer)) => session.on_answer(*answer, moment),
             SessionEvent::LinkAnswered(None) => session.on_failure(moment),
-            SessionEvent::Turn(turn) => {
-                self.turn = Some(turn);
-                session.on_turn();
-            }
+            SessionEvent::Turn(turn) => self.on_turn(turn, membership),
             SessionEvent::Timer => {
                 self.woken_at = None;
                 let last_sent = membership.last_sent().unwrap_or(moment.now);
@@ -204,8 +208,10 @@ impl Attentive {
                 Output::Forget(channel) => membership.forget(channel),
             }
         }
-        // A turn that was not used is the next one's.
-        self.turn = None;
+        if !self.session.wants_turn() {
+            // A turn that was not used is the next one's.
+            self.turn = None;
+        }
         let deadline = self.session.deadline();
         if self.woken_at != deadline {
             self.woken_at = deadline;
@@ -234,29 +240,38 @@ impl Attentive {
         }
     }
 
-    fn tell_gone(&mut self) -> Option<Promise<()>> {
+    /// Tells the gone link, which goes on even if the session is over meanwhile.
+    fn tell_gone(&mut self) -> Option<JoinHandle<()>> {
         let gone = self.gone.take()?;
-        Some(self.backend.as_ref()?.tell_gone(&gone))
+        let told = self.backend.as_ref()?.tell_gone(&gone);
+        Some(actix_rt::spawn(told))
     }
 
-    /// A long-poll's gone link hears of the end before its request is asked again.
     fn take_turn(&mut self, membership: &Membership) {
         let Some(backend) = self.backend.clone() else {
             return;
         };
         let (edge, place) = (membership.edge().clone(), membership.place());
-        let told = if self.is_stream() {
-            None
-        } else {
-            self.tell_gone()
-        };
         self.asking = Task::spawn(async move {
             let turn = backend.turn().await;
-            if let Some(told) = told {
-                told.await;
-            }
             edge.tell(place, SessionEvent::Turn(turn));
         });
+    }
+
+    /// A long-poll's gone link hears of the end before its request is asked again.
+    fn on_turn(&mut self, turn: Turn, membership: &Membership) {
+        if !self.is_stream() && self.session.wants_turn() {
+            if let Some(told) = self.tell_gone() {
+                let (edge, place) = (membership.edge().clone(), membership.place());
+                self.asking = Task::spawn(async move {
+                    let _ = actix::clock::timeout(GONE_PATIENCE, told).await;
+                    edge.tell(place, SessionEvent::Turn(turn));
+                });
+                return;
+            }
+        }
+        self.turn = Some(turn);
+        self.session.on_turn();
     }
 
     fn follow(&mut self, asked: Asked, membership: &Membership) {
@@ -266,9 +281,8 @@ impl Attentive {
         let (edge, place) = (membership.edge().clone(), membership.place());
         let turn = self.turn.take();
         self.asking = Task::spawn(async move {
-            let followed = backend.follow(asked).await;
+            let followed = backend.follow(asked, turn).await;
             let event = link_body::settle(&edge, place, followed).await;
-            drop(turn);
             edge.tell(place, event);
         });
     }

@@ -5,6 +5,7 @@
 
 use std::{collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
 
+use actix_rt::task::JoinHandle;
 use bytes::Bytes;
 
 use super::{
@@ -34,6 +35,14 @@ pub struct Held {
     membership: Membership,
     outlet: Option<Rc<dyn Outlet>>,
     machine: Machine,
+}
+
+/// What is left of a hold.
+pub struct Ended {
+    /// Its way out.
+    pub outlet: Option<Rc<dyn Outlet>>,
+    /// The gone link is being told while the server stops: then that is waited for.
+    pub farewell: Option<JoinHandle<()>>,
 }
 
 impl Held {
@@ -76,11 +85,16 @@ impl Held {
     }
 
     /// It is over: the gone link hears of it.
-    pub fn end(self) -> (Membership, Option<Rc<dyn Outlet>>) {
-        if let Machine::Attentive(attentive) = self.machine {
-            attentive.end();
+    pub fn end(self) -> Ended {
+        let told = match self.machine {
+            Machine::Plain(_) => None,
+            Machine::Attentive(attentive) => attentive.end(),
+        };
+        let is_draining = self.membership.is_draining();
+        Ended {
+            outlet: self.outlet,
+            farewell: told.filter(|_| is_draining),
         }
-        (self.membership, self.outlet)
     }
 
     /// Its request is asked again; what waits is given out too.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::engine::{fan_out::SessionKey, session::LinkAnswer};
 
-/// Bytes waiting for a client past which no more of a body is read.
+/// Bytes waiting for a client past which no more of a body is read, and no answer is taken.
 const AHEAD_BYTES: usize = 65_536;
 
 /// Subscribes as the answer says, relays what is too large to gather, and makes the event that the
@@ -28,6 +28,8 @@ pub async fn settle(
     let Some(followed) = followed else {
         return SessionEvent::LinkAnswered(None);
     };
+    // A client that does not read is not written more to, however far its links lead.
+    edge.written_below(place.0, AHEAD_BYTES).await;
     let conflicts = match edge.change_channels(place, followed.channels).await {
         Ok(conflicts) => conflicts,
         Err(error) => {

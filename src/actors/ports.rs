@@ -74,7 +74,9 @@ pub trait Backend {
     fn turn(&self) -> Promise<Turn>;
 
     /// Asks the next link; none if it could not be asked or the answer is of no use.
-    fn follow(&self, asked: Asked) -> Promise<Option<Followed>>;
+    ///
+    /// The turn is over when the answer is there, or is another's who asks the same.
+    fn follow(&self, asked: Asked, turn: Option<Turn>) -> Promise<Option<Followed>>;
 
     /// Tells the gone link that the session has ended.
     fn tell_gone(&self, link: &str) -> Promise<()>;

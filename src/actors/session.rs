@@ -13,11 +13,12 @@ use std::{
 };
 
 use actix::prelude::*;
+use actix_rt::task::JoinHandle;
 
 use super::{
     attentive::Fate,
     edge::{Edge, Membership},
-    held::Held,
+    held::{Ended, Held},
     messages::{Encoded, SessionEvent, ToSession, Turn},
     ports::Outlet,
 };
@@ -41,6 +42,8 @@ struct Between {
     retrying: Option<(Membership, Option<Turn>)>,
     /// What the backend is told when it is asked again: the last ids of all its holds.
     last: Vec<(ChannelName, ItemId)>,
+    /// The server stops when the gone link was told.
+    farewell: Option<JoinHandle<()>>,
 }
 
 /// What a session and its connection share.
@@ -71,6 +74,7 @@ impl SessionState {
             lost,
             retrying,
             last,
+            farewell: _,
         } = *between;
         edge.counters().drop_items(Dropped::SessionBusy, lost);
         let retried = retrying.as_ref().map(|(membership, _)| membership.hold());
@@ -109,6 +113,19 @@ impl SessionState {
         between.is_some_and(|between| between.retrying.is_some())
     }
 
+    /// The backend has answered a request that was asked again: the next one may be.
+    pub fn on_backend_answered(&mut self) {
+        let between = self.between.as_mut();
+        if let Some((_, turn)) = between.and_then(|between| between.retrying.as_mut()) {
+            *turn = None;
+        }
+    }
+
+    /// Waits for the gone link to be told of the last hold, if the server is stopping.
+    pub fn farewell(&mut self) -> Option<JoinHandle<()>> {
+        self.between.as_mut()?.farewell.take()
+    }
+
     /// Returns what the backend is told when the request is asked again.
     pub fn last(&self) -> &[(ChannelName, ItemId)] {
         self.between.as_ref().map_or(&[], |between| &between.last)
@@ -136,12 +153,13 @@ impl SessionState {
     /// Ends the hold without a word: the client is gone, or its connection crashed.
     pub fn abandon(&mut self) {
         self.is_expecting = false;
-        if let Some((membership, _)) = self.between.take().and_then(|between| between.retrying) {
+        let between = self.between.as_mut();
+        if let Some((membership, _)) = between.and_then(|between| between.retrying.take()) {
             gone(membership.edge());
         }
-        if let Some(held) = self.held.take() {
+        if let Some(held) = &self.held {
             gone(held.membership().edge());
-            held.end();
+            self.end();
         }
     }
 
@@ -183,15 +201,21 @@ impl SessionState {
         }
     }
 
+    /// The hold is over, and with it what was kept for its request.
     fn end(&mut self) -> Option<Rc<dyn Outlet>> {
-        self.held.take().and_then(|held| held.end().1)
+        self.between = None;
+        let Ended { outlet, farewell } = self.held.take()?.end();
+        if farewell.is_some() {
+            self.between_holds().farewell = farewell;
+        }
+        outlet
     }
 
     /// The only place where a hold is given up or asked again.
     fn meet(&mut self, fate: Option<Fate>) {
         match fate {
             None => {}
-            Some(Fate::Over) => drop(self.held.take().map(Held::end)),
+            Some(Fate::Over) => drop(self.end()),
             Some(Fate::Retry(last, turn)) => self.retry(last, turn),
         }
     }

@@ -100,6 +100,11 @@ impl Recovery {
         matches!(self.state, State::Asking { .. })
     }
 
+    /// Tells whether a turn is waited for.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting { .. })
+    }
+
     /// Wants to ask soon, whatever comes by itself.
     pub fn refresh(&mut self, now: Instant, jitter: Duration) {
         self.is_wanted |= !self.is_asking();

@@ -16,6 +16,7 @@ use std::{
 
 use actix::{dev::ContextFut, Context};
 use actix_rt::net::TcpStream;
+use futures_util::FutureExt;
 
 use super::{
     gate::{GateLimits, AHEAD_MAX},
@@ -57,6 +58,8 @@ pub struct Connection {
     worker: Rc<Worker>,
     /// None while a request is held, and at the end.
     serving: Option<Serving>,
+    /// The socket is closed; at most a gone link is still told.
+    is_over: bool,
 }
 
 impl Connection {
@@ -76,6 +79,7 @@ impl Connection {
             slot,
             worker,
             serving: Some(serving),
+            is_over: false,
         })
     }
 
@@ -87,7 +91,7 @@ impl Connection {
                 self.slot.give_session(|| session.address());
                 ready!(serving.as_mut().poll(task));
                 self.serving = None;
-                if self.slot.owner() == Owner::Serving {
+                if self.is_over || self.slot.owner() == Owner::Serving {
                     return Poll::Ready(());
                 }
                 self.begin_hold();
@@ -103,8 +107,13 @@ impl Connection {
                 Event::Over | Event::Gone => {
                     self.end_hold();
                     self.slot.close();
-                    self.slot.state.borrow_mut().abandon();
-                    return Poll::Ready(());
+                    let mut state = self.slot.state.borrow_mut();
+                    state.abandon();
+                    let Some(farewell) = state.farewell() else {
+                        return Poll::Ready(());
+                    };
+                    self.is_over = true;
+                    self.serving = Some(Box::pin(farewell.map(drop)));
                 }
             }
         }

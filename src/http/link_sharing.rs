@@ -22,7 +22,7 @@ use http::HeaderMap;
 use url::Url;
 
 use crate::{
-    actors::ports::BodyStream,
+    actors::ports::{BodyStream, Turn},
     grip::channel::{ChannelName, ItemId},
 };
 
@@ -32,11 +32,24 @@ const OPEN_PATHS_MAX: usize = 1_000;
 /// Requests past which those whose sessions have left are looked for.
 const ASKING_SWEEP: usize = 1_024;
 
+/// How far a request to a link goes: the same URL may lead one session where another may not go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// To the session's own route.
+    Route,
+    /// To any address.
+    Network,
+    /// To public addresses.
+    PublicNetwork,
+}
+
 /// What makes two requests to next links the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LinkKey {
     /// The route, by its address.
     pub route: usize,
+    /// How far the request goes.
+    pub reach: Reach,
     /// The link.
     pub url: Url,
     /// What the session has.
@@ -107,13 +120,19 @@ impl LinkSharing {
         (digest(&self.hashes.0), digest(&self.hashes.1))
     }
 
-    /// Asks, or joins who asks the same already; says which.
-    pub async fn ask<F>(&self, key: LinkKey, fetch: impl FnOnce(LinkKey) -> F) -> (Answer, bool)
+    /// Asks, or joins who asks the same already, and says which. Who joins needs no turn.
+    pub async fn ask<F>(
+        &self,
+        key: LinkKey,
+        mut turn: Option<Turn>,
+        fetch: impl FnOnce(LinkKey, Option<Turn>) -> F,
+    ) -> (Answer, bool)
     where
         F: Future<Output = Option<LinkResponse>> + 'static,
     {
         let shared_key = self.shared_key(&key);
         if let Some(asking) = self.joined(&shared_key) {
+            turn = None;
             let answer = asking.await;
             let is_taken = |answer: &Rc<LinkResponse>| answer.has_rest();
             if !answer.as_ref().is_some_and(is_taken) {
@@ -121,7 +140,7 @@ impl LinkSharing {
             }
         }
         let open_path = (key.route, path_of(&key.url));
-        let fetched = fetch(key);
+        let fetched = fetch(key, turn);
         let asking: Asking = async move { fetched.await.map(Rc::new) }.boxed_local();
         let asking = asking.shared();
         if let Some(weak) = asking.downgrade() {

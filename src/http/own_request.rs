@@ -11,7 +11,7 @@ use url::Url;
 use super::{
     body::{self, Gathered},
     exchange::Front,
-    link_sharing::LinkResponse,
+    link_sharing::{LinkResponse, Reach},
 };
 use crate::{
     actors::{
@@ -23,7 +23,7 @@ use crate::{
         link_target::{self, Destination},
         route::{Route, Target, TargetKind},
     },
-    grip::channel::{ChannelName, ItemId},
+    grip::last,
 };
 
 /// Where a session came from and where its links have led it.
@@ -44,16 +44,29 @@ pub struct Origin {
     pub current_url: RefCell<Url>,
 }
 
+impl Origin {
+    fn destination(&self, url: &Url) -> Option<Destination> {
+        link_target::destination(url, &self.client_url, &self.route)
+    }
+
+    /// Tells how far a request to this URL goes.
+    pub fn reach(&self, url: &Url) -> Reach {
+        match self.destination(url) {
+            Some(Destination::Route { .. }) => Reach::Route,
+            _ if self.target.is_untrusted => Reach::PublicNetwork,
+            _ => Reach::Network,
+        }
+    }
+}
+
 /// What a link or filter is asked with.
 pub struct Wish {
     /// Its method.
     pub method: Method,
     /// Where it goes.
     pub url: Url,
-    /// Headers of its own.
+    /// Headers of its own, `Grip-Last` among them.
     pub headers: HeaderMap,
-    /// What the session has.
-    pub last: Vec<(ChannelName, ItemId)>,
     /// Its body.
     pub body: BackendBody,
     /// How long its head may take.
@@ -100,13 +113,15 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
         method,
         url,
         mut headers,
-        last,
         body,
         patience,
     } = wish;
     let route = &session.route;
-    let destination = link_target::destination(&url, &session.client_url, route)?;
-    let (target, others, uri, headers) = match destination {
+    // What looks like a client's would be taken out on the way.
+    let last: Vec<_> = headers.get_all(last::NAME).iter().cloned().collect();
+    headers.remove(last::NAME);
+    let destination = session.destination(&url)?;
+    let (target, others, uri, mut headers) = match destination {
         Destination::Elsewhere {
             target,
             host,
@@ -128,7 +143,7 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
                 peer: None,
                 secure: session.is_secure,
                 trusted: false,
-                last: &last,
+                last: &[],
             };
             let options = &front.broker.options().backend.forward;
             let signature = front.signature(route);
@@ -137,6 +152,7 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
             (first.kind.clone(), others, uri, forwarded.headers)
         }
     };
+    headers.extend(last.into_iter().map(|last| (last::NAME, last)));
     Some(Assignment {
         request: BackendRequest {
             target,

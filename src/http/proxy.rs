@@ -48,7 +48,11 @@ impl Front {
         };
         let (counters, crashes) = (self.edge.counters().clone(), &self.edge.crashes().upstream);
         let upstream = Upstream::run(assignment, self.fetch.clone(), counters, crashes.clone());
-        match upstream.await {
+        let answered = upstream.await;
+        if let Some(slot) = &exchange.slot {
+            slot.state.borrow_mut().on_backend_answered();
+        }
+        match answered {
             Some(Ok(answered)) => {
                 self.edge.counters().add(Total::Proxied, 1);
                 let Some(target) = exchange.route.targets.get(answered.target) else {

@@ -1,10 +1,19 @@
 //! How many requests of P-8's own a worker has with a route's backends at a time, by purpose.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    future::Future,
+    rc::Rc,
+    sync::Arc,
+};
 
 use tokio::sync::Semaphore;
 
 use crate::{actors::ports::Turn, engine::route::Route};
+
+/// Most gone links of a route that wait to be told, or are.
+const GONE_MAX: usize = 10_000;
 
 /// The turns of every route of a worker.
 pub struct Turns {
@@ -19,8 +28,37 @@ pub struct RouteTurns {
     pub recovery: Arc<Semaphore>,
     /// To ask filters; apart, for items wait for them.
     pub filters: Arc<Semaphore>,
-    /// To tell gone links.
-    pub gone: Arc<Semaphore>,
+    gone: Arc<Semaphore>,
+    gone_links: Cell<usize>,
+}
+
+impl RouteTurns {
+    /// Takes a turn to tell a gone link, for as long as `tell` takes; none if too many wait for theirs.
+    pub async fn tell_gone<T>(&self, tell: impl Future<Output = T>) -> Option<T> {
+        let counted = Counted::new(&self.gone_links)?;
+        let turn = taken(self.gone.clone()).await;
+        let told = tell.await;
+        drop((turn, counted));
+        Some(told)
+    }
+}
+
+/// One of a bounded number, until dropped.
+struct Counted<'a>(&'a Cell<usize>);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a Cell<usize>) -> Option<Self> {
+        let before = count.get();
+        count.set(before + 1);
+        let counted = Self(count);
+        (before < GONE_MAX).then_some(counted)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 impl Turns {
@@ -43,6 +81,7 @@ impl Turns {
                 recovery: turns(self.recovery_max),
                 filters: turns(self.filters_max),
                 gone: turns(self.recovery_max),
+                gone_links: Cell::default(),
             })
         };
         routes.entry(key).or_insert_with(new).clone()

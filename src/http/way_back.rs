@@ -29,6 +29,7 @@ use crate::{
         channel::{ChannelName, ItemId},
         filter::FilterError,
         instruct::{self, HoldMode, Instruct},
+        last,
         network_filter::{Question, ANSWER_BYTES_MAX},
     },
     stats::counters::Total,
@@ -67,13 +68,18 @@ impl WayBack {
         }))
     }
 
+    /// Resolves a link of the last instructions.
     fn resolve(&self, link: &str) -> Option<Url> {
-        let url = link_target::resolve(&self.session.current_url.borrow(), link);
-        if url.is_none() {
-            log::warn!(link:?; "a link cannot be resolved");
-        }
-        url
+        resolve(&self.session.current_url.borrow(), link)
     }
+}
+
+fn resolve(current: &Url, link: &str) -> Option<Url> {
+    let url = link_target::resolve(current, link);
+    if url.is_none() {
+        log::warn!(link:?; "a link cannot be resolved");
+    }
+    url
 }
 
 impl Backend for WayBack {
@@ -82,16 +88,18 @@ impl Backend for WayBack {
         Box::pin(turns::taken(turns))
     }
 
-    fn follow(&self, asked: Asked) -> Promise<Option<Followed>> {
+    fn follow(&self, asked: Asked, turn: Option<Turn>) -> Promise<Option<Followed>> {
         let (front, session) = (self.front.clone(), self.session.clone());
         let url = asked.link.as_deref().and_then(|link| self.resolve(link));
         Box::pin(async move {
-            let url = url?;
-            let answer = ask_link(&front, &session, url.clone(), asked.last).await;
+            let answer = match &url {
+                Some(url) => ask_link(&front, &session, (url, asked.last), turn).await,
+                None => None,
+            };
             let followed = answer.and_then(|answer| take(&front, &session, &answer));
-            match &followed {
-                Some(_) => *session.current_url.borrow_mut() = url,
-                None => front.edge.counters().add(Total::LinkFailures, 1),
+            match (&followed, url) {
+                (Some(_), Some(url)) => *session.current_url.borrow_mut() = url,
+                _ => front.edge.counters().add(Total::LinkFailures, 1),
             }
             followed
         })
@@ -99,17 +107,19 @@ impl Backend for WayBack {
 
     fn tell_gone(&self, link: &str) -> Promise<()> {
         let (front, session) = (self.front.clone(), self.session.clone());
-        let url = self.resolve(link);
+        // It is the first instructions' link, wherever next links have led.
+        let url = resolve(&self.session.client_url, link);
         Box::pin(async move {
             let counters = front.edge.counters();
-            let turn = turns::taken(front.turns.of(&session.route).gone.clone()).await;
-            counters.add(Total::GoneRequests, 1);
-            let told = match url {
-                Some(url) => tell(&front, &session, url).await,
-                None => false,
-            };
-            drop(turn);
-            if !told {
+            let turns = front.turns.of(&session.route);
+            let told = turns.tell_gone(async {
+                counters.add(Total::GoneRequests, 1);
+                match url {
+                    Some(url) => tell(&front, &session, url).await,
+                    None => false,
+                }
+            });
+            if told.await != Some(true) {
                 counters.add(Total::GoneFailures, 1);
                 log::warn!(route:? = session.route.id; "a gone link was not told");
             }
@@ -132,7 +142,6 @@ impl Backend for WayBack {
                     method: Method::POST,
                     url: url.ok_or_else(|| unanswered("'url' must be a URL or a path"))?,
                     headers: question.headers,
-                    last: Vec::new(),
                     body: BackendBody::Full(question.body),
                     patience: FILTER_TIME_MAX,
                 };
@@ -158,37 +167,49 @@ impl Backend for WayBack {
 async fn ask_link(
     front: &Rc<Front>,
     session: &Rc<Origin>,
-    url: Url,
-    last: Vec<(ChannelName, ItemId)>,
+    (url, last): (&Url, Vec<(ChannelName, ItemId)>),
+    turn: Option<Turn>,
 ) -> Option<Rc<LinkResponse>> {
     let key = LinkKey {
         route: Arc::as_ptr(&session.route) as usize,
-        url,
+        reach: session.reach(url),
+        url: url.clone(),
         last,
         credentials: session.credentials,
     };
     let (for_ask, counters) = (front.clone(), front.edge.counters());
     let session = session.clone();
-    let fetch = move |key: LinkKey| async move {
+    let fetch = move |key: LinkKey, turn: Option<Turn>| async move {
+        let turn = match turn {
+            Some(turn) => turn,
+            None => turns::taken(for_ask.turns.of(&session.route).recovery.clone()).await,
+        };
         for_ask.edge.counters().add(Total::LinkRequests, 1);
         let wish = Wish {
             method: Method::GET,
             url: key.url,
-            headers: HeaderMap::new(),
-            last: key.last,
+            headers: last_headers(&key.last),
             body: BackendBody::Empty,
             patience: for_ask.broker.options().backend.recovery_timeout,
         };
         let patience = wish.patience;
         let asked = ask(&for_ask, &session, wish, GRIP_BODY_MAX);
         let answer = actix::clock::timeout(patience, asked).await;
+        drop(turn);
         answer.ok().flatten()
     };
-    let (answer, is_shared) = front.link_sharing.ask(key, fetch).await;
+    let (answer, is_shared) = front.link_sharing.ask(key, turn, fetch).await;
     if is_shared {
         counters.add(Total::LinksShared, 1);
     }
     answer
+}
+
+fn last_headers(last: &[(ChannelName, ItemId)]) -> HeaderMap {
+    let values = last
+        .iter()
+        .filter_map(|(channel, id)| last::value(channel, id));
+    values.map(|value| (last::NAME, value)).collect()
 }
 
 async fn tell(front: &Rc<Front>, session: &Rc<Origin>, url: Url) -> bool {
@@ -197,7 +218,6 @@ async fn tell(front: &Rc<Front>, session: &Rc<Origin>, url: Url) -> bool {
         method: Method::POST,
         url,
         headers: HeaderMap::new(),
-        last: Vec::new(),
         body: BackendBody::Empty,
         patience,
     };

@@ -225,6 +225,11 @@ impl<E: Published> Session<E> {
         self.outputs.push_back(Output::Ask(Asked { link, last }));
     }
 
+    /// Tells whether there is still something to ask the backend for when the turn comes.
+    pub fn wants_turn(&self) -> bool {
+        !self.is_over && self.recovery.is_waiting()
+    }
+
     /// Gives out what waits: a long-poll's request is asked again, and its next hold has use for it.
     pub fn into_waiting(self) -> VecDeque<E> {
         self.waiting
