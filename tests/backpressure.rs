@@ -18,9 +18,9 @@ use crate::support::{wait_until, Client, Config, P8};
 
 /// What keeps a hub busy for a while: this many streams, this many items.
 const STREAMS: usize = 400;
-const BURST: usize = 8_000;
+const BURST: usize = 6_000;
 /// Messages that wait for a hub before its channels do; each channel may send one more.
-const HUB_QUEUE: u64 = 64;
+const HUB_QUEUE: u64 = 512;
 
 /// P-8 on one worker with short queues, and streams on channel `a`.
 fn streaming(count: usize, configure: impl Fn(Config) -> Config) -> (P8, Vec<Client>) {

@@ -159,7 +159,7 @@ impl Attentive {
         match event {
             SessionEvent::Item(encoded) => session.on_item(encoded, moment),
             SessionEvent::Refresh => session.on_refresh(moment),
-            SessionEvent::Filtered(answer) => session.on_filtered(answer, moment),
+            SessionEvent::Filtered(answer) => session.on_filtered(*answer, moment),
             SessionEvent::LinkBegun => session.on_answer_begun(),
             SessionEvent::LinkAnswered(Some(answer)) => session.on_answer(*answer, moment),
             SessionEvent::LinkAnswered(None) => session.on_failure(moment),
@@ -295,7 +295,7 @@ impl Attentive {
         edge.counters().add(Total::FilterRequests, 1);
         self.filtering = Task::spawn(async move {
             let answer = backend.ask_filter(question).await;
-            edge.tell(place, SessionEvent::Filtered(answer));
+            edge.tell(place, SessionEvent::Filtered(Box::new(answer)));
         });
     }
 }

@@ -17,7 +17,11 @@ use actix::prelude::*;
 use super::{
     channel_state::ChannelState,
     handler_state::HandlerState,
-    messages::{Accept, ChannelEmptied, Encoded, FromChannel, HubLink, Subscribe, Unsubscribe},
+    messages::{
+        Accept, ChannelEmptied, Encoded, FromChannel, FromChannels, HubLink, Subscribe, Ticket,
+        ToHub, Unsubscribe, Waiting,
+    },
+    outgoing::Refused,
     supervisor::note_lost_item,
 };
 use crate::{
@@ -26,8 +30,19 @@ use crate::{
     stats::counters::{Dropped, Total},
 };
 
-/// Messages waiting for one hub past which its channels wait, and publishers with them.
-const HUB_QUEUE_MAX: usize = 64;
+/// Who hears that a message has left: the publish it came with, and the channel's own queue.
+#[derive(Default)]
+struct Receipt {
+    ticket: Option<Arc<Ticket>>,
+    waiting: Option<Waiting>,
+}
+
+impl Receipt {
+    fn give(self) {
+        let _ = self.ticket.map(|ticket| ticket.item_queued());
+        drop(self.waiting);
+    }
+}
 
 /// The actor of one channel.
 pub struct Channel {
@@ -65,13 +80,13 @@ impl Channel {
             ticket,
             waiting,
         } = accept;
-        let done = move || {
-            ticket.item_queued();
-            drop(waiting);
+        let receipt = Receipt {
+            ticket: Some(ticket),
+            waiting: Some(waiting),
         };
         if self.state.borrow().is_empty() {
             self.handler.counters.add(Total::ItemsUnsubscribed, 1);
-            done();
+            receipt.give();
             return self.leave_if_empty(context);
         }
         let limits = &self.handler.options.order;
@@ -82,30 +97,25 @@ impl Channel {
             .on_item(item, now(), limits);
         let reason = match outcome {
             Outcome::Deliver(item) => {
-                if self.deliver(item, done, context) {
+                if self.deliver(item, receipt, context) {
                     self.go_on(context);
                 }
                 return;
             }
             Outcome::Wait => {
                 self.handler.counters.add(Total::ItemsWaiting, 1);
-                done();
+                receipt.give();
                 return self.go_on(context);
             }
             Outcome::TooMany(_) => Dropped::WaitingMax,
             Outcome::Repeat(_) => Dropped::WaitingRepeat,
         };
         self.handler.drop_unordered(&self.name, reason, 1);
-        done();
+        receipt.give();
     }
 
     /// Sends an item to every hub; false if a full one must be waited for, and the channel with it.
-    fn deliver(
-        &mut self,
-        item: Item,
-        done: impl FnOnce() + 'static,
-        context: &mut Context<Self>,
-    ) -> bool {
+    fn deliver(&mut self, item: Item, receipt: Receipt, context: &mut Context<Self>) -> bool {
         let encoded = Arc::new(Encoded::new(item));
         let messages = {
             let mut state = self.state.borrow_mut();
@@ -117,14 +127,17 @@ impl Channel {
                 encoded: encoded.clone(),
             })
         };
-        self.send_or_wait(messages, done, context)
+        self.send_or_wait(messages, receipt, context)
     }
 
     /// Does whatever is due: the refresh of a new channel, and waiting items whose turn has come.
     fn go_on(&mut self, context: &mut Context<Self>) {
+        if self.wake.is_none() && self.state.borrow().deadline().is_none() {
+            return;
+        }
         let now = now();
         let refreshes = self.state.borrow_mut().due_refreshes(&self.name, now);
-        if !self.send_or_wait(refreshes, || (), context) {
+        if !self.send_or_wait(refreshes, Receipt::default(), context) {
             return;
         }
         loop {
@@ -137,7 +150,7 @@ impl Channel {
             self.state.borrow_mut().in_hand = Some(item.id.clone());
             #[cfg(feature = "chaos")]
             super::chaos::maybe_panic(&item, "panic-delivery");
-            let is_through = self.deliver(item, || (), context);
+            let is_through = self.deliver(item, Receipt::default(), context);
             self.state.borrow_mut().in_hand = None;
             if !is_through {
                 return;
@@ -165,23 +178,18 @@ impl Channel {
         });
     }
 
-    /// Sends what can be sent now and returns what a full hub refused.
-    fn send(&self, messages: Vec<(HubLink, FromChannel)>) -> Vec<(HubLink, FromChannel)> {
+    /// Hands over what can leave now and returns what a full hub refused.
+    fn send(
+        &self,
+        messages: Vec<(HubLink, FromChannel)>,
+        ticket: Option<&Arc<Ticket>>,
+    ) -> Vec<(HubLink, FromChannel)> {
         let mut refused = Vec::new();
         for (link, message) in messages {
-            // A mailbox's own bound is counted for each sender object; this one holds for all channels.
-            if link.waiting.get() >= HUB_QUEUE_MAX {
-                refused.push((link, message));
-                continue;
-            }
-            link.waiting.add();
-            match link.recipient.try_send(message) {
+            match self.handler.outgoing.push(&link, message, ticket) {
                 Ok(()) => {}
-                Err(SendError::Full(message)) => {
-                    link.waiting.subtract();
-                    refused.push((link, message));
-                }
-                Err(SendError::Closed(_)) => self.forget(link.id),
+                Err(Refused::Full(message)) => refused.push((link, message)),
+                Err(Refused::Gone) => self.forget(link.id),
             }
         }
         refused
@@ -217,25 +225,26 @@ impl Channel {
     fn send_or_wait(
         &mut self,
         messages: Vec<(HubLink, FromChannel)>,
-        done: impl FnOnce() + 'static,
+        receipt: Receipt,
         context: &mut Context<Self>,
     ) -> bool {
-        let refused = self.send(messages);
+        let refused = self.send(messages, receipt.ticket.as_ref());
         if refused.is_empty() {
-            done();
+            receipt.give();
             self.leave_if_empty(context);
             return true;
         }
+        // What waits to leave for these hubs came before.
+        self.handler.outgoing.send_all();
         let wait = async move {
             let mut gone = Vec::new();
             for (link, message) in refused {
-                link.waiting.add();
+                let message = FromChannels(vec![ToHub::new(&link, message)]);
                 if link.recipient.send(message).await.is_err() {
-                    link.waiting.subtract();
                     gone.push(link.id);
                 }
             }
-            done();
+            receipt.give();
             gone
         };
         let wait = wait.into_actor(self).map(|gone, channel, context| {
@@ -306,8 +315,11 @@ impl Handler<Subscribe> for Channel {
                 last: state.sequencer.last().cloned(),
             }
         };
-        let done = || drop(waiting);
-        if self.send_or_wait(vec![(link, acknowledgement)], done, context) {
+        let receipt = Receipt {
+            ticket: None,
+            waiting,
+        };
+        if self.send_or_wait(vec![(link, acknowledgement)], receipt, context) {
             self.wake_when_due(context);
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! It lives beside them, so a crash of one of them takes nothing of it along.
 
-use std::{cell::RefCell, time::Duration};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
+use super::outgoing::Outgoing;
 use crate::{
     engine::{
         id_cache::{IdCache, Sighting},
@@ -52,7 +53,9 @@ pub struct HandlerState {
     /// Their bounds and rules.
     pub options: HandlerOptions,
     /// What they count.
-    pub counters: Counters,
+    pub counters: Rc<Counters>,
+    /// What the channels send to hubs.
+    pub outgoing: Rc<Outgoing>,
     ids: RefCell<IdCache>,
     /// Lines about single items, which would stop the arbiter if there were one for each.
     lines: RefCell<Rate>,
@@ -61,9 +64,11 @@ pub struct HandlerState {
 impl HandlerState {
     /// Makes the state of a handler arbiter.
     pub fn new(options: HandlerOptions) -> Self {
+        let counters = Rc::<Counters>::default();
         Self {
             options,
-            counters: Counters::default(),
+            outgoing: Rc::new(Outgoing::new(counters.clone())),
+            counters,
             ids: IdCache::new(options.id_cache_ttl, options.id_cache_max).into(),
             lines: Rate::new(1).into(),
         }

@@ -11,8 +11,8 @@ use super::{
     flusher::Bells,
     handlers::Handlers,
     messages::{
-        ChangeChannels, Depth, Drain, EndLingering, Forget, ForgetLast, FromChannel, HubLink, Join,
-        Joined, Leave, Leaving, Recover, Subscribe, TakeWorkerSnapshot, Unsubscribe,
+        ChangeChannels, Depth, Drain, EndLingering, Forget, ForgetLast, FromChannels, HubLink,
+        Join, Joined, Leave, Leaving, Recover, Subscribe, TakeWorkerSnapshot, Unsubscribe,
     },
     store::{ChannelChange, HubStore},
     supervisor::note_lost_item,
@@ -48,7 +48,7 @@ impl Hub {
     ) -> Self {
         context.set_mailbox_capacity(MAILBOX);
         let leave = Arc::new(context.address().recipient());
-        let recipient = context.address().recipient();
+        let recipient = Arc::new(context.address().recipient());
         let link = HubLink {
             id,
             recipient,
@@ -64,31 +64,32 @@ impl Hub {
         }
     }
 
-    /// Fans the item in flight out: a first slice now, further ones between the worker's other work.
-    fn fan_out(&self, context: &mut Context<Self>) {
-        let is_waiting = self.store.borrow_mut().serve_slice();
+    /// Takes what channels sent: a first slice of it now, further ones between the worker's other work.
+    fn work(&self, context: &mut Context<Self>) {
+        let is_waiting = self.store.borrow_mut().work_slice();
         self.bells.flush.notify_one();
+        self.announce();
         if is_waiting {
-            self.serve_rest(context);
+            self.work_on(context);
         } else if self.store.borrow_mut().is_pause_due() {
             context.wait(tokio::task::yield_now().into_actor(self));
         }
     }
 
-    /// Serves those who still wait for the item in flight, a slice between each of the worker's other work.
-    fn serve_rest(&self, context: &mut Context<Self>) {
+    /// Takes the rest, a slice between each of the worker's other work.
+    fn work_on(&self, context: &mut Context<Self>) {
         let (store, bells) = (self.store.clone(), self.bells.clone());
         let slices = async move {
             loop {
                 tokio::task::yield_now().await;
-                let is_waiting = store.borrow_mut().serve_slice();
+                let is_waiting = store.borrow_mut().work_slice();
                 bells.flush.notify_one();
                 if !is_waiting {
                     break;
                 }
             }
         };
-        context.wait(slices.into_actor(self));
+        context.wait(slices.into_actor(self).map(|(), hub, _| hub.announce()));
     }
 
     /// Tells channels what they must hear of.
@@ -132,7 +133,7 @@ impl Actor for Hub {
 }
 
 impl Supervised for Hub {
-    /// Names the item whose delivery crashed, and serves those who still wait for it.
+    /// Names the item whose delivery crashed, and goes on behind it.
     fn restarting(&mut self, context: &mut Self::Context) {
         if let Some(encoded) = self.store.borrow().item_in_flight() {
             let consequence =
@@ -141,49 +142,16 @@ impl Supervised for Hub {
             note_lost_item(&self.counters, channel, id.as_ref(), consequence);
         }
         context.set_mailbox_capacity(MAILBOX);
-        self.serve_rest(context);
+        self.work_on(context);
     }
 }
 
-impl Handler<FromChannel> for Hub {
+impl Handler<FromChannels> for Hub {
     type Result = ();
 
-    fn handle(&mut self, message: FromChannel, context: &mut Self::Context) {
-        self.link.waiting.subtract();
-        match message {
-            FromChannel::Subscribed {
-                channel,
-                generation,
-                epoch,
-                next,
-                last,
-            } => {
-                let mut store = self.store.borrow_mut();
-                store.acknowledge(&channel, generation, (epoch, next), last);
-                drop(store);
-                self.announce();
-            }
-            FromChannel::Refused {
-                channel,
-                generation,
-            } => self.store.borrow_mut().refuse(&channel, generation),
-            FromChannel::Refresh { channel } => self.store.borrow_mut().refresh(&channel),
-            FromChannel::Deliver {
-                channel,
-                epoch,
-                sequence,
-                encoded,
-            } => {
-                let place = (epoch, sequence);
-                let begun = self
-                    .store
-                    .borrow_mut()
-                    .begin_delivery(&channel, place, encoded);
-                if begun {
-                    self.fan_out(context);
-                }
-            }
-        }
+    fn handle(&mut self, FromChannels(messages): FromChannels, context: &mut Self::Context) {
+        self.store.borrow_mut().take_in(messages);
+        self.work(context);
     }
 }
 

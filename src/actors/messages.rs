@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  proxy ──Join, Leave, ChangeChannels──▶ Hub ──Subscribe, Unsubscribe, ForgetLast──▶ Publisher ──▶ Channel
-//!  Session ◀──ToSession── Hub ◀──FromChannel (Subscribed, Deliver, Refresh)──────── Channel
+//!  Session ◀──ToSession── Hub ◀──FromChannels (Subscribed, Deliver, Refresh)─────── Channel
 //!  control ──Publish──▶ Publisher ──Accept──▶ Channel ──ChannelEmptied──▶ Publisher
 //!  control ──Recover──▶ every Publisher, then every Hub
 //!  Meter ──TakeSnapshot──▶ Hub, Publisher        server ──Drain──▶ Hub ──ToSession──▶ Session
@@ -11,10 +11,10 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
 pub use super::{
+    encoded::Encoded,
     ports::Turn,
     waiting::{Depth, Ticket, Waiting},
 };
@@ -24,13 +24,13 @@ use crate::{
         fan_out::SessionKey,
         outbox::OutboxLimits,
         plan::Wanted,
-        session::{FilterAnswer, LinkAnswer, Published},
-        wire::{self, BodyEnd},
+        session::{FilterAnswer, LinkAnswer},
+        wire::BodyEnd,
     },
     grip::{
         channel::{ChannelName, ItemId},
         filter::FilterError,
-        publish::{Item, StreamFormat},
+        publish::Item,
     },
     stats::snapshot::{HandlerSnapshot, Snapshot, WorkerSnapshot},
 };
@@ -42,48 +42,6 @@ pub enum SessionKind {
     Response,
     /// A stream: `http-stream`.
     Stream,
-}
-
-/// An item with its wire forms, made once by its channel and shared by all sessions.
-#[derive(Debug)]
-pub struct Encoded {
-    /// The item.
-    pub item: Item,
-    /// `http-stream` content as a chunk; empty if there is none.
-    pub chunk: Bytes,
-    /// `http-stream` content as it is.
-    pub content: Bytes,
-    /// The content is for sessions with filters only.
-    pub is_for_filters: bool,
-}
-
-impl Encoded {
-    /// Encodes an item.
-    pub fn new(item: Item) -> Self {
-        let (chunk, is_for_filters) = match &item.formats.stream {
-            Some(StreamFormat::Send {
-                content,
-                content_filters,
-            }) => {
-                let wanted = content_filters.as_deref().unwrap_or_default();
-                (wire::chunk(content), !wanted.is_empty())
-            }
-            _ => (Bytes::new(), false),
-        };
-        let content = wire::unframed(&chunk);
-        Self {
-            item,
-            chunk,
-            content,
-            is_for_filters,
-        }
-    }
-}
-
-impl Published for Arc<Encoded> {
-    fn item(&self) -> &Item {
-        &self.item
-    }
 }
 
 /// Proxy to Hub: subscribes a session that is about to be held.
@@ -229,7 +187,7 @@ pub enum SessionEvent {
     /// Its next link was answered; none if it could not be asked or the answer is of no use.
     LinkAnswered(Option<Box<LinkAnswer>>),
     /// The backend's word on an item whose filter asked it.
-    Filtered(Result<FilterAnswer, FilterError>),
+    Filtered(Box<Result<FilterAnswer, FilterError>>),
     /// The server is stopping: end in good order.
     Drain,
 }
@@ -240,7 +198,7 @@ pub struct HubLink {
     /// Which worker.
     pub id: u64,
     /// Where deliveries go.
-    pub recipient: Recipient<FromChannel>,
+    pub recipient: Arc<Recipient<FromChannels>>,
     /// Messages sent and not yet handled.
     pub waiting: Depth,
 }
@@ -273,9 +231,31 @@ pub struct Unsubscribe {
     pub waiting: Option<Waiting>,
 }
 
-/// Channel to Hub. **Full**: the channel waits, and publishers with it. **Closed**: the hub is forgotten.
+/// Channels of one arbiter to Hub, in order. **Full**: the channels wait, and publishers with them.
+/// **Closed**: the hub is forgotten.
 #[derive(Message)]
 #[rtype(result = "()")]
+pub struct FromChannels(pub Vec<ToHub>);
+
+/// One message of a channel.
+pub struct ToHub {
+    /// What it says.
+    pub message: FromChannel,
+    /// Counts as waiting until dropped.
+    pub waiting: Waiting,
+}
+
+impl ToHub {
+    /// Counts a message as waiting for its hub.
+    pub fn new(link: &HubLink, message: FromChannel) -> Self {
+        Self {
+            message,
+            waiting: link.waiting.enter(),
+        }
+    }
+}
+
+/// What a channel tells a hub.
 pub enum FromChannel {
     /// The hub is subscribed; deliveries begin with this number.
     Subscribed {

@@ -18,8 +18,8 @@ use super::{
     channel_state::ChannelState,
     handler_state::{HandlerOptions, HandlerState},
     messages::{
-        Accept, ChannelEmptied, Depth, ForgetLast, FromChannel, Publish, PublishFailure, Recover,
-        Subscribe, TakeHandlerSnapshot, Ticket, Unsubscribe,
+        Accept, ChannelEmptied, Depth, ForgetLast, FromChannel, FromChannels, Publish,
+        PublishFailure, Recover, Subscribe, TakeHandlerSnapshot, Ticket, ToHub, Unsubscribe,
     },
     supervisor::{note_lost_item, supervise, CrashRecord},
 };
@@ -67,9 +67,11 @@ impl Publisher {
         channel_crashes: Arc<CrashRecord>,
     ) -> (Addr<Self>, Depth) {
         let mailbox = Depth::default();
+        let handler = Rc::new(HandlerState::new(options));
+        actix_rt::spawn(handler.outgoing.clone().carry());
         let publisher = supervise(own_crashes, |context| Self {
             directory: Rc::default(),
-            handler: HandlerState::new(options).into(),
+            handler,
             crashes: channel_crashes,
             mailbox: mailbox.clone(),
             address: context.address(),
@@ -205,11 +207,12 @@ impl Handler<Subscribe> for Publisher {
                 generation,
                 ..
             } = subscribe;
-            hub.waiting.add();
-            hub.recipient.do_send(FromChannel::Refused {
+            let refused = FromChannel::Refused {
                 channel,
                 generation,
-            });
+            };
+            let refused = vec![ToHub::new(&hub, refused)];
+            hub.recipient.do_send(FromChannels(refused));
             return;
         }
         let listed = channels

@@ -18,18 +18,6 @@ impl Depth {
         Waiting(self.0.clone())
     }
 
-    /// Counts one more.
-    pub fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts one less.
-    pub fn subtract(&self) {
-        let _ = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-    }
-
     /// Returns how many wait.
     pub fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)

@@ -37,7 +37,7 @@ impl Default for BackendOptions {
             debug: false,
             connect_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(1_800),
-            pool_idle_max: 32,
+            pool_idle_max: 128,
             pool_idle: Duration::from_secs(55),
             pool_age: Duration::from_secs(3_600),
             recovery_timeout: Duration::from_secs(60),

@@ -80,6 +80,12 @@ impl Filtering {
             .any(|(_, filters)| filters.contains(&Filter::BuildId))
     }
 
+    /// Tells whether a filter asks the backend.
+    pub fn asks_backend(&self) -> bool {
+        let mut filters = self.filters.iter().flat_map(|(_, filters)| filters);
+        filters.any(|filter| filter.is_network())
+    }
+
     /// Judges and edits the content of an item, whose id is already its channel's in `ids`.
     ///
     /// `from` is the place of the first filter to run: behind the one that asked the backend.

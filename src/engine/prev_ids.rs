@@ -5,7 +5,11 @@
 //!
 //! Source: `docs/grip.md#recovery`.
 
+mod linked;
+
 use std::collections::VecDeque;
+
+use self::linked::Linked;
 
 use crate::grip::{
     channel::{ChannelName, ItemId},
@@ -40,8 +44,8 @@ pub struct Before(Option<(usize, Option<ItemId>, bool)>);
 pub struct CaughtUp {
     /// How many of them it made needless.
     pub superseded: usize,
-    /// Channels whose waiting items do not follow what the backend said.
-    pub gaps: Vec<ChannelName>,
+    /// Some do not follow what the backend said; they wait on.
+    pub has_gap: bool,
 }
 
 impl PrevIds {
@@ -159,183 +163,64 @@ impl PrevIds {
         all
     }
 
-    /// Tells whether what waits contains, for each checked channel, the item the session has or the one
-    /// that follows it.
+    /// Tells whether it is one of the session's channels.
+    pub fn knows(&self, channel: &ChannelName) -> bool {
+        self.place(channel).is_some()
+    }
+
+    /// Tells whether nothing is missing between the items that the session has and those that wait.
     pub fn is_bridged<E>(&self, waiting: &VecDeque<E>, item_of: impl Fn(&E) -> &Item) -> bool {
-        self.channels.iter().all(|standing| {
-            let Some(id) = self.checked(&standing.full_name) else {
-                return true;
-            };
-            let mut items = waiting.iter().map(&item_of);
-            !items.any(|item| item.channel == standing.full_name)
-                || covered(waiting.iter().map(&item_of), &standing.full_name, id).is_some()
+        let mut channels = self.channels.iter();
+        channels.all(|standing| match self.checked(&standing.full_name) {
+            None => true,
+            Some(id) => {
+                let items = waiting.iter().map(&item_of).enumerate();
+                let items = items.filter(|(_, item)| item.channel == standing.full_name);
+                Linked::new(items, id).unlinked.is_empty()
+            }
         })
     }
 
-    /// Takes out of `waiting` what the backend's word covers: per checked channel everything up to the
-    /// item it named last, or everything before the item that follows it.
+    /// Takes out of `waiting` what the session has, and puts what leads on from there in its order.
+    ///
+    /// What does neither is kept, as a gap; but the first `doubtful` of all that waits are given up if it
+    /// is one of them.
     pub fn catch_up<E>(
         &self,
         waiting: &mut VecDeque<E>,
         item_of: impl Fn(&E) -> &Item,
+        doubtful: usize,
     ) -> CaughtUp {
-        let mut caught_up = CaughtUp::default();
+        let items: Vec<_> = waiting.iter().map(item_of).collect();
+        let is_known = |(place, item): (usize, &&Item)| self.knows(&item.channel).then_some(place);
+        // For each place, which of the items comes there.
+        let mut order: Vec<Option<usize>> = items.iter().enumerate().map(is_known).collect();
+        let mut has_gap = false;
         for standing in &self.channels {
             let Some(id) = self.checked(&standing.full_name) else {
                 continue;
             };
-            let of_channel = |entry: &E| item_of(entry).channel == standing.full_name;
-            if !waiting.iter().any(of_channel) {
-                continue;
+            let own = items.iter().copied().enumerate();
+            let own = own.filter(|(_, item)| item.channel == standing.full_name);
+            let Linked { next, unlinked } = Linked::new(own.clone(), id);
+            let unlinked = unlinked.into_iter().filter(|place| *place >= doubtful);
+            let mut kept = next.into_iter().chain(unlinked.inspect(|_| has_gap = true));
+            for (place, _) in own {
+                if let Some(slot) = order.get_mut(place) {
+                    *slot = kept.next();
+                }
             }
-            let items = waiting.iter().map(&item_of);
-            let covered = covered(items, &standing.full_name, id).unwrap_or_else(|| {
-                caught_up.gaps.push(standing.full_name.clone());
-                waiting.len()
-            });
-            let mut place = 0;
-            let before = waiting.len();
-            waiting.retain(|entry| {
-                place += 1;
-                place > covered || !of_channel(entry)
-            });
-            caught_up.superseded += before - waiting.len();
         }
         let before = waiting.len();
-        waiting.retain(|entry| self.place(&item_of(entry).channel).is_some());
-        caught_up.superseded += before - waiting.len();
-        caught_up
+        let mut entries: Vec<_> = waiting.drain(..).map(Some).collect();
+        let of_place = |place: usize| entries.get_mut(place).and_then(Option::take);
+        waiting.extend(order.into_iter().flatten().filter_map(of_place));
+        CaughtUp {
+            superseded: before - waiting.len(),
+            has_gap,
+        }
     }
-}
-
-/// Returns how many of the items, from the first on, are no news after `id`: those up to the item of
-/// that id, or before the one that follows it.
-fn covered<'a>(
-    items: impl DoubleEndedIterator<Item = &'a Item> + ExactSizeIterator + Clone,
-    channel: &ChannelName,
-    id: &ItemId,
-) -> Option<usize> {
-    let is_last = |item: &Item| item.channel == *channel && item.id.as_ref() == Some(id);
-    let is_next = |item: &Item| item.channel == *channel && item.prev_id.as_ref() == Some(id);
-    let last = items.clone().rposition(is_last).map(|last| last + 1);
-    last.or_else(|| items.clone().position(is_next))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::grip::publish::Formats;
-
-    fn item(channel: &str, id: Option<&str>, prev_id: Option<&str>) -> Item {
-        Item {
-            channel: ChannelName::new(channel),
-            id: id.map(ItemId::new),
-            prev_id: prev_id.map(ItemId::new),
-            formats: Formats::default(),
-            meta: Default::default(),
-            size: None,
-            no_seq: false,
-        }
-    }
-
-    fn ids(channels: &[(&str, Option<&str>)]) -> PrevIds {
-        let subscriptions: Vec<_> = channels
-            .iter()
-            .map(|(channel, prev_id)| Subscription {
-                channel: ChannelName::new(channel),
-                prev_id: prev_id.map(ItemId::new),
-                filters: Vec::new(),
-            })
-            .collect();
-        PrevIds::new(&[ChannelName::new("own")], &subscriptions, Some("p-"))
-    }
-
-    #[test]
-    fn only_channels_with_a_prev_id_are_checked() {
-        let ids = ids(&[("a", Some("3")), ("b", None)]);
-        for (channel, prev_id, follows) in [
-            ("p-a", Some("3"), true),
-            ("p-a", Some("4"), false),
-            ("p-a", None, false),
-            ("p-b", None, true),
-            ("own", Some("9"), true),
-            ("elsewhere", Some("9"), true),
-        ] {
-            let item = item(channel, Some("x"), prev_id);
-            assert_eq!(ids.follows(&item), follows, "{channel} {prev_id:?}");
-        }
-        let last = [(ChannelName::new("a"), ItemId::new("3"))];
-        assert_eq!(ids.last(), last, "the backend knows the bare name");
-        let names: Vec<_> = ids.ids().iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["own", "a", "b"]);
-    }
-
-    #[test]
-    fn items_move_the_id_on_and_one_without_id_ends_the_checking() {
-        let mut ids = ids(&[("a", Some("3")), ("b", None)]);
-        ids.advance(&item("p-a", Some("4"), Some("3")));
-        ids.advance(&item("p-b", Some("9"), None));
-        assert_eq!(ids.last(), [(ChannelName::new("a"), ItemId::new("4"))]);
-        assert!(ids.has(&item("p-a", Some("4"), None)));
-        let before = ids.advance(&item("p-a", None, Some("4")));
-        assert!(!ids.is_checked() && ids.follows(&item("p-a", None, Some("99"))));
-        ids.go_back(before);
-        assert!(ids.follows(&item("p-a", None, Some("4"))) && ids.is_checked());
-    }
-
-    #[test]
-    fn a_silent_channel_is_noticed_once_a_period() {
-        let mut ids = ids(&[("a", None)]);
-        ids.advance(&item("p-a", None, None));
-        assert!(!ids.were_all_heard(), "the implicit one was silent");
-        ids.advance(&item("p-a", None, None));
-        ids.advance(&item("own", None, None));
-        assert!(ids.were_all_heard());
-        assert!(!ids.were_all_heard());
-        assert!(!PrevIds::default().were_all_heard());
-    }
-
-    #[test]
-    fn what_the_backend_covers_is_taken_out_of_what_waits() {
-        let chain = |ids: &[u32]| -> VecDeque<Item> {
-            let item = |n: &u32| {
-                let prev_id = (n - 1).to_string();
-                item("p-a", Some(&n.to_string()), Some(&prev_id))
-            };
-            ids.iter().map(item).collect()
-        };
-        for (waiting, known, left, has_gap) in [
-            (&[4, 5, 6][..], "3", &["4", "5", "6"][..], false),
-            (&[4, 5, 6], "5", &["6"], false),
-            (&[4, 5, 6], "6", &[], false),
-            (&[6, 4, 5], "4", &["5"], false),
-            (&[5, 6], "3", &[], true),
-            (&[5, 6], "9", &[], true),
-            (&[], "9", &[], false),
-        ] {
-            let mut items = chain(waiting);
-            let ids = ids(&[("a", Some(known))]);
-            let caught_up = ids.catch_up(&mut items, |item| item);
-            let ids: Vec<_> = items.iter().filter_map(|item| item.id.as_ref()).collect();
-            let ids: Vec<_> = ids.into_iter().map(ItemId::as_str).collect();
-            assert_eq!(ids, left, "{waiting:?} after {known}");
-            assert_eq!(
-                !caught_up.gaps.is_empty(),
-                has_gap,
-                "{waiting:?} after {known}"
-            );
-            assert_eq!(caught_up.superseded, waiting.len() - left.len());
-        }
-    }
-
-    #[test]
-    fn unchecked_items_wait_on_and_those_of_left_channels_go() {
-        let mut waiting = VecDeque::from([
-            item("p-b", Some("1"), None),
-            item("p-gone", Some("1"), None),
-        ]);
-        let caught_up = ids(&[("b", None)]).catch_up(&mut waiting, |item| item);
-        assert_eq!((waiting.len(), caught_up.superseded), (1, 1));
-        assert_eq!(caught_up.gaps, []);
-    }
-}
+mod tests;

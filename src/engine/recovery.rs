@@ -54,6 +54,8 @@ enum State {
 pub struct Recovery {
     state: State,
     failures: u32,
+    /// It is not only a gap, which may close by itself, that the backend is asked for.
+    is_wanted: bool,
 }
 
 impl Recovery {
@@ -103,8 +105,14 @@ impl Recovery {
         matches!(self.state, State::Waiting { .. })
     }
 
-    /// Wants to ask soon, unless that is so already.
+    /// Wants to ask soon, whatever comes by itself.
     pub fn refresh(&mut self, now: Instant, jitter: Duration) {
+        self.is_wanted |= !self.is_asking();
+        self.gather(now, jitter);
+    }
+
+    /// Asks soon, unless that is so already.
+    fn gather(&mut self, now: Instant, jitter: Duration) {
         if self.state == State::Idle {
             let at = now + GATHER + jitter / GATHER_JITTER_PART;
             let gap = Gap::None;
@@ -114,7 +122,7 @@ impl Recovery {
 
     /// Notes that something was missed, and wants to ask soon.
     pub fn miss(&mut self, now: Instant, jitter: Duration) {
-        self.refresh(now, jitter);
+        self.gather(now, jitter);
         self.set_gap(Gap::Missed);
     }
 
@@ -125,6 +133,11 @@ impl Recovery {
 
     /// Wants to ask at once; true if a turn must be taken for that.
     pub fn ask_now(&mut self) -> bool {
+        self.is_wanted |= !self.is_asking();
+        self.take_turn()
+    }
+
+    fn take_turn(&mut self) -> bool {
         match self.state {
             State::Idle | State::Due { .. } => {
                 self.state = State::Waiting { gap: self.gap() };
@@ -136,7 +149,7 @@ impl Recovery {
 
     /// Looks at the clock; true if a turn must be taken.
     pub fn on_timer(&mut self, now: Instant) -> bool {
-        self.deadline().is_some_and(|at| at <= now) && self.ask_now()
+        self.deadline().is_some_and(|at| at <= now) && self.take_turn()
     }
 
     /// The session's turn has come; true if the backend is asked now.
@@ -150,14 +163,17 @@ impl Recovery {
 
     /// Nothing is missing any more, or the backend has answered.
     pub fn settle(&mut self) {
-        self.state = State::Idle;
-        self.failures = 0;
+        *self = Self::default();
     }
 
-    /// The missed items came by themselves: there is nothing to ask unless it is asked already.
+    /// The missed items came by themselves: there is nothing to ask unless something else is.
     pub fn on_caught_up(&mut self) {
-        if self.may_catch_up() {
-            self.settle();
+        if !self.may_catch_up() {
+            return;
+        }
+        match &mut self.state {
+            State::Due { gap, .. } | State::Waiting { gap } if self.is_wanted => *gap = Gap::None,
+            _ => self.settle(),
         }
     }
 
@@ -214,6 +230,21 @@ mod tests {
         assert!(recovery.on_turn());
         recovery.on_caught_up();
         assert!(recovery.is_asking(), "an answer is on its way");
+    }
+
+    #[test]
+    fn what_is_wanted_anyway_is_asked_though_the_gap_has_closed() {
+        let start = Instant::now();
+        let mut recovery = Recovery::default();
+        recovery.refresh(start, NO_JITTER);
+        recovery.miss(start, NO_JITTER);
+        recovery.on_caught_up();
+        assert!(!recovery.has_gap() && recovery.on_timer(start + GATHER));
+        assert!(recovery.on_turn());
+        recovery.settle();
+        recovery.miss(start, NO_JITTER);
+        recovery.on_caught_up();
+        assert_eq!(recovery.deadline(), None, "the wish was met");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::actors::outgoing::HUB_QUEUE_MAX;
 use crate::{
     actors::{
         handler_state::HandlerOptions,
@@ -20,17 +21,18 @@ impl Actor for Listener {
     type Context = Context<Self>;
 }
 
-impl Handler<FromChannel> for Listener {
+impl Handler<FromChannels> for Listener {
     type Result = ();
 
-    fn handle(&mut self, message: FromChannel, _: &mut Self::Context) {
+    fn handle(&mut self, FromChannels(messages): FromChannels, _: &mut Self::Context) {
         let text = |id: &Option<ItemId>| id.as_ref().map_or("none".to_owned(), ItemId::to_string);
-        self.0.borrow_mut().push(match message {
+        let said = messages.into_iter().map(|sent| match sent.message {
             FromChannel::Subscribed { last, .. } => format!("subscribed {}", text(&last)),
             FromChannel::Refused { .. } => "refused".to_owned(),
             FromChannel::Deliver { encoded, .. } => text(&encoded.item.id),
             FromChannel::Refresh { .. } => "refresh".to_owned(),
         });
+        self.0.borrow_mut().extend(said);
     }
 }
 
@@ -63,12 +65,13 @@ impl Setup {
         let state = Rc::<RefCell<ChannelState>>::default();
         let beside = state.clone();
         let channel = supervise(CrashRecord::new("channel"), |_| {
-            let handler = HandlerState::new(options).into();
+            let handler = Rc::new(HandlerState::new(options));
+            actix_rt::spawn(handler.outgoing.clone().carry());
             Channel::new(("a".into(), 0), beside, publisher, handler)
         });
         let hub = HubLink {
             id: 1,
-            recipient: listener.recipient(),
+            recipient: Arc::new(listener.recipient()),
             waiting: Depth::default(),
         };
         Self {
@@ -185,7 +188,9 @@ async fn a_last_id_is_only_forgotten_if_it_still_is_that_one() {
 async fn a_hub_that_is_behind_gets_a_chain_in_order() {
     let setup = Setup::new(false);
     // The listener never says that it has caught up, so every message is waited for.
-    (0..HUB_QUEUE_MAX).for_each(|_| setup.hub.waiting.add());
+    let _behind: Vec<_> = (0..HUB_QUEUE_MAX)
+        .map(|_| setup.hub.waiting.enter())
+        .collect();
     setup.subscribe().await;
     for (id, prev_id) in [("1", None), ("3", Some("2")), ("4", Some("3"))] {
         setup.publish(id, prev_id).await;

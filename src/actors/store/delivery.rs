@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{outlets::framed, HubStore, InFlight};
 use crate::{
-    actors::messages::{Encoded, SessionEvent, SessionKind, ToSession},
+    actors::messages::{Encoded, FromChannel, SessionEvent, SessionKind, ToHub, ToSession},
     engine::{fan_out::SessionKey, outbox::Pushed, subscription::Receipt, wire::BodyEnd},
     grip::{channel::ChannelName, publish::StreamFormat},
     stats::counters::{Dropped, Total},
@@ -15,6 +15,9 @@ use crate::{
 
 /// Sessions served between two looks at the rest of the worker's work.
 pub(super) const FAN_OUT_SLICE: usize = 1_024;
+
+/// Messages of channels for which room is kept when none waits.
+const INCOMING_KEPT: usize = 64;
 
 /// What becomes of an item at a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,25 +33,67 @@ enum Way {
 }
 
 impl HubStore {
-    /// Puts an item in flight to the members of its channel; false if it is for nobody.
-    pub fn begin_delivery(
+    /// Takes what channels sent; it is worked on in slices.
+    pub fn take_in(&mut self, messages: Vec<ToHub>) {
+        self.incoming.extend(messages);
+    }
+
+    /// Takes messages in their order and serves at most `FAN_OUT_SLICE` members; true if more is waiting.
+    ///
+    /// A member counts as served before it is touched, so a crash on it costs the others nothing.
+    pub fn work_slice(&mut self) -> bool {
+        for _ in 0..FAN_OUT_SLICE {
+            if self.in_flight.is_some() {
+                self.serve_next();
+            } else if let Some(ToHub { message, waiting }) = self.incoming.pop_front() {
+                drop(waiting);
+                self.on_message(message);
+            } else {
+                self.incoming.shrink_to(INCOMING_KEPT);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn on_message(&mut self, message: FromChannel) {
+        match message {
+            FromChannel::Subscribed {
+                channel,
+                generation,
+                epoch,
+                next,
+                last,
+            } => self.acknowledge(&channel, generation, (epoch, next), last),
+            FromChannel::Refused {
+                channel,
+                generation,
+            } => self.refuse(&channel, generation),
+            FromChannel::Refresh { channel } => self.refresh(&channel),
+            FromChannel::Deliver {
+                channel,
+                epoch,
+                sequence,
+                encoded,
+            } => self.begin_delivery(&channel, (epoch, sequence), encoded),
+        }
+    }
+
+    /// Puts an item in flight to the members of its channel.
+    fn begin_delivery(
         &mut self,
         name: &ChannelName,
         (epoch, sequence): (u64, u64),
         encoded: Arc<Encoded>,
-    ) -> bool {
-        let Some(index) = self.names.get(name).copied() else {
-            self.counters.add(Total::DeliveriesStale, 1);
-            return false;
-        };
-        let Some(channel) = self.channels.get_mut(index as usize) else {
-            return false;
+    ) {
+        let index = self.names.get(name).copied();
+        let Some((index, channel)) =
+            index.and_then(|index| Some((index, self.channels.get_mut(index as usize)?)))
+        else {
+            return self.counters.add(Total::DeliveriesStale, 1);
         };
         match channel.subscription.on_delivery(epoch, sequence) {
-            Receipt::Stale => {
-                self.counters.add(Total::DeliveriesStale, 1);
-                return false;
-            }
+            Receipt::Stale => return self.counters.add(Total::DeliveriesStale, 1),
             Receipt::AfterGap(missed) => {
                 self.counters.add(Total::DeliveriesMissed, missed);
                 log::warn!(channel:? = name.as_str(), missed; "deliveries from a channel were lost");
@@ -59,7 +104,7 @@ impl HubStore {
             channel.last.clone_from(&encoded.item.id);
         }
         if channel.members.is_empty() {
-            return false;
+            return;
         }
         channel.members.begin();
         self.in_flight = Some(InFlight {
@@ -68,7 +113,6 @@ impl HubStore {
             #[cfg(feature = "chaos")]
             served: 0,
         });
-        true
     }
 
     /// Returns the item in flight.
@@ -76,29 +120,23 @@ impl HubStore {
         self.in_flight.as_ref().map(|in_flight| &in_flight.encoded)
     }
 
-    /// Serves at most `FAN_OUT_SLICE` members; true if more are waiting.
-    ///
-    /// A member counts as served before it is touched, so a crash on it costs the others nothing.
-    pub fn serve_slice(&mut self) -> bool {
-        for _ in 0..FAN_OUT_SLICE {
-            let Some(in_flight) = &mut self.in_flight else {
-                return false;
-            };
-            let channel = self.channels.get_mut(in_flight.channel as usize);
-            let Some(key) = channel.and_then(|channel| channel.members.next_to_serve()) else {
-                self.in_flight = None;
-                return false;
-            };
-            #[cfg(feature = "chaos")]
-            {
-                in_flight.served += 1;
-                crate::actors::chaos::maybe_panic_hub(&in_flight.encoded.item, in_flight.served);
-            }
-            let encoded = in_flight.encoded.clone();
-            self.served += 1;
-            self.serve(key, &encoded);
+    fn serve_next(&mut self) {
+        let Some(in_flight) = &mut self.in_flight else {
+            return;
+        };
+        let channel = self.channels.get_mut(in_flight.channel as usize);
+        let Some(key) = channel.and_then(|channel| channel.members.next_to_serve()) else {
+            self.in_flight = None;
+            return;
+        };
+        #[cfg(feature = "chaos")]
+        {
+            in_flight.served += 1;
+            crate::actors::chaos::maybe_panic_hub(&in_flight.encoded.item, in_flight.served);
         }
-        true
+        let encoded = in_flight.encoded.clone();
+        self.served += 1;
+        self.serve(key, &encoded);
     }
 
     /// Tells whether so much was served, by whatever items, that the worker's other work is due.

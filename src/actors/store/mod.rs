@@ -28,7 +28,7 @@ pub use self::rated::Release;
 use self::{losses::Losses, places::Places, rated::Rated};
 use super::{
     delivery_rate::SharedRate,
-    messages::{Depth, Encoded, SessionEvent, SessionKind, ToSession},
+    messages::{Depth, Encoded, SessionEvent, SessionKind, ToHub, ToSession},
     ports::Outlet,
 };
 use crate::{
@@ -107,6 +107,8 @@ pub struct HubStore {
     changes: Vec<ChannelChange>,
     /// The timer must look again.
     is_timer_stale: bool,
+    /// What channels sent, behind the item in flight.
+    incoming: VecDeque<ToHub>,
     in_flight: Option<InFlight>,
     /// Members served since the worker's other work last had its turn.
     served: usize,
@@ -191,6 +193,7 @@ impl HubStore {
             linger: options.linger,
             changes: Vec::new(),
             is_timer_stale: false,
+            incoming: VecDeque::new(),
             in_flight: None,
             served: 0,
             generations: 0,

@@ -14,12 +14,14 @@ impl HubStore {
     /// Tells every session to end, and those that come later as soon as they are held.
     pub fn drain(&mut self) {
         self.is_draining = true;
-        self.tell_all(|| SessionEvent::Drain);
+        let keys = self.sessions.iter().map(|(key, _)| SessionKey(key as u32));
+        keys.for_each(|key| self.tell(key, SessionEvent::Drain));
     }
 
     /// Tells every session that it may have missed items.
     pub fn recover(&mut self) {
-        self.tell_all(|| SessionEvent::Refresh);
+        let keys = self.sessions.iter().map(|(key, _)| SessionKey(key as u32));
+        keys.for_each(|key| self.tell_to_refresh(key));
     }
 
     /// Tells every session on a channel that it may have missed items.
@@ -29,13 +31,15 @@ impl HubStore {
             return;
         };
         for key in channel.members.iter() {
-            self.tell(key, SessionEvent::Refresh);
+            self.tell_to_refresh(key);
         }
     }
 
-    fn tell_all(&self, event: impl Fn() -> SessionEvent) {
-        for (key, _) in &self.sessions {
-            self.tell(SessionKey(key as u32), event());
+    /// A plain stream has nobody to ask.
+    fn tell_to_refresh(&self, key: SessionKey) {
+        let entry = self.sessions.get(key.0 as usize);
+        if entry.is_some_and(|entry| entry.is_attentive) {
+            self.tell(key, SessionEvent::Refresh);
         }
     }
 }

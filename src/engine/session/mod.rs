@@ -7,8 +7,8 @@
 //!
 //! ```text
 //! item ─▶ follows? ─▶ filters ─▶ Append, Respond        items wait while a filter asks the backend,
-//!           │ no                                        while something is missing, and while a
-//!           └▶ gap ─▶ TakeTurn ─▶ Ask ─▶ on_answer      checked session's backend is asked
+//!           │ no                                        while something is missing, and while the
+//!           └▶ gap ─▶ TakeTurn ─▶ Ask ─▶ on_answer      backend's word may change what they mean
 //! ```
 //!
 //! Source: `docs/grip.md#recovery`.
@@ -71,6 +71,12 @@ pub struct Session<E> {
     terms: Terms,
     recovery: Recovery,
     waiting: VecDeque<E>,
+    /// How many of the first that wait were there when the backend last said something.
+    doubtful: usize,
+    /// Channels that are to catch up, though nothing of theirs waits.
+    conflicts: Vec<ChannelName>,
+    /// More items came than may wait.
+    has_overflowed: bool,
     pending: Option<Pending<E>>,
     /// Its turn came while a filter was pending.
     has_turn: bool,
@@ -125,6 +131,9 @@ impl<E: Published> Session<E> {
             terms,
             recovery: Recovery::default(),
             waiting: VecDeque::new(),
+            doubtful: 0,
+            conflicts: Vec::new(),
+            has_overflowed: false,
             pending: None,
             has_turn: false,
             is_over: false,
@@ -145,6 +154,7 @@ impl<E: Published> Session<E> {
             self.miss(moment);
         }
         self.go_on(moment);
+        self.doubt();
     }
 
     /// Asks the next link at once: the response had no hold but a link.
@@ -177,7 +187,10 @@ impl<E: Published> Session<E> {
         }
         let is_hint = self.action(&entry) == Some(Action::Hint);
         let is_idle = self.pending.is_none() && !self.recovery.is_asking();
-        if self.is_blocked() && !(is_hint && is_idle) {
+        // What a channel means that the backend's answer has just brought is said by that answer.
+        let is_early =
+            self.recovery.is_asking() && !self.terms.prev_ids.knows(&entry.item().channel);
+        if is_early || self.is_blocked() && !(is_hint && is_idle) {
             self.wait(entry);
             self.catch_up_by_itself();
             self.go_on(moment);
@@ -203,7 +216,11 @@ impl<E: Published> Session<E> {
             Kind::Response { .. } => None,
             Kind::Stream { next, .. } => next.as_ref().map(|next| next.link.uri.clone()),
         };
-        self.is_over = matches!(self.kind, Kind::Response { .. });
+        if let Kind::Response { .. } = self.kind {
+            self.is_over = true;
+            // The next hold begins with what waits, but for what this one has doubted already.
+            self.catch_up(Vec::new());
+        }
         let last = self.terms.prev_ids.last();
         self.outputs.push_back(Output::Ask(Asked { link, last }));
     }
@@ -288,6 +305,7 @@ impl<E: Published> Session<E> {
             self.miss(moment);
         }
         self.go_on(moment);
+        self.doubt();
     }
 
     /// The next link could not be asked, or its answer is of no use.
@@ -296,6 +314,7 @@ impl<E: Published> Session<E> {
             return;
         }
         if self.recovery.on_failure(moment.now, moment.jitter) {
+            self.catch_up_by_itself();
             self.go_on(moment);
         } else {
             self.finish(End::LinkFailed);

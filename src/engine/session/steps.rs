@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Action, Before, End, Filtered, Kind, Moment, Output, Pending, Published, ResponseFormat,
-    Session, Skipped, StreamFormat,
+    Session, Skipped, StreamFormat, Terms,
 };
 use crate::grip::{channel::ChannelName, response::Response};
 
@@ -24,7 +24,18 @@ impl<E: Published> Session<E> {
     pub(super) fn is_blocked(&self) -> bool {
         self.pending.is_some()
             || self.recovery.has_gap()
-            || (self.recovery.is_asking() && self.terms.prev_ids.is_checked())
+            || (self.recovery.is_asking() && self.waits_for_answer())
+    }
+
+    /// Tells whether nothing goes on while the backend is asked: it may cover what comes, or change the
+    /// filters that an item is in.
+    fn waits_for_answer(&self) -> bool {
+        let Terms {
+            prev_ids,
+            filtering,
+            ..
+        } = &self.terms;
+        prev_ids.is_checked() || filtering.asks_backend() || !self.waiting.is_empty()
     }
 
     /// Tells whether there is somebody to ask when something was missed.
@@ -40,29 +51,53 @@ impl<E: Published> Session<E> {
         if self.waiting.len() < self.terms.waiting_max {
             self.waiting.push_back(entry);
         } else {
+            let channel = &entry.item().channel;
+            self.has_overflowed |= self.terms.prev_ids.checked(channel).is_some();
             self.skip(entry, Skipped::QueueFull);
         }
     }
 
     /// The backend need not be asked for what has arrived by itself.
     pub(super) fn catch_up_by_itself(&mut self) {
-        let prev_ids = &self.terms.prev_ids;
-        if self.recovery.may_catch_up() && prev_ids.is_bridged(&self.waiting, E::item) {
+        let has_waiting =
+            |channel: &ChannelName| self.waiting.iter().any(|e| e.item().channel == *channel);
+        let may_catch_up = self.recovery.may_catch_up() && !self.has_overflowed;
+        if may_catch_up
+            && self.conflicts.iter().all(has_waiting)
+            && self.terms.prev_ids.is_bridged(&self.waiting, E::item)
+        {
             self.catch_up(Vec::new());
             self.recovery.on_caught_up();
         }
     }
 
-    /// Takes out of what waits what the session's ids cover; true if something is missing.
-    pub(super) fn catch_up(&mut self, mut conflicts: Vec<ChannelName>) -> bool {
+    /// Puts what waits in order, less what the session's ids cover; true if something is missing.
+    pub(super) fn catch_up(&mut self, conflicts: Vec<ChannelName>) -> bool {
+        self.conflicts = conflicts;
         // A conflict is none if what waits leads on from the backend's last item.
-        conflicts.retain(|channel| !self.waiting.iter().any(|e| e.item().channel == *channel));
-        let caught_up = self.terms.prev_ids.catch_up(&mut self.waiting, E::item);
-        if caught_up.superseded > 0 {
-            let superseded = Output::Supersede(caught_up.superseded);
-            self.outputs.push_back(superseded);
+        self.conflicts
+            .retain(|channel| !self.waiting.iter().any(|e| e.item().channel == *channel));
+        let doubtful = std::mem::take(&mut self.doubtful);
+        let prev_ids = &self.terms.prev_ids;
+        let caught_up = prev_ids.catch_up(&mut self.waiting, E::item, doubtful);
+        self.supersede(caught_up.superseded);
+        let has_overflowed = std::mem::take(&mut self.has_overflowed);
+        caught_up.has_gap || has_overflowed || !self.conflicts.is_empty()
+    }
+
+    /// What does not follow the backend's word is given up if it does not follow the next one either.
+    pub(super) fn doubt(&mut self) {
+        self.doubtful = if self.recovery.has_gap() {
+            self.waiting.len()
+        } else {
+            0
+        };
+    }
+
+    pub(super) fn supersede(&mut self, items: usize) {
+        if items > 0 {
+            self.outputs.push_back(Output::Supersede(items));
         }
-        !conflicts.is_empty() || !caught_up.gaps.is_empty()
     }
 
     /// A checked channel without a next link cannot be kept complete.
@@ -125,15 +160,12 @@ impl<E: Published> Session<E> {
         let Some(action) = self.action(&entry) else {
             return;
         };
-        if !self.terms.prev_ids.follows(entry.item()) {
-            let channel = entry.item().channel.clone();
-            self.outputs.push_back(Output::Forget(channel));
-            self.waiting.push_front(entry);
-            self.miss(moment);
-            if action == Action::Hint {
-                self.on_hint();
-            }
-            return;
+        let prev_ids = &self.terms.prev_ids;
+        if !prev_ids.knows(&entry.item().channel) || prev_ids.has(entry.item()) {
+            return self.supersede(1);
+        }
+        if !prev_ids.follows(entry.item()) {
+            return self.on_mismatch(entry, action, moment);
         }
         if action == Action::Send && !self.suits(&entry) {
             return self.skip(entry, Skipped::ContentFilters);
@@ -145,6 +177,19 @@ impl<E: Published> Session<E> {
             Action::Close => self.finish(End::Told),
             Action::Nothing => {}
         }
+    }
+
+    /// An item does not follow the last one.
+    fn on_mismatch(&mut self, entry: E, action: Action, moment: Moment) {
+        let channel = entry.item().channel.clone();
+        self.outputs.push_back(Output::Forget(channel));
+        if action == Action::Hint {
+            // The backend says what it hints at.
+            self.supersede(1);
+            return self.on_hint();
+        }
+        self.waiting.push_front(entry);
+        self.miss(moment);
     }
 
     fn suits(&self, entry: &E) -> bool {
@@ -255,14 +300,13 @@ impl<E: Published> Session<E> {
         self.is_over = true;
         let waiting = std::mem::take(&mut self.waiting).len() + usize::from(self.pending.is_some());
         self.pending = None;
-        if waiting > 0 {
-            self.outputs.push_back(Output::Supersede(waiting));
-        }
+        self.supersede(waiting);
     }
 
     fn check_invariants(&self) {
         debug_assert!(self.waiting.len() <= self.terms.waiting_max + 1);
         debug_assert!(self.is_over || self.is_blocked() || self.waiting.is_empty());
         debug_assert!(!self.has_turn || self.pending.is_some());
+        debug_assert!(self.pending.is_none() || !self.recovery.is_asking());
     }
 }

@@ -4,8 +4,12 @@
 //! has the empty name. Source: `docs/grip.md#response-hold`.
 
 use bytes::Bytes;
-use json_patch::Patch;
+use json_patch::{Patch, PatchOperation};
 use serde_json::Value;
+
+/// How much the operations of a patch may put into a document, roughly in bytes: a few copies of copies
+/// would fill the memory.
+pub const ADDED_BYTES_MAX: usize = 1_000_000;
 
 /// Why a patch could not be applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +23,9 @@ pub enum PatchError {
     /// An operation failed.
     #[error("body-patch cannot be applied: {0}")]
     Operation(String),
+    /// It makes the document too large.
+    #[error("body-patch adds too much, expected at most 1000000 bytes")]
+    TooLarge,
 }
 
 impl PatchError {
@@ -28,6 +35,7 @@ impl PatchError {
             Self::Body => "patch-held-body",
             Self::Syntax(_) => "bad-body-patch",
             Self::Operation(_) => "patch-failed",
+            Self::TooLarge => "patch-too-large",
         }
     }
 }
@@ -35,6 +43,8 @@ impl PatchError {
 /// Applies a patch to a held body.
 ///
 /// **Shape**: compact JSON with sorted keys; a line end after the held document is kept.
+///
+/// **Bounds**: operations may add [`ADDED_BYTES_MAX`].
 pub fn apply(held: &[u8], patch: &Value) -> Result<Bytes, PatchError> {
     let mut document: Value = serde_json::from_slice(held).map_err(|_| PatchError::Body)?;
     if !document.is_object() && !document.is_array() {
@@ -42,8 +52,15 @@ pub fn apply(held: &[u8], patch: &Value) -> Result<Bytes, PatchError> {
     }
     let patch: Patch = serde_json::from_value(whole_document(patch, &document))
         .map_err(|error| PatchError::Syntax(error.to_string()))?;
-    json_patch::patch(&mut document, &patch)
-        .map_err(|error| PatchError::Operation(error.to_string()))?;
+    let mut added = 0;
+    for operation in patch.iter() {
+        added += added_bytes(operation, &document);
+        if added > ADDED_BYTES_MAX {
+            return Err(PatchError::TooLarge);
+        }
+        json_patch::patch(&mut document, std::slice::from_ref(operation))
+            .map_err(|error| PatchError::Operation(error.to_string()))?;
+    }
     let mut body = document.to_string().into_bytes();
     body.extend_from_slice(line_end(held));
     Ok(body.into())
@@ -63,6 +80,28 @@ fn whole_document(patch: &Value, document: &Value) -> Value {
         }
     }
     patch
+}
+
+/// Estimates what an operation puts into a document.
+fn added_bytes(operation: &PatchOperation, document: &Value) -> usize {
+    match operation {
+        PatchOperation::Add(add) => weight(&add.value),
+        PatchOperation::Replace(replace) => weight(&replace.value),
+        PatchOperation::Copy(copy) => document.pointer(copy.from.as_str()).map_or(0, weight),
+        PatchOperation::Remove(_) | PatchOperation::Move(_) | PatchOperation::Test(_) => 0,
+    }
+}
+
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => text.len() + 8,
+        Value::Array(values) => 8 + values.iter().map(weight).sum::<usize>(),
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| name.len() + 8 + weight(value);
+            8 + members.iter().map(member).sum::<usize>()
+        }
+    }
 }
 
 fn line_end(text: &[u8]) -> &[u8] {
@@ -128,6 +167,17 @@ mod tests {
             let patched = apply(held.as_bytes(), &patch).unwrap();
             assert_eq!(patched, expected.as_bytes(), "{held} {patch}");
         }
+    }
+
+    #[test]
+    fn copies_of_copies_are_stopped() {
+        for (held, path, times) in [("[\"x\"]", "/-", 64), ("{}", "/a", 20_000)] {
+            let copies = vec![json!({"op": "copy", "from": "", "path": path}); times];
+            let error = apply(held.as_bytes(), &json!(copies)).unwrap_err();
+            assert_eq!(error.code(), "patch-too-large", "wider or deeper");
+        }
+        let adds = vec![json!({"op": "add", "path": "/-", "value": "x"}); 10_000];
+        assert!(apply(b"[]", &json!(adds)).is_ok());
     }
 
     #[test]
