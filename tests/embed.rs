@@ -61,7 +61,15 @@ fn a_stop_ends_held_streams_in_good_order() {
 
 /// What a backend would say with `Grip-*` headers.
 fn instructed(status: u16, mode: &str) -> Instruct {
-    let pairs = [("grip-hold", mode), ("grip-channel", "a")];
+    instructed_on("a", status, mode)
+}
+
+fn instructed_on(channel: &str, status: u16, mode: &str) -> Instruct {
+    let pairs = [
+        ("grip-hold", mode),
+        ("grip-channel", channel),
+        ("grip-set-meta", "url=/check"),
+    ];
     let pairs = pairs.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
     let headers = pairs.into_iter().collect();
     instruct::parse(status, None, &headers, "nothing new".into()).expect("good instructions")
@@ -94,6 +102,28 @@ fn a_broker_that_was_stopped_refuses_holds() {
         assert_eq!(response.status().as_u16(), 503);
         let reason = response.headers().get("p8-reason");
         assert_eq!(reason.expect("a reason"), "channel-unavailable");
+    });
+}
+
+#[test]
+fn items_whose_filter_can_ask_nobody_are_skipped_and_counted() {
+    with_broker(|broker| async move {
+        let request = TestRequest::default().to_http_request();
+        let instruct = instructed_on("a; filter=http-check, b", 200, "stream");
+        let response = broker.hold(&request, instruct).await;
+        for (channel, content) in [("a", "filtered"), ("b", "plain")] {
+            let item = format!(
+                r#"{{"items":[{{"channel":"{channel}","http-stream":{{"content":"{content}"}}}}]}}"#
+            );
+            let items = p8::grip::publish::parse_request(item.as_bytes()).expect("an item");
+            broker.publish_all(items).await.expect("room");
+        }
+        while broker.stats().await.dropped["filter-error"] == 0 {
+            tokio::task::yield_now().await;
+        }
+        broker.drain().await;
+        let body = to_bytes(response.into_body()).await.expect("a body");
+        assert_eq!(body, "nothing newplain");
     });
 }
 

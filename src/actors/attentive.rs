@@ -29,6 +29,7 @@ use crate::{
     },
     grip::{
         channel::{ChannelName, ItemId},
+        filter::FilterError,
         network_filter::Question,
         response::Response,
     },
@@ -288,13 +289,17 @@ impl Attentive {
     }
 
     fn ask_filter(&mut self, question: Question, membership: &Membership) {
-        let Some(backend) = self.backend.clone() else {
-            return;
-        };
+        let backend = self.backend.clone();
         let (edge, place) = (membership.edge().clone(), membership.place());
         edge.counters().add(Total::FilterRequests, 1);
         self.filtering = Task::spawn(async move {
-            let answer = backend.ask_filter(question).await;
+            let answer = match backend {
+                Some(backend) => backend.ask_filter(question).await,
+                None => Err(FilterError::Unanswered {
+                    filter: question.filter,
+                    why: "another service holds the session".to_owned(),
+                }),
+            };
             edge.tell(place, SessionEvent::Filtered(Box::new(answer)));
         });
     }
