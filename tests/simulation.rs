@@ -17,7 +17,7 @@ use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 
 use world::World;
 
-const SEEDS: u64 = 3000;
+const SEEDS: u64 = 160;
 
 #[test]
 fn whatever_happens_sessions_get_what_is_theirs_once_and_in_order() {

@@ -3,7 +3,11 @@
 //! What it sends to clients are lines: `start c0 5` and `stop c0` say from where on a client is to get a
 //! channel, `c0 6` is the sixth item of it. An item's id is its number, where the channel has ids.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -19,8 +23,6 @@ use p8::{
 use super::world::{Event, World};
 
 pub const PREFIX: &str = "x-";
-/// Links are asked after so many silent seconds.
-pub const LINK_SECS: u32 = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -50,12 +52,18 @@ pub struct Backend {
 }
 
 /// An item on its way through P-8; its delivery is numbered by its channel.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sent {
     pub channel: usize,
     pub number: usize,
     pub delivery: u64,
     item: Arc<Item>,
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{} {}", self.channel, self.number)
+    }
 }
 
 impl Published for Sent {
@@ -216,7 +224,7 @@ impl World {
         let number = log.entries.len();
         let sent = self.backend.item(channel, number);
         match self.rng.u8(..100) {
-            0..=3 => self.tally.count("not published", 1),
+            0..=3 if !self.is_calm => self.tally.count("not published", 1),
             14..=17 => {
                 let bare_hint = self.backend.item(channel, 0);
                 self.after(1, 15, Event::Publish(sent));
@@ -236,7 +244,7 @@ impl World {
 
     /// What the backend sees of a log: at times not the very last entries, but never less than `base`.
     fn view(&mut self, channel: usize, base: usize) -> usize {
-        let is_stale = self.rng.u8(..4) == 0 && !self.is_quiet();
+        let is_stale = self.fails(4);
         let at = self.now - if is_stale { self.rng.u64(..60) } else { 0 }.min(self.now);
         let entries = &self.backend.logs[channel].entries;
         entries.partition_point(|entry| entry.at <= at).max(base)
@@ -325,7 +333,7 @@ impl World {
             .iter()
             .map(|(name, id)| (channel_of(name), number_of(id)))
             .collect();
-        let fails = self.rng.u8(..6) == 0 && !self.is_quiet();
+        let fails = self.fails(6);
         let word = (!fails).then(|| self.hold(client, &last));
         if fails {
             self.tally.count("links failed", 1);

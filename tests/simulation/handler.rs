@@ -17,11 +17,6 @@ use super::{
     world::{Event, Link, Told, World},
 };
 
-const LIMITS: SequencerLimits = SequencerLimits {
-    wait: Duration::from_millis(1_000),
-    items_max: 5,
-};
-
 #[derive(Default)]
 struct Channel {
     sequencer: Sequencer,
@@ -37,15 +32,20 @@ struct Channel {
 pub struct Handler {
     channels: Vec<Channel>,
     ids: IdCache,
+    limits: SequencerLimits,
     /// Sessions of a channel that is new ask their backends again.
     refreshes: bool,
 }
 
 impl Handler {
-    pub fn new(channels: usize, rng: &mut fastrand::Rng) -> Self {
+    pub fn new(channels: usize, is_calm: bool, rng: &mut fastrand::Rng) -> Self {
         Self {
             channels: (0..channels).map(|_| Channel::default()).collect(),
             ids: IdCache::new(Duration::from_secs(60), 1_000),
+            limits: SequencerLimits {
+                wait: Duration::from_millis(1_000),
+                items_max: if is_calm { 100 } else { 5 },
+            },
             refreshes: rng.bool(),
         }
     }
@@ -55,6 +55,7 @@ impl World {
     /// An item comes to its channel.
     pub fn on_publish(&mut self, sent: Sent) {
         let now = self.instant(self.now);
+        let limits = self.handler.limits;
         let at = sent.channel;
         let id = sent.item().id.clone();
         if let Some(id) = &id {
@@ -74,7 +75,7 @@ impl World {
             }
             return;
         }
-        match channel.sequencer.on_item(sent.item().clone(), now, &LIMITS) {
+        match channel.sequencer.on_item(sent.item().clone(), now, &limits) {
             Outcome::Deliver(_) => self.deliver(sent),
             Outcome::Wait => {}
             Outcome::TooMany(_) | Outcome::Repeat(_) => self.tally.count("out of order", 1),

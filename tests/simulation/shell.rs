@@ -22,12 +22,11 @@ use p8::{
 };
 
 use super::{
-    backend::{channel_of, full_name, is_dropped, Reply, Sent, Word, LINK_SECS, PREFIX},
+    backend::{channel_of, full_name, is_dropped, Reply, Sent, Word, PREFIX},
     seat::numbers,
     world::{Event, Link, Told, World},
 };
 
-const WAITING_MAX: usize = 6;
 const POLL_MS: u64 = 8_000;
 
 impl World {
@@ -100,12 +99,15 @@ impl World {
         let is_chain = !word.is_hold;
         self.read(client, &word.body);
         let terms = match is_chain {
-            true => Terms::default(),
+            true => Terms {
+                waiting_max: self.waiting_max,
+                ..Terms::default()
+            },
             false => self.terms(client, &word),
         };
         let mut machine = if is_stream {
             let hold = StreamHold::new(Some(keep_alive()), moment.now, moment.jitter);
-            Session::stream(hold, has_link.then(next_link), terms, moment.now)
+            Session::stream(hold, has_link.then(|| self.next_link()), terms, moment.now)
         } else {
             let mut response = Response::empty(200);
             response.body = Bytes::from("timeout");
@@ -140,7 +142,7 @@ impl World {
         Terms {
             prev_ids: PrevIds::new(&[], &word.subscriptions, Some(PREFIX)),
             filtering: Filtering::new(&word.subscriptions, Some(PREFIX), &BTreeMap::from(meta)),
-            waiting_max: WAITING_MAX,
+            waiting_max: self.waiting_max,
         }
     }
 
@@ -153,7 +155,7 @@ impl World {
         if let (Told::Item(sent), false) = (&told, is_held) {
             let is_retried = seat.machine.is_none() && seat.key.is_some();
             if seat.is_expecting || is_retried {
-                match seat.early.len() < WAITING_MAX {
+                match seat.early.len() < self.waiting_max {
                     true => seat.early.push((key, sent.clone())),
                     false => self.tally.count("overflowed", 1),
                 }
@@ -193,11 +195,19 @@ impl World {
             prev_ids: terms.prev_ids,
             filtering: terms.filtering,
             keep_alive: Some(keep_alive()),
-            next: Some(next_link()),
+            next: Some(self.next_link()),
             conflicts: conflicts
                 .iter()
                 .map(|channel| full_name(*channel))
                 .collect(),
+        }
+    }
+
+    /// Its timeout heals whatever was lost, but there is nothing to heal in a calm world.
+    fn next_link(&self) -> NextLink {
+        NextLink {
+            uri: "/next".to_owned(),
+            timeout_secs: if self.is_calm { 3_600 } else { 12 },
         }
     }
 
@@ -385,7 +395,7 @@ impl World {
         let meta: BTreeMap<String, String> =
             serde_json::from_slice(question.headers["pub-meta"].as_bytes()).expect("JSON");
         let number = |of: &str| meta[of].parse::<usize>().expect("a number");
-        let fails = self.rng.u8(..12) == 0 && !self.is_quiet();
+        let fails = self.fails(12);
         let answer = if fails {
             Err(FilterError::Unanswered {
                 filter: question.filter,
@@ -428,12 +438,5 @@ fn keep_alive() -> KeepAlive {
         content: Bytes::from("keep-alive"),
         timeout_secs: 20,
         mode: KeepAliveMode::Idle,
-    }
-}
-
-fn next_link() -> NextLink {
-    NextLink {
-        uri: "/next".to_owned(),
-        timeout_secs: LINK_SECS,
     }
 }

@@ -21,9 +21,11 @@ use super::{
 /// When publishers, clients and accidents come to rest.
 pub const QUIET_AT: u64 = 30_000;
 /// When everything that heals has healed: a few periods of the next links later.
-pub const END_AT: u64 = 150_000;
+const END_AT: u64 = 150_000;
+/// The end of a calm world, where nothing has to heal.
+const CALM_END_AT: u64 = 40_000;
 const STEPS_MAX: u64 = 200_000;
-const TRACE: usize = 120;
+const TRACE: usize = 2000;
 
 /// What is going to happen; a seat is a client's connection, a key its place at the hub.
 #[derive(Debug)]
@@ -140,6 +142,11 @@ pub struct World {
     steps: u64,
     links: BTreeMap<Link, u64>,
     pub rng: fastrand::Rng,
+    /// Nothing is lost in this world, and no timeout heals it: items come late, twice and in disorder, and
+    /// clients and channels go as they like.
+    pub is_calm: bool,
+    /// Most items that wait in a session.
+    pub waiting_max: usize,
     trace: Option<VecDeque<String>>,
     pub tally: Tally,
     pub backend: Backend,
@@ -154,6 +161,7 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let backend = Backend::new(&mut rng);
+        let is_calm = rng.bool();
         let clients = (0..6)
             .map(|user| Client::new(user, &backend, &mut rng))
             .collect();
@@ -163,8 +171,10 @@ impl World {
             queue: BTreeMap::new(),
             steps: 0,
             links: BTreeMap::new(),
-            handler: Handler::new(backend.logs.len(), &mut rng),
+            handler: Handler::new(backend.logs.len(), is_calm, &mut rng),
             hubs: (0..2).map(|_| Hub::default()).collect(),
+            is_calm,
+            waiting_max: if is_calm || rng.bool() { 1_000 } else { 6 },
             rng,
             trace: None,
             tally: Tally::default(),
@@ -185,7 +195,7 @@ impl World {
 
     pub fn run(&mut self) -> Tally {
         while let Some(((at, _), event)) = self.queue.pop_first() {
-            if at > END_AT {
+            if at > if self.is_calm { CALM_END_AT } else { END_AT } {
                 break;
             }
             self.now = at;
@@ -235,8 +245,8 @@ impl World {
         }
         let channel = self.rng.usize(..self.backend.logs.len());
         match self.rng.u8(..10) {
-            0..=2 => self.crash(channel),
-            3 => self.lose(channel),
+            0..=2 if !self.is_calm => self.crash(channel),
+            3 if !self.is_calm => self.lose(channel),
             4 => self.recover(),
             _ => {
                 let client = self.rng.usize(..self.clients.len());
@@ -248,6 +258,11 @@ impl World {
 
     pub fn is_quiet(&self) -> bool {
         self.now >= QUIET_AT
+    }
+
+    /// Tells, once in so many times, that something fails; never in a calm world, nor in the end.
+    pub fn fails(&mut self, once_in: u8) -> bool {
+        self.rng.u8(..once_in) == 0 && !self.is_calm && !self.is_quiet()
     }
 
     /// Has something happen after a while, from `least` to `most` milliseconds.
