@@ -23,6 +23,8 @@ use p8::{
 use super::world::{Event, World};
 
 pub const PREFIX: &str = "x-";
+/// After so long everybody has everything, if nothing is lost.
+pub const SILENCE_MS: u64 = 8_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -213,6 +215,7 @@ impl World {
         if self.is_quiet() {
             return;
         }
+        self.check_silent(channel);
         let is_hint = self.rng.u8(..15) == 0;
         let sender = self.rng.usize(..self.clients.len());
         let log = &mut self.backend.logs[channel];
@@ -225,7 +228,7 @@ impl World {
         let sent = self.backend.item(channel, number);
         match self.rng.u8(..100) {
             0..=3 if !self.is_calm => self.tally.count("not published", 1),
-            14..=17 => {
+            18..=20 => {
                 let bare_hint = self.backend.item(channel, 0);
                 self.after(1, 15, Event::Publish(sent));
                 self.after(1, 15, Event::Publish(bare_hint));
@@ -234,12 +237,35 @@ impl World {
                 self.after(1, 30, Event::Publish(sent.clone()));
                 self.after(1, 3_000, Event::Publish(sent));
             }
-            8..=13 => self.after(50, 2_000, Event::Publish(sent)),
+            8..=17 => self.after(50, 2_000, Event::Publish(sent)),
             _ => self.after(1, 15, Event::Publish(sent)),
         }
-        // Now and then a burst.
-        let pause = if self.rng.u8(..4) == 0 { 20 } else { 1_200 };
+        // Bursts, and now and then silence.
+        let pause = match self.rng.u8(..20) {
+            0 => SILENCE_MS + 500,
+            1..10 => 20,
+            _ => 900,
+        };
         self.after(1, pause, Event::Write(channel));
+    }
+
+    /// Where nothing is lost, nobody misses anything when nothing was written for a while.
+    fn check_silent(&mut self, channel: usize) {
+        let silent_since = self.now.saturating_sub(SILENCE_MS);
+        let entries = &self.backend.logs[channel].entries;
+        if !self.is_calm || entries.last().is_some_and(|entry| entry.at > silent_since) {
+            return;
+        }
+        for seat in self.seats.values() {
+            if seat.begun_at.is_some_and(|at| at < silent_since) {
+                let missing = self.next_of(seat.client, channel);
+                assert_eq!(
+                    missing, None,
+                    "client {} misses that of c{channel}",
+                    seat.client
+                );
+            }
+        }
     }
 
     /// What the backend sees of a log: at times not the very last entries, but never less than `base`.

@@ -157,7 +157,7 @@ impl World {
     }
 
     /// The number of the next item that a client may have in a channel that is checked for it.
-    fn next_of(&self, client: usize, channel: usize) -> Option<usize> {
+    pub fn next_of(&self, client: usize, channel: usize) -> Option<usize> {
         let client = &self.clients[client];
         let seen = *client.seen.get(&channel)?;
         let numbers = seen + 1..=self.backend.logs[channel].entries.len();

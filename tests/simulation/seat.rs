@@ -28,6 +28,8 @@ pub struct Seat {
     /// The task that is not aborted.
     pub asking: u64,
     pub woken_at: Option<u64>,
+    /// When its first hold began.
+    pub begun_at: Option<u64>,
     pub last_sent: u64,
     pub last: Vec<(usize, usize)>,
     account: Account,
@@ -58,6 +60,7 @@ impl Seat {
             is_expecting: false,
             asking: 0,
             woken_at: None,
+            begun_at: None,
             last_sent: 0,
             last: Vec::new(),
             account: Account::default(),
@@ -65,8 +68,7 @@ impl Seat {
     }
 
     /// An item is given to the machine.
-    pub fn give(&mut self, sent: &Sent, is_hint: bool) {
-        let _ = sent;
+    pub fn give(&mut self, is_hint: bool) {
         self.account.given += 1;
         self.account.hints += usize::from(is_hint);
     }

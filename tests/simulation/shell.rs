@@ -88,7 +88,7 @@ impl World {
             .map(|(_, sent)| sent)
             .collect();
         for sent in &waiting {
-            seat.give(sent, self.backend.is_hint(sent.channel, sent.number));
+            seat.give(self.backend.is_hint(sent.channel, sent.number));
         }
         self.tally.count("early", waiting.len());
         if let Some(old_key) = old_key {
@@ -130,6 +130,7 @@ impl World {
         }
         if let Some(seat) = self.seats.get_mut(&id) {
             seat.machine = Some(machine);
+            seat.begun_at.get_or_insert(self.now);
             seat.last_sent = self.now;
         }
         self.carry_out(id, key);
@@ -166,7 +167,7 @@ impl World {
             return;
         }
         if let Told::Item(sent) = &told {
-            seat.give(sent, self.backend.is_hint(sent.channel, sent.number));
+            seat.give(self.backend.is_hint(sent.channel, sent.number));
         }
         let Some(machine) = &mut seat.machine else {
             return;

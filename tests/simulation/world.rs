@@ -162,7 +162,7 @@ impl World {
         let mut rng = fastrand::Rng::with_seed(seed);
         let backend = Backend::new(&mut rng);
         let is_calm = rng.bool();
-        let clients = (0..6)
+        let clients = (0..7)
             .map(|user| Client::new(user, &backend, &mut rng))
             .collect();
         let mut world = Self {

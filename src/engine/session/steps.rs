@@ -72,7 +72,8 @@ impl<E: Published> Session<E> {
         }
     }
 
-    /// Puts what waits in order, less what the session's ids cover; true if something is missing.
+    /// Puts what waits in order, less what the session's ids cover; true if something is missing
+    /// that nothing of what waits will tell.
     pub(super) fn catch_up(&mut self, conflicts: Vec<ChannelName>) -> bool {
         self.conflicts = conflicts;
         // A conflict is none if what waits leads on from the backend's last item.
@@ -80,10 +81,9 @@ impl<E: Published> Session<E> {
             .retain(|channel| !self.waiting.iter().any(|e| e.item().channel == *channel));
         let doubtful = std::mem::take(&mut self.doubtful);
         let prev_ids = &self.terms.prev_ids;
-        let caught_up = prev_ids.catch_up(&mut self.waiting, E::item, doubtful);
-        self.supersede(caught_up.superseded);
-        let has_overflowed = std::mem::take(&mut self.has_overflowed);
-        caught_up.has_gap || has_overflowed || !self.conflicts.is_empty()
+        let superseded = prev_ids.catch_up(&mut self.waiting, E::item, doubtful);
+        self.supersede(superseded);
+        std::mem::take(&mut self.has_overflowed) || !self.conflicts.is_empty()
     }
 
     /// What does not follow the backend's word is given up if it does not follow the next one either.
