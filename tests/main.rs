@@ -54,6 +54,7 @@ mod regression;
 mod retries;
 mod routing;
 mod signing;
+mod simulation;
 mod slow_client;
 mod static_files;
 #[cfg(feature = "chaos")]
