@@ -109,7 +109,9 @@ fn an_item_that_does_not_follow_or_names_no_prev_id_asks_again() {
             ("all up to nine", Some("1"))
         );
         assert_eq!(last(&backend.seen()[1]), "a; last-id=1");
-        assert_eq!(p8.snapshot().total("sessions_current"), 0);
+        wait_until(DEADLINE, "the session to end", || {
+            p8.snapshot().total("sessions_current") == 0
+        });
     }
 }
 

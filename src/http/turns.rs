@@ -96,3 +96,31 @@ pub async fn taken(turns: Arc<Semaphore>) -> Turn {
         Err(_) => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::{
+        future::{pending, ready},
+        FutureExt,
+    };
+    use std::task::{Context, Waker};
+
+    #[test]
+    fn gone_links_past_their_bound_are_not_told() {
+        let turns = Turns::new(1, 1).of(&Arc::new(Route::new("*")));
+        let mut waiting: Vec<_> = (0..GONE_MAX)
+            .map(|_| Box::pin(turns.tell_gone(pending::<()>())))
+            .collect();
+        let mut context = Context::from_waker(Waker::noop());
+        for told in &mut waiting {
+            assert!(told.poll_unpin(&mut context).is_pending());
+        }
+        let one_more = || turns.tell_gone(ready(())).now_or_never();
+        assert_eq!(one_more(), Some(None), "too many wait");
+        waiting.pop();
+        assert_eq!(one_more(), None, "it waits with the others");
+        waiting.clear();
+        assert_eq!(one_more(), Some(Some(())));
+    }
+}
