@@ -45,6 +45,18 @@ impl Encoded {
     }
 }
 
+impl Encoded {
+    /// Tells whether this is the stream content itself, not a copy of it.
+    pub fn is_unedited(&self, content: &Bytes) -> bool {
+        match &self.item.formats.stream {
+            Some(StreamFormat::Send { content: own, .. }) => {
+                own.as_ptr() == content.as_ptr() && own.len() == content.len()
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Published for Arc<Encoded> {
     fn item(&self) -> &Item {
         &self.item

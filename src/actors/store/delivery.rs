@@ -195,24 +195,25 @@ impl HubStore {
 
     /// Puts an item in an outbox in the wire form that all sessions share.
     fn append_item(&mut self, key: SessionKey, encoded: &Encoded) {
-        let body_end = self
-            .sessions
-            .get(key.0 as usize)
-            .map(|entry| entry.body_end);
-        let bytes = match body_end {
-            Some(BodyEnd::Chunked) => encoded.chunk.clone(),
-            _ => encoded.content.clone(),
+        let Some(entry) = self.sessions.get(key.0 as usize) else {
+            return;
+        };
+        let bytes = match entry.body_end {
+            BodyEnd::Chunked => encoded.chunk.clone(),
+            BodyEnd::Close | BodyEnd::Outside => encoded.content.clone(),
         };
         self.push(key, bytes, encoded);
     }
 
-    /// Puts an item in an outbox as its session has edited it.
+    /// Puts an item in an outbox as its session makes it; most do not edit.
     pub fn append_edited(&mut self, key: SessionKey, content: Bytes, encoded: &Encoded) {
-        let body_end = self
-            .sessions
-            .get(key.0 as usize)
-            .map(|entry| entry.body_end);
-        let bytes = framed(body_end.unwrap_or(BodyEnd::Outside), content);
+        if encoded.is_unedited(&content) {
+            return self.append_item(key, encoded);
+        }
+        let Some(entry) = self.sessions.get(key.0 as usize) else {
+            return;
+        };
+        let bytes = framed(entry.body_end, content);
         self.push(key, bytes, encoded);
     }
 
