@@ -3,7 +3,7 @@
 //! What takes time (a turn, a request to a link or a filter) is a task of its own, which ends with the
 //! session and tells it the outcome by a message. The rules are in `engine::session`.
 
-use std::{collections::VecDeque, future::Future, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::Cell, collections::VecDeque, future::Future, rc::Rc, sync::Arc, time::Instant};
 
 use actix_rt::task::JoinHandle;
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use crate::{
     },
     grip::{
         channel::{ChannelName, ItemId},
+        filter::FilterError,
         network_filter::Question,
         response::Response,
     },
@@ -60,7 +61,8 @@ pub struct Attentive {
     answer: Option<Answer>,
     /// The way back; none in another service.
     backend: Option<Rc<dyn Backend>>,
-    gone: Option<String>,
+    /// Whom to tell that it has ended; none once told.
+    gone: Rc<Cell<Option<String>>>,
     /// The response had no hold but a next link, which is asked at once.
     is_chain: bool,
     turn: Option<Turn>,
@@ -111,7 +113,7 @@ impl Attentive {
             session,
             answer,
             backend,
-            gone,
+            gone: Rc::new(Cell::new(gone)),
             is_chain,
             turn: None,
             woken_at: None,
@@ -245,15 +247,12 @@ impl Attentive {
             return;
         };
         let (edge, place) = (membership.edge().clone(), membership.place());
-        let told = if self.is_stream() {
-            None
-        } else {
-            self.tell_gone()
-        };
+        let gone = (!self.is_stream()).then(|| self.gone.clone());
         self.asking = Task::spawn(async move {
             let turn = backend.turn().await;
-            if let Some(told) = told {
-                told.await;
+            if let Some(link) = gone.and_then(|gone| gone.take()) {
+                // Told to the end, though the session may end meanwhile.
+                let _ = actix_rt::spawn(backend.tell_gone(&link)).await;
             }
             edge.tell(place, SessionEvent::Turn(turn));
         });
@@ -274,10 +273,12 @@ impl Attentive {
     }
 
     fn ask_filter(&mut self, question: Question, membership: &Membership) {
-        let Some(backend) = self.backend.clone() else {
-            return;
-        };
         let (edge, place) = (membership.edge().clone(), membership.place());
+        let Some(backend) = self.backend.clone() else {
+            let (filter, why) = (question.filter, "there is no way to the backend".to_owned());
+            let unanswered = Err(FilterError::Unanswered { filter, why });
+            return edge.tell(place, SessionEvent::Filtered(unanswered));
+        };
         edge.counters().add(Total::FilterRequests, 1);
         self.filtering = Task::spawn(async move {
             let answer = backend.ask_filter(question).await;
