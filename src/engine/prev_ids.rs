@@ -39,15 +39,6 @@ struct Standing {
 #[derive(Clone, Debug, Default)]
 pub struct Before(Option<(usize, Option<ItemId>, bool)>);
 
-/// What becomes of items that waited for the backend's word.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct CaughtUp {
-    /// How many of them it made needless.
-    pub superseded: usize,
-    /// Some do not follow what the backend said; they wait on.
-    pub has_gap: bool,
-}
-
 impl PrevIds {
     /// Takes a hold's channels: the implicit ones by their names, the others with the route's prefix.
     pub fn new(
@@ -176,26 +167,29 @@ impl PrevIds {
             Some(id) => {
                 let items = waiting.iter().map(&item_of).enumerate();
                 let items = items.filter(|(_, item)| item.channel == standing.full_name);
-                Linked::new(items, id).unlinked.is_empty()
+                let is_beside = |(_, item): (usize, &Item)| {
+                    item.id.as_ref() == Some(id) || item.prev_id.as_ref() == Some(id)
+                };
+                // The second look costs more, and is rarely needed.
+                items.clone().next().is_none()
+                    || items.clone().any(is_beside) && Linked::new(items, id).unlinked.is_empty()
             }
         })
     }
 
-    /// Takes out of `waiting` what the session has, and puts what leads on from there in its order.
-    ///
-    /// What does neither is kept, as a gap; but the first `doubtful` of all that waits are given up if it
-    /// is one of them.
+    /// Takes out of `waiting` what the session has, and puts what leads on from there in its order; what
+    /// does neither comes behind it, unless it is one of the first `doubtful` of all that waits: then it is
+    /// taken out. Returns how many were.
     pub fn catch_up<E>(
         &self,
         waiting: &mut VecDeque<E>,
         item_of: impl Fn(&E) -> &Item,
         doubtful: usize,
-    ) -> CaughtUp {
+    ) -> usize {
         let items: Vec<_> = waiting.iter().map(item_of).collect();
         let is_known = |(place, item): (usize, &&Item)| self.knows(&item.channel).then_some(place);
         // For each place, which of the items comes there.
         let mut order: Vec<Option<usize>> = items.iter().enumerate().map(is_known).collect();
-        let mut has_gap = false;
         for standing in &self.channels {
             let Some(id) = self.checked(&standing.full_name) else {
                 continue;
@@ -204,7 +198,7 @@ impl PrevIds {
             let own = own.filter(|(_, item)| item.channel == standing.full_name);
             let Linked { next, unlinked } = Linked::new(own.clone(), id);
             let unlinked = unlinked.into_iter().filter(|place| *place >= doubtful);
-            let mut kept = next.into_iter().chain(unlinked.inspect(|_| has_gap = true));
+            let mut kept = next.into_iter().chain(unlinked);
             for (place, _) in own {
                 if let Some(slot) = order.get_mut(place) {
                     *slot = kept.next();
@@ -215,10 +209,7 @@ impl PrevIds {
         let mut entries: Vec<_> = waiting.drain(..).map(Some).collect();
         let of_place = |place: usize| entries.get_mut(place).and_then(Option::take);
         waiting.extend(order.into_iter().flatten().filter_map(of_place));
-        CaughtUp {
-            superseded: before - waiting.len(),
-            has_gap,
-        }
+        before - waiting.len()
     }
 }
 

@@ -75,7 +75,7 @@ pub struct Session<E> {
     doubtful: usize,
     /// Channels that are to catch up, though nothing of theirs waits.
     conflicts: Vec<ChannelName>,
-    /// More items came than may wait.
+    /// More items came than may wait while the backend was asked.
     has_overflowed: bool,
     pending: Option<Pending<E>>,
     /// Its turn came while a filter was pending.
@@ -191,7 +191,7 @@ impl<E: Published> Session<E> {
         let is_early =
             self.recovery.is_asking() && !self.terms.prev_ids.knows(&entry.item().channel);
         if is_early || self.is_blocked() && !(is_hint && is_idle) {
-            self.wait(entry);
+            self.wait(entry, moment);
             self.catch_up_by_itself();
             self.go_on(moment);
         } else {

@@ -47,22 +47,23 @@ impl<E: Published> Session<E> {
     }
 
     /// Puts an item behind those that wait.
-    pub(super) fn wait(&mut self, entry: E) {
+    pub(super) fn wait(&mut self, entry: E, moment: Moment) {
         if self.waiting.len() < self.terms.waiting_max {
-            self.waiting.push_back(entry);
-        } else {
-            let channel = &entry.item().channel;
-            self.has_overflowed |= self.terms.prev_ids.checked(channel).is_some();
-            self.skip(entry, Skipped::QueueFull);
+            return self.waiting.push_back(entry);
         }
+        if self.terms.prev_ids.checked(&entry.item().channel).is_some() {
+            // Whoever is checked gets it from the backend.
+            self.has_overflowed |= self.recovery.is_asking();
+            self.on_refresh(moment);
+        }
+        self.skip(entry, Skipped::QueueFull);
     }
 
     /// The backend need not be asked for what has arrived by itself.
     pub(super) fn catch_up_by_itself(&mut self) {
         let has_waiting =
             |channel: &ChannelName| self.waiting.iter().any(|e| e.item().channel == *channel);
-        let may_catch_up = self.recovery.may_catch_up() && !self.has_overflowed;
-        if may_catch_up
+        if self.recovery.may_catch_up()
             && self.conflicts.iter().all(has_waiting)
             && self.terms.prev_ids.is_bridged(&self.waiting, E::item)
         {
@@ -71,7 +72,8 @@ impl<E: Published> Session<E> {
         }
     }
 
-    /// Puts what waits in order, less what the session's ids cover; true if something is missing.
+    /// Puts what waits in order, less what the session's ids cover; true if something is missing
+    /// that nothing of what waits will tell.
     pub(super) fn catch_up(&mut self, conflicts: Vec<ChannelName>) -> bool {
         self.conflicts = conflicts;
         // A conflict is none if what waits leads on from the backend's last item.
@@ -79,10 +81,9 @@ impl<E: Published> Session<E> {
             .retain(|channel| !self.waiting.iter().any(|e| e.item().channel == *channel));
         let doubtful = std::mem::take(&mut self.doubtful);
         let prev_ids = &self.terms.prev_ids;
-        let caught_up = prev_ids.catch_up(&mut self.waiting, E::item, doubtful);
-        self.supersede(caught_up.superseded);
-        let has_overflowed = std::mem::take(&mut self.has_overflowed);
-        caught_up.has_gap || has_overflowed || !self.conflicts.is_empty()
+        let superseded = prev_ids.catch_up(&mut self.waiting, E::item, doubtful);
+        self.supersede(superseded);
+        std::mem::take(&mut self.has_overflowed) || !self.conflicts.is_empty()
     }
 
     /// What does not follow the backend's word is given up if it does not follow the next one either.
