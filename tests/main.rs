@@ -44,6 +44,7 @@ mod rates;
 mod regression;
 mod routing;
 mod signing;
+mod simulation;
 mod slow_client;
 mod static_files;
 #[cfg(feature = "chaos")]
