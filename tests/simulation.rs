@@ -6,6 +6,7 @@
 //! `P8_SIM_SEED` replays it. A world that breaks a rule runs once more to tell its last steps.
 
 mod backend;
+mod begin;
 mod client;
 mod handler;
 mod hub;

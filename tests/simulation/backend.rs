@@ -20,7 +20,10 @@ use p8::{
     },
 };
 
-use super::world::{Event, World};
+use super::{
+    seat::numbers,
+    world::{Event, World},
+};
 
 pub const PREFIX: &str = "x-";
 /// After so long everybody has everything, if nothing is lost.
@@ -183,7 +186,7 @@ impl Backend {
 
 /// The verdict of `http-check`.
 pub fn is_dropped(user: usize, channel: usize, number: usize) -> bool {
-    (user * 7 + channel * 3 + number * 5) % 11 == 0
+    (user * 7 + channel * 3 + number * 5).is_multiple_of(11)
 }
 
 pub fn name(channel: usize) -> ChannelName {
@@ -257,7 +260,8 @@ impl World {
             return;
         }
         for seat in self.seats.values() {
-            if seat.begun_at.is_some_and(|at| at < silent_since) {
+            let is_settled = seat.begun_at.is_some_and(|at| at < silent_since);
+            if is_settled && !seat.unsure.contains(&channel) {
                 let missing = self.next_of(seat.client, channel);
                 assert_eq!(
                     missing, None,
@@ -354,11 +358,7 @@ impl World {
         let Some(client) = self.seats.get(&seat).map(|seat| seat.client) else {
             return;
         };
-        let last: Vec<_> = asked
-            .last
-            .iter()
-            .map(|(name, id)| (channel_of(name), number_of(id)))
-            .collect();
+        let last = numbers(&asked.last);
         let fails = self.fails(6);
         let word = (!fails).then(|| self.hold(client, &last));
         if fails {

@@ -146,8 +146,15 @@ impl World {
         let Hub {
             channels, entries, ..
         } = &mut self.hubs[hub];
-        let local = channels.get_mut(&channel);
-        let Some(last) = local.and_then(|local| local.last.take_if(|last| last != prev_id)) else {
+        let Some(local) = channels.get_mut(&channel) else {
+            return;
+        };
+        if local.last.is_none() {
+            let seat = entries.get(&key).map(|entry| entry.seat);
+            let seat = seat.and_then(|seat| self.seats.get_mut(&seat));
+            seat.map(|seat| seat.unsure.insert(channel));
+        }
+        let Some(last) = local.last.take_if(|last| last != prev_id) else {
             return;
         };
         if let Some(entry) = entries.get_mut(&key) {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use p8::{
     engine::session::{Output, Session},
-    grip::channel::ItemId,
+    grip::channel::{ChannelName, ItemId},
 };
 
 use super::{
-    backend::{Sent, Word},
-    world::World,
+    backend::{channel_of, number_of, Sent, Word},
+    world::{Event, World},
 };
 
 pub struct Seat {
@@ -30,6 +30,9 @@ pub struct Seat {
     pub woken_at: Option<u64>,
     /// When its first hold began.
     pub begun_at: Option<u64>,
+    /// Channels of which the hub remembered nothing when the session came: what went out between the
+    /// backend's word and then is missed until the next item, or until the backend is asked anyway.
+    pub unsure: BTreeSet<usize>,
     pub last_sent: u64,
     pub last: Vec<(usize, usize)>,
     account: Account,
@@ -61,6 +64,7 @@ impl Seat {
             asking: 0,
             woken_at: None,
             begun_at: None,
+            unsure: BTreeSet::new(),
             last_sent: 0,
             last: Vec::new(),
             account: Account::default(),
@@ -79,6 +83,7 @@ impl Seat {
         match output {
             Output::Append(_, sent) => {
                 account.settled += 1;
+                self.unsure.remove(&sent.channel);
                 let is_new = account.appended.insert((sent.channel, sent.delivery));
                 assert!(is_new, "appended twice: {sent:?}");
                 if !is_checked(sent.channel) {
@@ -109,8 +114,7 @@ impl Seat {
 }
 
 /// The last ids of a session, as numbers.
-pub fn numbers(last: &[(p8::grip::channel::ChannelName, ItemId)]) -> Vec<(usize, usize)> {
-    use super::backend::{channel_of, number_of};
+pub fn numbers(last: &[(ChannelName, ItemId)]) -> Vec<(usize, usize)> {
     let last = last.iter();
     last.map(|(name, id)| (channel_of(name), number_of(id)))
         .collect()
@@ -127,7 +131,7 @@ impl World {
             seat.close_account(waiting, true);
         }
         for key in seat.key.into_iter().chain(seat.old_key) {
-            self.after(0, 5, super::world::Event::Leave(seat.hub, key));
+            self.after(0, 5, Event::Leave(seat.hub, key));
         }
     }
 }

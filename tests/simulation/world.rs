@@ -25,7 +25,8 @@ const END_AT: u64 = 150_000;
 /// The end of a calm world, where nothing has to heal.
 const CALM_END_AT: u64 = 40_000;
 const STEPS_MAX: u64 = 200_000;
-const TRACE: usize = 2000;
+/// Steps told of a broken world.
+const TRACE: usize = 300;
 
 /// What is going to happen; a seat is a client's connection, a key its place at the hub.
 #[derive(Debug)]
