@@ -95,6 +95,32 @@ fn a_conflict_at_the_start_asks_again_at_once_and_does_not_recur() {
 }
 
 #[test]
+fn every_session_that_comes_with_a_stale_id_is_recovered() {
+    let backend = Backend::scripted(|exchange| {
+        let request = exchange.request();
+        let has_last = !last(&request).is_empty();
+        let answer = match (request.target.as_str(), has_last) {
+            ("/listener", _) => hold("stream", "a", ""),
+            (_, false) => checked("response", "1", "timed out"),
+            (_, true) => Answer::ok("all up to five"),
+        };
+        exchange.answer(&answer);
+    });
+    let p8 = P8::start(&config(&backend));
+    let _listener = p8.stream("/listener");
+    let mut item = stream_item("a", "5");
+    item["id"] = json!("5");
+    p8.publish(&[item]);
+    let mut clients: Vec<_> = (0..5).map(|_| p8.client()).collect();
+    for client in &mut clients {
+        client.request("GET", "/", &[], b"");
+    }
+    for client in &mut clients {
+        assert_eq!(client.reply().text(), "all up to five");
+    }
+}
+
+#[test]
 fn an_item_that_does_not_follow_or_names_no_prev_id_asks_again() {
     for prev_id in [Some("8"), None] {
         let (backend, p8, mut client) = polling(|_| Answer::ok("all up to nine").header("X", "1"));

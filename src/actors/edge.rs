@@ -265,8 +265,8 @@ impl Membership {
         (self.key, self.hold)
     }
 
-    /// An item of a channel did not follow the last one.
-    #[expect(clippy::disallowed_methods, reason = "one for each gap that is found")]
+    /// The backend insists on another last item of a channel.
+    #[expect(clippy::disallowed_methods, reason = "at most one for each answer")]
     pub fn forget(&self, channel: ChannelName) {
         self.edge.hub.do_send(Forget(channel));
     }

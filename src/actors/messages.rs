@@ -144,7 +144,7 @@ impl Drop for Leaving {
 #[rtype(result = "()")]
 pub struct Leave(pub SessionKey);
 
-/// Session to Hub: an item of this channel did not follow the last one. Never refused.
+/// Session to Hub: its backend insists on another last item of this channel. Never refused.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Forget(pub ChannelName);

@@ -93,7 +93,7 @@ impl SessionState {
         let fate = held.begin(Beginning {
             waiting,
             conflicts,
-            is_retry: retried.is_some(),
+            told: retried.is_some().then(|| self.last().to_vec()),
         });
         self.held = Some(held);
         self.meet(fate);

@@ -105,6 +105,17 @@ impl PrevIds {
         self.ids.get(place)?.1.as_ref().filter(|_| is_checked)
     }
 
+    /// Tells whether a checked channel has one of these ids, which are by bare names.
+    pub fn is_one_of(&self, channel: &ChannelName, known: &[(ChannelName, ItemId)]) -> bool {
+        let place = self.place(channel);
+        let own = place.and_then(|place| self.ids.get(place));
+        own.is_some_and(|(own, id)| {
+            known
+                .iter()
+                .any(|(name, known)| name == own && Some(known) == id.as_ref())
+        })
+    }
+
     /// Tells whether an item follows what the session has.
     pub fn follows(&self, item: &Item) -> bool {
         self.checked(&item.channel)

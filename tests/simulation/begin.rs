@@ -20,6 +20,7 @@ use p8::{
 
 use super::{
     backend::{channel_of, full_name, Reply, Sent, Word, PREFIX},
+    seat::names,
     world::{Event, Link, Told, World},
 };
 
@@ -76,6 +77,7 @@ impl World {
         };
         let (client, hub, old_key) = (seat.client, seat.hub, seat.old_key.take());
         seat.is_expecting = false;
+        let told = names(&seat.last);
         let mut seen = BTreeSet::new();
         let of_hold = |of: u32| of == key || Some(of) == old_key;
         let waiting: VecDeque<Sent> = std::mem::take(&mut seat.early)
@@ -120,7 +122,7 @@ impl World {
             let beginning = Beginning {
                 waiting,
                 conflicts,
-                is_retry: old_key.is_some(),
+                told: old_key.map(|_| told),
             };
             machine.begin(beginning, moment);
         }

@@ -141,7 +141,7 @@ impl World {
         }
     }
 
-    /// A session's prev-id against the hub's last item, which is forgotten if they differ.
+    /// A session's prev-id against the hub's last item.
     fn check(&mut self, hub: usize, key: u32, channel: usize, prev_id: &ItemId) {
         let Hub {
             channels, entries, ..
@@ -154,14 +154,13 @@ impl World {
             let seat = seat.and_then(|seat| self.seats.get_mut(&seat));
             seat.map(|seat| seat.unsure.insert(channel));
         }
-        let Some(last) = local.last.take_if(|last| last != prev_id) else {
+        if local.last.as_ref().is_none_or(|last| last == prev_id) {
             return;
-        };
+        }
         if let Some(entry) = entries.get_mut(&key) {
             entry.conflicts.push(channel);
         }
         self.tally.count("conflicts", 1);
-        self.send(Link::HubToHandler(hub), Event::ForgetLast(channel, last));
     }
 
     fn ready_if_acknowledged(&mut self, hub: usize, key: u32) {

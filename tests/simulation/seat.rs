@@ -8,7 +8,7 @@ use p8::{
 };
 
 use super::{
-    backend::{channel_of, number_of, Sent, Word},
+    backend::{channel_of, name, number_of, Sent, Word},
     world::{Event, World},
 };
 
@@ -118,6 +118,15 @@ pub fn numbers(last: &[(ChannelName, ItemId)]) -> Vec<(usize, usize)> {
     let last = last.iter();
     last.map(|(name, id)| (channel_of(name), number_of(id)))
         .collect()
+}
+
+/// The same ids as a session is told them.
+pub fn names(last: &[(usize, usize)]) -> Vec<(ChannelName, ItemId)> {
+    let id_of = |(channel, number): &(usize, usize)| {
+        let id = ItemId::from(number.to_string());
+        (name(*channel), id)
+    };
+    last.iter().map(id_of).collect()
 }
 
 impl World {

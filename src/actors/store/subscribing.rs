@@ -142,21 +142,14 @@ impl HubStore {
         }
     }
 
-    /// Tells whether a channel's last item is another than a session knows; then it is forgotten, for
-    /// it may be wrong itself.
-    fn conflicts(&mut self, index: u32, prev_id: &ItemId) -> bool {
-        let Some(channel) = self.channels.get_mut(index as usize) else {
-            return false;
-        };
-        let Some(last) = channel.last.take_if(|last| last != prev_id) else {
-            return false;
-        };
-        let channel = channel.name.clone();
-        self.changes.push(ChannelChange::Forget { channel, last });
-        true
+    /// Tells whether a channel's last item is another than a session knows.
+    fn conflicts(&self, index: u32, prev_id: &ItemId) -> bool {
+        let channel = self.channels.get(index as usize);
+        let last = channel.and_then(|channel| channel.last.as_ref());
+        last.is_some_and(|last| last != prev_id)
     }
 
-    /// A session found that an item does not follow the last one it has.
+    /// A backend insists on another last item, so this one is wrong.
     pub fn forget(&mut self, name: &ChannelName) {
         let index = self.names.get(name).copied();
         let channel = index.and_then(|index| self.channels.get_mut(index as usize));

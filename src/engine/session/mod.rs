@@ -33,7 +33,7 @@ use super::{
     stream_hold::{self, StreamHold},
 };
 use crate::grip::{
-    channel::ChannelName,
+    channel::{ChannelName, ItemId},
     filter::{Filter, FilterError, Verdict},
     instruct::NextLink,
     network_filter,
@@ -60,8 +60,9 @@ pub struct Beginning<E> {
     pub waiting: VecDeque<E>,
     /// Channels whose last item is another than the backend knows.
     pub conflicts: Vec<ChannelName>,
-    /// The backend was asked again: it has just said this.
-    pub is_retry: bool,
+    /// The backend was asked again, told these ids by their bare names, and has just said this; none if
+    /// it was asked for the first time.
+    pub told: Option<Vec<(ChannelName, ItemId)>>,
 }
 
 /// A session.
@@ -147,8 +148,11 @@ impl<E: Published> Session<E> {
         if self.must_end_for_want_of_a_link() {
             return;
         }
-        let missed = self.catch_up(beginning.conflicts);
-        if missed && matches!(self.kind, Kind::Response { .. }) && !beginning.is_retry {
+        let is_first = beginning.told.is_none();
+        let told = beginning.told.unwrap_or_default();
+        let conflicts = self.unsettled(beginning.conflicts, &told);
+        let missed = self.catch_up(conflicts);
+        if missed && matches!(self.kind, Kind::Response { .. }) && is_first {
             self.ask_now();
         } else if missed {
             self.miss(moment);
@@ -291,7 +295,7 @@ impl<E: Published> Session<E> {
         let is_over = !answer.is_hold && answer.next.is_none();
         hold.change(answer.keep_alive, moment.now, moment.jitter);
         *next = answer.next.map(|link| Next::new(link, moment.now));
-        self.terms.prev_ids = answer.prev_ids;
+        let told = std::mem::replace(&mut self.terms.prev_ids, answer.prev_ids).last();
         self.terms.filtering = answer.filtering;
         if is_over {
             return self.finish(End::Told);
@@ -301,6 +305,8 @@ impl<E: Published> Session<E> {
         } else if self.must_end_for_want_of_a_link() {
             return;
         }
+        let conflicts = std::mem::take(&mut self.conflicts);
+        self.unsettled(conflicts, &told);
         if self.catch_up(answer.conflicts) {
             self.miss(moment);
         }

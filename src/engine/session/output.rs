@@ -42,7 +42,7 @@ pub enum Output<E> {
     Skip(E, Skipped),
     /// So many items are covered by what the backend said.
     Supersede(usize),
-    /// An item did not follow: what is remembered of its channel is not to be trusted.
+    /// The backend insists on another last item than the channel remembers, which is to forget it.
     Forget(ChannelName),
 }
 

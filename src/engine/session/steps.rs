@@ -6,7 +6,10 @@ use super::{
     Action, Before, End, Filtered, Kind, Moment, Output, Pending, Published, ResponseFormat,
     Session, Skipped, StreamFormat, Terms,
 };
-use crate::grip::{channel::ChannelName, response::Response};
+use crate::grip::{
+    channel::{ChannelName, ItemId},
+    response::Response,
+};
 
 impl<E: Published> Session<E> {
     /// Takes what waits, as far as nothing is in the way.
@@ -70,6 +73,23 @@ impl<E: Published> Session<E> {
             self.catch_up(Vec::new());
             self.recovery.on_caught_up();
         }
+    }
+
+    /// Leaves out the channels of which the backend says once more what it was told: there the memory
+    /// of the channel is wrong.
+    pub(super) fn unsettled(
+        &mut self,
+        mut conflicts: Vec<ChannelName>,
+        told: &[(ChannelName, ItemId)],
+    ) -> Vec<ChannelName> {
+        conflicts.retain(|channel| {
+            let is_repeated = self.terms.prev_ids.is_one_of(channel, told);
+            if is_repeated {
+                self.outputs.push_back(Output::Forget(channel.clone()));
+            }
+            !is_repeated
+        });
+        conflicts
     }
 
     /// Puts what waits in order, less what the session's ids cover; true if something is missing
@@ -182,8 +202,6 @@ impl<E: Published> Session<E> {
 
     /// An item does not follow the last one.
     fn on_mismatch(&mut self, entry: E, action: Action, moment: Moment) {
-        let channel = entry.item().channel.clone();
-        self.outputs.push_back(Output::Forget(channel));
         if action == Action::Hint {
             // The backend says what it hints at.
             self.supersede(1);

@@ -11,7 +11,7 @@ fn an_item_that_does_not_follow_waits_for_the_answer() {
     ] {
         let mut run = Run::stream(&[("a", "3"), ("b", "")]);
         run.begin(false, &[], &[]);
-        assert_eq!(run.items(&["a:5<4", "a:6<5", "b:1"]), ["forget a"]);
+        assert!(run.items(&["a:5<4", "a:6<5", "b:1"]).is_empty());
         assert_eq!(run.wait(100), ["turn"]);
         assert_eq!(run.turn(), ["ask /next a=3"]);
         let expected = [&["body x"], left, &["append 1"]].concat();
@@ -23,7 +23,7 @@ fn an_item_that_does_not_follow_waits_for_the_answer() {
 fn what_does_not_follow_the_answer_is_doubted_and_then_given_up() {
     let mut run = Run::asking(&[("a", "3")]);
     assert!(run.item("a:7<6").is_empty());
-    assert_eq!(run.answer("", &[("a", "5")]), ["forget a"]);
+    assert!(run.answer("", &[("a", "5")]).is_empty());
     assert_eq!(run.wait(100), ["turn"]);
     assert_eq!(run.turn(), ["ask /next a=5"]);
     assert_eq!(run.answer("", &[("a", "9")]), ["supersede 1"]);
@@ -80,10 +80,7 @@ fn a_wish_outlives_a_gap_that_closes_by_itself() {
     let mut run = Run::stream(&[("a", "3")]);
     run.begin(false, &[], &[]);
     run.refresh();
-    assert_eq!(
-        run.items(&["a:5<4", "a:4<3"]),
-        ["forget a", "append 4", "append 5"]
-    );
+    assert_eq!(run.items(&["a:5<4", "a:4<3"]), ["append 4", "append 5"]);
     assert_eq!(run.wait(100), ["turn"]);
 }
 
@@ -186,7 +183,7 @@ fn no_more_items_wait_than_may_and_the_backend_is_asked_for_the_others() {
     let mut run = Run::stream(&[("a", "3")]);
     run.begin(false, &[], &[]);
     let lines = run.items(&["a:5<4", "a:6<5", "a:7<6", "a:8<7"]);
-    assert_eq!(lines, ["forget a", "skip 8 QueueFull"]);
+    assert_eq!(lines, ["skip 8 QueueFull"]);
     assert_eq!(run.item("a:4<3"), ["skip 4 QueueFull"]);
     assert_eq!(run.wait(100), ["turn"]);
     run.turn();
