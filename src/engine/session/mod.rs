@@ -190,7 +190,12 @@ impl<E: Published> Session<E> {
         // What a channel means that the backend's answer has just brought is said by that answer.
         let is_early =
             self.recovery.is_asking() && !self.terms.prev_ids.knows(&entry.item().channel);
-        if is_early || self.is_blocked() && !(is_hint && is_idle) {
+        // A hint may speak of what the answer that is on its way does not know yet.
+        let has_to_wait = match is_hint {
+            true => !is_idle,
+            false => self.is_blocked(),
+        };
+        if is_early || has_to_wait {
             self.wait(entry);
             self.catch_up_by_itself();
             self.go_on(moment);
