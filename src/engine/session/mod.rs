@@ -80,6 +80,8 @@ pub struct Session<E> {
     pending: Option<Pending<E>>,
     /// Its turn came while a filter was pending.
     has_turn: bool,
+    /// A part of the next link's answer was appended, and the rest is on its way.
+    is_amid_answer: bool,
     is_over: bool,
     outputs: VecDeque<Output<E>>,
 }
@@ -136,6 +138,7 @@ impl<E: Published> Session<E> {
             has_overflowed: false,
             pending: None,
             has_turn: false,
+            is_amid_answer: false,
             is_over: false,
             outputs: VecDeque::new(),
         }
@@ -278,6 +281,7 @@ impl<E: Published> Session<E> {
 
     /// The next link's answer has begun to be appended: nothing may come in between.
     pub fn on_answer_begun(&mut self) {
+        self.is_amid_answer = true;
         self.recovery.hold_up();
     }
 
@@ -290,6 +294,7 @@ impl<E: Published> Session<E> {
             return;
         }
         self.recovery.settle();
+        self.is_amid_answer = false;
         if !answer.body.is_empty() {
             self.outputs.push_back(Output::AppendBody(answer.body));
         }
@@ -339,9 +344,11 @@ impl<E: Published> Session<E> {
                 }
             }
             Kind::Stream { hold, next } => {
-                if let stream_hold::Output::Append(content) = hold.on_timer(now, last_sent, jitter)
-                {
-                    self.outputs.push_back(Output::KeepAlive(content));
+                match hold.on_timer(now, last_sent, jitter) {
+                    stream_hold::Output::Append(content) if !self.is_amid_answer => {
+                        self.outputs.push_back(Output::KeepAlive(content));
+                    }
+                    _ => {}
                 }
                 if let Some(next) = next.as_mut().filter(|next| next.due <= now) {
                     next.wait_from(now);
