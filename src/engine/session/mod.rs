@@ -238,6 +238,11 @@ impl<E: Published> Session<E> {
         !self.is_over && self.recovery.is_waiting()
     }
 
+    /// Returns how many items it has taken and done nothing with yet.
+    pub fn in_hand(&self) -> usize {
+        self.waiting.len() + usize::from(self.pending.is_some())
+    }
+
     /// Gives out what waits: a long-poll's request is asked again, and its next hold has use for it.
     pub fn into_waiting(self) -> VecDeque<E> {
         self.waiting
