@@ -9,7 +9,7 @@ use crate::support::links::{by_path, checked, seen_at, wait_for_requests};
 use crate::support::programs::Program;
 use crate::support::publish::{close_item, publish, stream_item, stream_with};
 use crate::support::snapshot::Snapshot;
-use crate::support::wait::{gate, DEADLINE};
+use crate::support::wait::{gate, slowness, DEADLINE};
 use crate::support::{wait_until, Answer, Backend, Client, Config, P8};
 
 /// More than an answer may have to be gathered.
@@ -196,4 +196,25 @@ fn a_chain_goes_on_no_faster_than_its_client_reads() {
         backend.seen().len() > 200,
         "it goes on when the client reads"
     );
+}
+
+#[test]
+fn no_keep_alive_comes_in_the_middle_of_an_answer() {
+    let backend = Backend::scripted(|exchange| {
+        if exchange.request().target == "/" {
+            let held = hold("stream", "a", "").next("/n");
+            let held = held.header("Grip-Keep-Alive", "alive; timeout=1; mode=interval");
+            return exchange.answer(&held);
+        }
+        let body = large();
+        let head = "HTTP/1.1 200 OK\r\nGrip-Hold: stream\r\nGrip-Channel: a\r\n";
+        exchange.raw(format!("{head}Content-Length: {LARGE}\r\n\r\n"));
+        exchange.raw(&body[..200_000]);
+        slowness(std::time::Duration::from_millis(2_500));
+        exchange.raw(&body[200_000..]);
+    });
+    let p8 = before(&backend);
+    let mut client = p8.stream("/");
+    p8.publish(&[stream_with("a", json!({"action": "hint"}))]);
+    assert!(is_large(&client.read_exact(LARGE)));
 }

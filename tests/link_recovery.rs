@@ -272,3 +272,26 @@ fn an_item_without_an_id_ends_the_checking() {
     assert_eq!(rest(&p8, stream), "open x93");
     assert_eq!(seen_at(&backend, "/n").len(), 0);
 }
+
+#[test]
+fn items_that_wait_for_an_answer_when_their_client_leaves_are_counted() {
+    let (answer, wait) = gate();
+    let backend = by_path(move |path, _| {
+        if path == "/n" {
+            wait();
+        }
+        checked("stream", "1", "open ").next("/n")
+    });
+    let p8 = P8::start(&Config::to(backend.addr));
+    let mut client = p8.stream("/");
+    client.expect("open ");
+    let mut behind_a_gap = numbered("3", "2");
+    behind_a_gap["no-seq"] = json!(true);
+    p8.publish(&[behind_a_gap]);
+    wait_for_requests(&backend, "/n", 1);
+    drop(client);
+    wait_until(DEADLINE, "the item to be counted", || {
+        p8.snapshot().dropped("client-gone") == 1
+    });
+    answer.open();
+}

@@ -234,3 +234,37 @@ fn a_session_of_an_untrusted_target_takes_no_part_in_what_a_trusted_one_may_ask(
     assert_eq!(first.read_to_end(), Ok(b"secret".to_vec()));
     second.expect_nothing_unread();
 }
+
+#[test]
+fn an_answer_that_does_not_say_so_is_nobody_elses_whatever_another_answer_of_its_path_said() {
+    let (answer, wait) = gate();
+    let backend = Backend::answering(move |request| {
+        let query = request.query().to_owned();
+        match request.target.split('?').next() {
+            Some("/n") if query == "everybody" => {
+                Answer::ok("for everybody").header("Grip-Share", "yes")
+            }
+            Some("/n") => {
+                wait();
+                Answer::ok(format!("for {query}"))
+            }
+            _ => checked("stream", "1", "open ").next(&format!("/n?{query}")),
+        }
+    });
+    let p8 = P8::start(&Config::to(backend.addr).http("workers = 1"));
+    let hint = || p8.publish(&[stream_with("a", json!({"action": "hint"}))]);
+    let mut everybody = p8.stream("/?everybody");
+    hint();
+    everybody.expect("open for everybody");
+    let mut clients = ["alice", "bob"].map(|user| (user, p8.stream(&format!("/?{user}"))));
+    hint();
+    wait_for_requests(&backend, "/n", 2);
+    wait_until(DEADLINE, "both to ask", || {
+        p8.snapshot().waiting("session") == 0
+    });
+    answer.open();
+    for (user, client) in &mut clients {
+        let expected = format!("open for {user}").into_bytes();
+        assert_eq!(client.read_to_end(), Ok(expected), "{user}");
+    }
+}

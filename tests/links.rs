@@ -8,8 +8,8 @@ use crate::support::grip::{hold, instruct};
 use crate::support::links::{by_path, checked, seen_at, wait_for_requests};
 use crate::support::publish::{close_item, stream_item, stream_with};
 use crate::support::snapshot::Snapshot;
-use crate::support::wait::DEADLINE;
-use crate::support::{wait_until, Answer, Backend, Config, P8};
+use crate::support::wait::{gate, DEADLINE};
+use crate::support::{wait_until, Answer, Backend, Client, Config, P8};
 
 fn before(backend: &Backend) -> P8 {
     P8::start(&Config::to(backend.addr))
@@ -260,4 +260,29 @@ fn channels_of_a_link_past_the_bound_are_left_out_and_counted() {
     p8.publish(&[stream_item("b", "b"), close_item("b")]);
     assert_eq!(client.read_to_end(), Ok(b"b".to_vec()));
     assert_eq!(p8.snapshot().refused("too-many-channels"), 2);
+}
+
+#[test]
+fn a_hint_while_the_link_is_asked_has_it_asked_once_more() {
+    let (answer, wait) = gate();
+    let backend = by_path(move |path, before| match (path, before) {
+        ("/n", 0) => {
+            wait();
+            hold("stream", "a", "first ").next("/n")
+        }
+        ("/n", _) => Answer::ok("second"),
+        _ => hold("stream", "a", "open ").next("/n"),
+    });
+    let p8 = P8::start(&Config::to(backend.addr));
+    let mut client = p8.stream("/");
+    let hint = || p8.publish(&[stream_with("a", json!({"action": "hint"}))]);
+    let recovered = Client::connect(p8.control).post("/recover/", b"");
+    assert_eq!(recovered.status(), 200);
+    wait_for_requests(&backend, "/n", 1);
+    hint();
+    wait_until(DEADLINE, "the session to hear of it", || {
+        p8.snapshot().waiting("session") == 0
+    });
+    answer.open();
+    assert_eq!(client.read_to_end(), Ok(b"open first second".to_vec()));
 }

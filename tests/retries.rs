@@ -2,13 +2,15 @@
 //!
 //! Source: `docs/grip.md`, recovery.
 
+use serde_json::json;
+
 use crate::support::backend::Request;
 use crate::support::grip::hold;
 use crate::support::links::{by_path, seen_at, wait_for_requests};
 use crate::support::programs::Program;
-use crate::support::publish::{hint_item, publish, stream_item};
+use crate::support::publish::{hint_item, publish, response_item, stream_item};
 use crate::support::snapshot::Snapshot;
-use crate::support::wait::DEADLINE;
+use crate::support::wait::{gate, DEADLINE};
 use crate::support::{wait_until, Answer, Backend, Client, Config, P8};
 
 /// Posts `/recover`.
@@ -140,4 +142,72 @@ fn a_client_that_reads_its_answer_slowly_keeps_nobody_from_being_asked_again() {
     wait_for_requests(&backend, "/slow", 2);
     p8.publish(&[hint_item("b")]);
     assert_eq!(quick.reply().text(), "in its turn");
+}
+
+#[test]
+fn an_item_published_while_a_long_poll_becomes_a_stream_is_not_lost() {
+    let (answer, wait) = gate();
+    let backend = by_path(move |_, before| match before {
+        0 => hold("response", "a", ""),
+        _ => {
+            wait();
+            hold("stream", "a", "open ")
+        }
+    });
+    let p8 = P8::start(&Config::to(backend.addr));
+    let mut client = p8.long_poll("/", "a", 1);
+    p8.publish(&[hint_item("a")]);
+    wait_for_requests(&backend, "/", 2);
+    let mut item = response_item("a", "for polls");
+    item["formats"]["http-stream"] = json!({"content": "for streams "});
+    p8.publish(&[item]);
+    wait_until(DEADLINE, "the session to take the item", || {
+        p8.snapshot().waiting("session") == 0
+    });
+    answer.open();
+    assert_eq!(client.final_head().status, 200);
+    client.expect("open for streams ");
+    p8.publish(&[stream_item("a", "live")]);
+    client.expect("live");
+}
+
+#[test]
+fn items_kept_for_a_client_that_leaves_while_its_request_is_asked_again_are_counted() {
+    let (answer, wait) = gate();
+    let backend = by_path(move |_, before| {
+        if before > 0 {
+            wait();
+        }
+        hold("response", "a", "")
+    });
+    let p8 = P8::start(&Config::to(backend.addr));
+    let client = p8.long_poll("/", "a", 1);
+    p8.publish(&[hint_item("a")]);
+    wait_for_requests(&backend, "/", 2);
+    p8.publish(&[response_item("a", "kept")]);
+    wait_until(DEADLINE, "the session to take the item", || {
+        p8.snapshot().waiting("session") == 0
+    });
+    drop(client);
+    wait_until(DEADLINE, "the item to be counted", || {
+        p8.snapshot().dropped("client-gone") == 1
+    });
+    answer.open();
+}
+
+#[test]
+fn a_long_poll_that_becomes_a_large_stream_is_subscribed_once() {
+    let body = vec![b'x'; 200_000];
+    let backend = by_path(move |_, before| match before {
+        0 => hold("response", "a", ""),
+        _ => hold("stream", "a", "").body(body.clone()),
+    });
+    let p8 = P8::start(&Config::to(backend.addr));
+    let mut client = p8.long_poll("/", "a", 1);
+    p8.publish(&[hint_item("a")]);
+    assert_eq!(client.final_head().status, 200);
+    client.read_exact(200_000);
+    Snapshot::wait_for_subscribers(p8.control, "a", 1);
+    p8.publish(&[stream_item("a", "live")]);
+    client.expect("live");
 }

@@ -144,9 +144,9 @@ impl Attentive {
         }
     }
 
-    /// It is over: tells the gone link, if there is one.
-    pub fn end(mut self) -> Option<JoinHandle<()>> {
-        self.tell_gone()
+    /// It is over: tells the gone link, if there is one. Returns how many items go with it, too.
+    pub fn end(mut self) -> (Option<JoinHandle<()>>, usize) {
+        (self.tell_gone(), self.session.in_hand())
     }
 
     /// Gives out the items that wait.

@@ -19,7 +19,7 @@ use crate::{
         session::{Beginning, Moment},
         stream_hold::{self, StreamHold},
     },
-    stats::counters::Total,
+    stats::counters::{Dropped, Total},
 };
 
 /// The machine of a hold.
@@ -86,10 +86,12 @@ impl Held {
 
     /// It is over: the gone link hears of it.
     pub fn end(self) -> Ended {
-        let told = match self.machine {
-            Machine::Plain(_) => None,
+        let (told, left) = match self.machine {
+            Machine::Plain(_) => (None, 0),
             Machine::Attentive(attentive) => attentive.end(),
         };
+        let counters = self.membership.edge().counters();
+        counters.drop_items(Dropped::ClientGone, left as u64);
         let is_draining = self.membership.is_draining();
         Ended {
             outlet: self.outlet,

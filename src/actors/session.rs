@@ -153,9 +153,13 @@ impl SessionState {
     /// Ends the hold without a word: the client is gone, or its connection crashed.
     pub fn abandon(&mut self) {
         self.is_expecting = false;
-        let between = self.between.as_mut();
-        if let Some((membership, _)) = between.and_then(|between| between.retrying.take()) {
-            gone(membership.edge());
+        if let Some(between) = &mut self.between {
+            if let Some((membership, _)) = between.retrying.take() {
+                gone(membership.edge());
+                let kept = std::mem::take(&mut between.items).len() as u64 + between.lost;
+                let counters = membership.edge().counters();
+                counters.drop_items(Dropped::ClientGone, kept);
+            }
         }
         if let Some(held) = &self.held {
             gone(held.membership().edge());

@@ -88,6 +88,8 @@ pub struct Begin {
     next: Option<NextLink>,
     timeout: Duration,
     conflicts: Vec<ChannelName>,
+    /// The request was asked again: items may have come for it meanwhile.
+    is_retry: bool,
 }
 
 impl Begin {
@@ -136,6 +138,7 @@ impl Begin {
             next: instruct.next.take(),
             timeout: Duration::from_secs(u64::from(timeout_secs)),
             conflicts: Vec::new(),
+            is_retry: false,
         }
     }
 
@@ -184,6 +187,7 @@ impl Begin {
     /// Tells whether the session looks at each item itself.
     fn is_attentive(&self) -> bool {
         self.mode != Mode::Stream
+            || self.is_retry
             || self.next.is_some()
             || !self.terms.filtering.is_empty()
             || self.terms.prev_ids.is_checked()
@@ -207,6 +211,7 @@ impl Begin {
         let waiting_max = broker.options().outbox.items_max;
         self.terms.waiting_max = waiting_max;
         if let (Some(slot), None) = (client.parkable_slot().cloned(), &rest) {
+            self.is_retry = slot.state.borrow().is_retried();
             slot.state.borrow_mut().expect(waiting_max);
             let session = slot.take_session().ok_or(JoinError::HubUnavailable)?;
             let end = client.reply.stream_end();
@@ -221,6 +226,10 @@ impl Begin {
         let actor = Session::new(state.clone());
         let session = start_temporary(edge.crashes().session.clone(), actor).recipient();
         let membership = self.join(broker, session, BodyEnd::Outside).await?;
+        if let Some(slot) = &client.slot {
+            // What was kept for a request that was asked again cannot come along to a body.
+            slot.state.borrow_mut().answered();
+        }
         Ok(if is_stream {
             Outcome::Held(self.stream_body(membership, state, rest))
         } else {

@@ -27,7 +27,8 @@ use crate::{
 
 /// The client side of a hold.
 pub struct Client {
-    slot: Option<Rc<Slot>>,
+    /// Its connection, if it is one of P-8's own listener.
+    pub slot: Option<Rc<Slot>>,
     /// How its response is written.
     pub reply: Reply,
     /// The request was read to its end, so its socket may be taken.

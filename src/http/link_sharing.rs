@@ -82,6 +82,12 @@ impl LinkResponse {
         }
     }
 
+    /// Tells whether it is for everybody who asks at its path.
+    fn is_open(&self) -> bool {
+        let share = self.headers.get("grip-share");
+        share.is_some_and(|value| value.as_bytes().trim_ascii() == b"yes")
+    }
+
     /// Tells whether the body is longer than what was gathered.
     pub fn has_rest(&self) -> bool {
         self.has_rest
@@ -130,14 +136,21 @@ impl LinkSharing {
     where
         F: Future<Output = Option<LinkResponse>> + 'static,
     {
-        let shared_key = self.shared_key(&key);
-        if let Some(asking) = self.joined(&shared_key) {
+        let mut shared_key = self.shared_key(&key);
+        while let Some(asking) = self.joined(&shared_key) {
             turn = None;
             let answer = asking.await;
+            let is_for_all = answer.as_ref().is_some_and(|answer| answer.is_open());
+            if shared_key != key && answer.is_some() && !is_for_all {
+                // Another client's answer, which is not for everybody after all.
+                shared_key = key.clone();
+                continue;
+            }
             let is_taken = |answer: &Rc<LinkResponse>| answer.has_rest();
             if !answer.as_ref().is_some_and(is_taken) {
                 return (answer, true);
             }
+            break;
         }
         let open_path = (key.route, path_of(&key.url));
         let fetched = fetch(key, turn);
@@ -152,10 +165,7 @@ impl LinkSharing {
         }
         let answer = asking.await;
         self.asking.borrow_mut().remove(&shared_key);
-        let is_open = answer.as_ref().is_some_and(|answer| {
-            let share = answer.headers.get("grip-share");
-            share.is_some_and(|value| value.as_bytes().trim_ascii() == b"yes")
-        });
+        let is_open = answer.as_ref().is_some_and(|answer| answer.is_open());
         self.note(open_path, is_open);
         (answer, false)
     }

@@ -81,6 +81,8 @@ pub struct Session<E> {
     pending: Option<Pending<E>>,
     /// Its turn came while a filter was pending.
     has_turn: bool,
+    /// A part of the next link's answer was appended, and the rest is on its way.
+    is_amid_answer: bool,
     is_over: bool,
     outputs: VecDeque<Output<E>>,
 }
@@ -137,6 +139,7 @@ impl<E: Published> Session<E> {
             has_overflowed: false,
             pending: None,
             has_turn: false,
+            is_amid_answer: false,
             is_over: false,
             outputs: VecDeque::new(),
         }
@@ -194,7 +197,12 @@ impl<E: Published> Session<E> {
         // What a channel means that the backend's answer has just brought is said by that answer.
         let is_early =
             self.recovery.is_asking() && !self.terms.prev_ids.knows(&entry.item().channel);
-        if is_early || self.is_blocked() && !(is_hint && is_idle) {
+        // A hint may speak of what the answer that is on its way does not know yet.
+        let has_to_wait = match is_hint {
+            true => !is_idle,
+            false => self.is_blocked(),
+        };
+        if is_early || has_to_wait {
             self.wait(entry, moment);
             self.catch_up_by_itself();
             self.go_on(moment);
@@ -232,6 +240,11 @@ impl<E: Published> Session<E> {
     /// Tells whether there is still something to ask the backend for when the turn comes.
     pub fn wants_turn(&self) -> bool {
         !self.is_over && self.recovery.is_waiting()
+    }
+
+    /// Returns how many items it has taken and done nothing with yet.
+    pub fn in_hand(&self) -> usize {
+        self.waiting.len() + usize::from(self.pending.is_some())
     }
 
     /// Gives out what waits: a long-poll's request is asked again, and its next hold has use for it.
@@ -277,6 +290,7 @@ impl<E: Published> Session<E> {
 
     /// The next link's answer has begun to be appended: nothing may come in between.
     pub fn on_answer_begun(&mut self) {
+        self.is_amid_answer = true;
         self.recovery.hold_up();
     }
 
@@ -289,6 +303,7 @@ impl<E: Published> Session<E> {
             return;
         }
         self.recovery.settle();
+        self.is_amid_answer = false;
         if !answer.body.is_empty() {
             self.outputs.push_back(Output::AppendBody(answer.body));
         }
@@ -340,9 +355,11 @@ impl<E: Published> Session<E> {
                 }
             }
             Kind::Stream { hold, next } => {
-                if let stream_hold::Output::Append(content) = hold.on_timer(now, last_sent, jitter)
-                {
-                    self.outputs.push_back(Output::KeepAlive(content));
+                match hold.on_timer(now, last_sent, jitter) {
+                    stream_hold::Output::Append(content) if !self.is_amid_answer => {
+                        self.outputs.push_back(Output::KeepAlive(content));
+                    }
+                    _ => {}
                 }
                 if let Some(next) = next.as_mut().filter(|next| next.due <= now) {
                     next.wait_from(now);

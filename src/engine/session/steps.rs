@@ -317,9 +317,10 @@ impl<E: Published> Session<E> {
     /// It is over; what waits is not for it any more.
     fn leave(&mut self) {
         self.is_over = true;
-        let waiting = std::mem::take(&mut self.waiting).len() + usize::from(self.pending.is_some());
+        let in_hand = self.in_hand();
+        self.waiting.clear();
         self.pending = None;
-        self.supersede(waiting);
+        self.supersede(in_hand);
     }
 
     fn check_invariants(&self) {
