@@ -51,12 +51,15 @@ impl Streams {
         }
     }
 
-    /// Makes all of them ask, and waits until they have.
+    /// Makes all of them ask, and waits until they have, or are about to share an answer.
     #[track_caller]
     fn ask(&self, requests: usize) {
         self.p8
             .publish(&[stream_with("a", json!({"action": "hint"}))]);
         wait_for_requests(&self.backend, "/n", requests);
+        wait_until(DEADLINE, "all to know of the hint", || {
+            self.p8.snapshot().waiting("session") == 0
+        });
     }
 
     /// Lets the link answer; every stream must end with that.

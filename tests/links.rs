@@ -216,17 +216,36 @@ fn what_leaves_the_route_is_asked_at_its_host_unsigned() {
 }
 
 #[test]
-fn a_path_of_another_route_is_asked_over_the_network() {
+fn a_path_of_another_route_is_asked_through_that_route() {
     let other = Backend::answering(|_| Answer::ok("there"));
     let config = Config::new().route("path_beg = \"/other\"", &[other.addr]);
     let backend = by_path(|_, _| Answer::ok("here ").next("/other/n"));
     let p8 = P8::start(&config.route("path_beg = \"/mine\"", &[backend.addr]));
-    let host = p8.clients.to_string();
-    let mut client = p8.client();
-    let reply = client.get_with("/mine/x", &[("Host", &host)]);
+    let reply = p8.client().get_with("/mine/x", &[("Host", "anybody.test")]);
     assert_eq!(reply.text(), "here there");
     assert_eq!(seen_at(&backend, "/other/n").len(), 0);
-    assert_eq!(other.only_request().target, "/other/n");
+    let request = other.only_request();
+    assert_eq!(request.target, "/other/n");
+    assert_eq!(request.header("host"), Some("anybody.test"));
+    assert!(request.header("grip-sig").is_some());
+    assert_eq!(p8.snapshot().total("requests_total"), 1);
+}
+
+#[test]
+fn a_client_cannot_lead_a_link_to_a_private_address_by_the_host_it_names() {
+    let private = by_path(|_, _| Answer::ok("secret"));
+    let backend = by_path(|_, _| Answer::ok("open ").next("/other/n"));
+    let p8 = P8::start(&Config::new().route("path_beg = \"/mine\"", &[backend.addr]));
+    let mut client = p8.client();
+    let host = private.addr.to_string();
+    client.request("GET", "/mine/x", &[("Host", &host)], b"");
+    assert_eq!(client.final_head().status, 200);
+    client.expect("open ");
+    wait_until(DEADLINE, "the link to fail", || {
+        p8.snapshot().total("link_failures_total") > 0
+    });
+    assert_eq!(private.accepted(), 0);
+    client.expect_nothing_unread();
 }
 
 #[test]

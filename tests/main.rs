@@ -29,6 +29,7 @@ mod forwarding;
 mod framing;
 mod gone_links;
 mod hints;
+mod hostile;
 mod house;
 mod http_stream;
 mod joining;

@@ -61,7 +61,7 @@ fn http(
             &key("client_buffer_size"),
             written.client_buffer_size,
             default.client_buffer_size,
-            1024..=1_048_576,
+            1024..=65_536,
         )?,
         client_maxconn: checker.number(
             &key("client_maxconn"),

@@ -1,24 +1,30 @@
-//! Where a link of a held session leads: back through its own route, or elsewhere.
+//! Where a link of a held session leads: back through a route, or elsewhere.
 //!
 //! ```text
-//! link ──resolve (against the session's current URL)──▶ Url ─┬─ same scheme, host, port, and the
-//!                                                            │  route's path_beg ──▶ its route
-//!                                                            └─ anything else ─────▶ Elsewhere
+//! link ──resolve (against the session's current URL)──▶ Url ─┬─ the client's scheme, host, port:
+//!                                                            │    the route's path_beg ─▶ its route
+//!                                                            │    another route's path ─▶ that route
+//!                                                            └─ anything else ──────────▶ Elsewhere
 //! ```
+//!
+//! The client's host is only what the client said: on a route of any host it leads to no address of
+//! one's own.
 //!
 //! Fetches nothing. Source: `docs/grip.md#links`.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use url::Url;
 
-use super::route::{Route, TargetKind};
+use super::route::{Proto, Query, Route, RouteTable, TargetKind};
 
 /// Where a link leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Destination {
-    /// Through the session's own route, as its client's request went.
+    /// Through a route, as a request of the client's would.
     Route {
+        /// Which, mostly the session's own.
+        route: Arc<Route>,
         /// Path and query.
         path_and_query: String,
     },
@@ -49,24 +55,34 @@ pub fn resolve(current: &Url, link: &str) -> Option<Url> {
 }
 
 /// Finds out where a URL leads for a session of this route whose client asked for `client`.
-pub fn destination(url: &Url, client: &Url, route: &Route) -> Option<Destination> {
+pub fn destination(
+    url: &Url,
+    client: &Url,
+    route: &Arc<Route>,
+    routes: &RouteTable,
+) -> Option<Destination> {
     let path_and_query = match url.query() {
         None => url.path().to_owned(),
         Some(query) => format!("{}?{query}", url.path()),
     };
-    let is_own_path = url
-        .path()
-        .starts_with(route.path_beg.as_deref().unwrap_or_default());
-    if url.origin() == client.origin() && is_own_path {
-        return Some(Destination::Route { path_and_query });
+    let is_own_origin = url.origin() == client.origin();
+    if is_own_origin {
+        if let Some(route) = route_of(url, route, routes) {
+            return Some(Destination::Route {
+                route,
+                path_and_query,
+            });
+        }
     }
     let name = url.host_str()?;
     let port = url.port_or_known_default()?;
+    let host = name.trim_matches(['[', ']']).to_owned();
+    let tls = url.scheme() == "https";
     Some(Destination::Elsewhere {
-        target: TargetKind::Http {
-            host: name.trim_matches(['[', ']']).to_owned(),
-            port,
-            tls: url.scheme() == "https",
+        target: if is_own_origin && route.host == "*" {
+            TargetKind::Public { host, port, tls }
+        } else {
+            TargetKind::Http { host, port, tls }
         },
         host: match url.port() {
             None => name.to_owned(),
@@ -76,13 +92,31 @@ pub fn destination(url: &Url, client: &Url, route: &Route) -> Option<Destination
     })
 }
 
+/// Finds the route of a URL at the client's own origin: the session's if it has that path.
+fn route_of(url: &Url, own: &Arc<Route>, routes: &RouteTable) -> Option<Arc<Route>> {
+    let path = url.path();
+    if path.starts_with(own.path_beg.as_deref().unwrap_or_default()) {
+        return Some(own.clone());
+    }
+    let other = routes.find(&Query {
+        host: url.host_str()?,
+        path,
+        proto: Proto::Http,
+        ssl: url.scheme() == "https",
+    });
+    other.filter(|other| {
+        let target = other.targets.first();
+        target.is_some_and(|target| matches!(target.kind, TargetKind::Http { .. }))
+    })
+}
+
 /// Tells whether an address belongs to the public network.
 ///
 /// **Source**: the special-purpose registries of RFC 6890, as far as they name addresses of one's own.
 pub fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
+            let [a, b, c, _] = v4.octets();
             !(v4.is_private()
                 || v4.is_loopback()
                 || v4.is_link_local()
@@ -92,18 +126,18 @@ pub fn is_public(address: IpAddr) -> bool {
                 || v4.is_documentation()
                 || a == 0
                 || a >= 240
+                || (a == 192 && b == 0 && c == 0)
+                || (a == 192 && b == 88 && c == 99)
                 || (a == 100 && (64..128).contains(&b))
                 || (a == 198 && (18..20).contains(&b)))
         }
+        // Global unicast, without what wraps an IPv4 address (6to4, Teredo; NAT64 is outside) or documents.
         IpAddr::V6(v6) => {
             let [first, second, ..] = v6.segments();
-            !(v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                || v6.is_unique_local()
-                || v6.is_unicast_link_local()
-                || (first == 0x2001 && second == 0xdb8)
-                || (first == 0x64 && second == 0xff9b))
+            (0x2000..0x4000).contains(&first)
+                && !(first == 0x2002
+                    || first == 0x3fff
+                    || (first == 0x2001 && (second < 0x200 || second == 0xdb8)))
         }
     }
 }
@@ -111,6 +145,7 @@ pub fn is_public(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::route::Target;
 
     #[test]
     fn links_resolve_against_the_url_that_named_them() {
@@ -132,37 +167,78 @@ mod tests {
         assert_eq!(odd.as_str(), "https://localhost/p");
     }
 
+    fn route(host: &str, path_beg: &str, target: Target) -> Route {
+        let mut route = Route::new(host);
+        route.path_beg = Some(path_beg.to_owned());
+        route.targets = vec![target];
+        route
+    }
+
     #[test]
-    fn only_the_clients_own_origin_and_path_go_through_its_route() {
+    fn the_clients_own_origin_is_asked_through_the_route_of_the_path() {
         let client = client_url(false, Some("a.example:80"), "/api/x").unwrap();
-        let mut route = Route::new("*");
-        route.path_beg = Some("/api".to_owned());
-        let to = |link: &str| destination(&resolve(&client, link).unwrap(), &client, &route);
-        let path_and_query = "/api/n?a=b".to_owned();
-        let own = Some(Destination::Route { path_and_query });
-        assert_eq!(to("/api/n?a=b"), own);
-        assert_eq!(to("http://A.example/api/n?a=b"), own);
-        for (link, host, port, tls, header) in [
-            ("/other", "a.example", 80, false, "a.example"),
-            (
-                "https://a.example/api/n",
-                "a.example",
-                443,
-                true,
-                "a.example",
-            ),
-            ("http://[::1]:8000/api", "::1", 8000, false, "[::1]:8000"),
+        let backend = || Target::http("127.0.0.1", 8000);
+        let routes = RouteTable::new(vec![
+            route("*", "/api", backend()),
+            route("*", "/other", backend()),
+            route("*", "/demo", Target::new(TargetKind::Demo)),
+        ]);
+        let routes = routes.unwrap();
+        let own = &routes.routes()[0];
+        for (link, expected) in [
+            ("/api/n?a=b", Some(("/api", "/api/n?a=b"))),
+            ("http://A.example/api/n", Some(("/api", "/api/n"))),
+            ("/other", Some(("/other", "/other"))),
+            ("/demo", None),
+            ("https://a.example/api/n", None),
+            ("http://a.example:81/api/n", None),
         ] {
-            let Some(Destination::Elsewhere {
-                target, host: seen, ..
-            }) = to(link)
-            else {
-                panic!("{link} leads elsewhere")
+            let url = resolve(&client, link).unwrap();
+            let through = match destination(&url, &client, own, &routes) {
+                Some(Destination::Route {
+                    route,
+                    path_and_query,
+                }) => Some((route.path_beg.clone().unwrap(), path_and_query)),
+                _ => None,
             };
-            let host = host.to_owned();
-            assert_eq!(target, TargetKind::Http { host, port, tls });
-            assert_eq!(seen, header);
+            let through = through.as_ref().map(|(beg, path)| (&**beg, &**path));
+            assert_eq!(through, expected, "{link}");
         }
+    }
+
+    #[test]
+    fn what_leaves_the_routes_goes_to_its_host_and_a_clients_word_to_no_address_of_ones_own() {
+        let client = client_url(false, Some("a.example"), "/api/x").unwrap();
+        let backend = || Target::http("127.0.0.1", 8000);
+        let routes = RouteTable::new(vec![
+            route("*", "/api", backend()),
+            route("a.example", "/api", backend()),
+        ]);
+        let routes = routes.unwrap();
+        let [any, named] = routes.routes() else {
+            panic!("two routes")
+        };
+        let tls = |tls| move |host: String, port| TargetKind::Http { host, port, tls };
+        let public = |host, port| TargetKind::Public {
+            host,
+            port,
+            tls: false,
+        };
+        let to = |link: &str, route| {
+            let url = resolve(&client, link).unwrap();
+            match destination(&url, &client, route, &routes) {
+                Some(Destination::Elsewhere { target, host, .. }) => (target, host),
+                other => panic!("{link}: {other:?}"),
+            }
+        };
+        let a = || "a.example".to_owned();
+        assert_eq!(to("/other", any), (public(a(), 80), a()));
+        assert_eq!(to("/other", named), (tls(false)(a(), 80), a()));
+        let secure = to("https://a.example/api/n", any);
+        assert_eq!(secure, (tls(true)(a(), 443), a()));
+        let host = "[::1]:8000".to_owned();
+        let six = to("http://[::1]:8000/api", any);
+        assert_eq!(six, (tls(false)("::1".to_owned(), 8000), host));
     }
 
     #[test]
@@ -180,7 +256,18 @@ mod tests {
             ("::1", false),
             ("fd00::1", false),
             ("fe80::1", false),
+            ("192.0.0.8", false),
             ("::ffff:127.0.0.1", false),
+            ("::127.0.0.1", false),
+            ("::", false),
+            ("64:ff9b::7f00:1", false),
+            ("64:ff9b:1::7f00:1", false),
+            ("2002:7f00:1::", false),
+            ("2001:0:7f00:1::", false),
+            ("2001:db8::1", false),
+            ("fec0::1", false),
+            ("ff02::1", false),
+            ("2001:4860:4860::8888", true),
         ] {
             assert_eq!(is_public(address.parse().unwrap()), expected, "{address}");
         }

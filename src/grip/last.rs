@@ -5,11 +5,13 @@
 use http::header::{HeaderName, HeaderValue};
 
 use super::channel::{ChannelName, ItemId};
+use super::header_params::{split_list, Element};
 
 /// The header's name.
 pub const NAME: HeaderName = HeaderName::from_static("grip-last");
 
-/// Gives the header's value for one channel; `None` for a name or id that no header can carry.
+/// Gives the header's value for one channel; `None` for a name or id that no header can carry, or that
+/// would be read as something else: a name with a `;`, or with a `,` and without quotes of its own.
 ///
 /// **Shape**: `channel; last-id=id`; an id with characters of its own meaning is quoted.
 pub fn value(channel: &ChannelName, id: &ItemId) -> Option<HeaderValue> {
@@ -28,13 +30,19 @@ pub fn value(channel: &ChannelName, id: &ItemId) -> Option<HeaderValue> {
         }
         text.push('"');
     }
-    HeaderValue::from_bytes(text.as_bytes()).ok()
+    let value = HeaderValue::from_bytes(text.as_bytes()).ok()?;
+    let read = match split_list([value.as_bytes()]).as_slice() {
+        [one] => Element::parse(one)?,
+        _ => return None,
+    };
+    let is_same =
+        read.first == channel.as_str().as_bytes() && read.param("last-id") == Some(id.as_bytes());
+    is_same.then_some(value)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grip::header_params::Element;
 
     #[test]
     fn ids_are_read_back_as_they_were() {
@@ -54,5 +62,10 @@ mod tests {
     fn what_no_header_can_carry_is_left_out() {
         assert_eq!(value(&ChannelName::new("a\r\nb"), &ItemId::new("1")), None);
         assert_eq!(value(&ChannelName::new("a"), &ItemId::new("1\n")), None);
+        for name in ["a, b", "a; last-id=2", " a", "\"a"] {
+            assert_eq!(value(&ChannelName::new(name), &ItemId::new("1")), None);
+        }
+        let quoted = value(&ChannelName::new("\"a, b\""), &ItemId::new("1"));
+        assert_eq!(quoted.unwrap(), "\"a, b\"; last-id=1");
     }
 }

@@ -45,14 +45,17 @@ pub struct Origin {
 }
 
 impl Origin {
-    fn destination(&self, url: &Url) -> Option<Destination> {
-        link_target::destination(url, &self.client_url, &self.route)
+    fn destination(&self, url: &Url, front: &Front) -> Option<Destination> {
+        let routes = &front.broker.options().routes;
+        link_target::destination(url, &self.client_url, &self.route, routes)
     }
 
     /// Tells how far a request to this URL goes.
-    pub fn reach(&self, url: &Url) -> Reach {
-        match self.destination(url) {
+    pub fn reach(&self, url: &Url, front: &Front) -> Reach {
+        let public = |target: &TargetKind| matches!(target, TargetKind::Public { .. });
+        match self.destination(url, front) {
             Some(Destination::Route { .. }) => Reach::Route,
+            Some(Destination::Elsewhere { target, .. }) if public(&target) => Reach::PublicNetwork,
             _ if self.target.is_untrusted => Reach::PublicNetwork,
             _ => Reach::Network,
         }
@@ -116,11 +119,10 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
         body,
         patience,
     } = wish;
-    let route = &session.route;
     // What looks like a client's would be taken out on the way.
     let last: Vec<_> = headers.get_all(last::NAME).iter().cloned().collect();
     headers.remove(last::NAME);
-    let destination = session.destination(&url)?;
+    let destination = session.destination(&url, front)?;
     let (target, others, uri, mut headers) = match destination {
         Destination::Elsewhere {
             target,
@@ -131,12 +133,15 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
             let target = external(target, session.target.is_untrusted);
             (target, Vec::new(), path_and_query, headers)
         }
-        Destination::Route { path_and_query } => {
+        Destination::Route {
+            route,
+            path_and_query,
+        } => {
             if let Some(host) = &session.client_host {
                 headers.insert(http::header::HOST, host.clone());
             }
             let (first, others) = route.targets.split_first()?;
-            let others = front.other_targets(session.client_host.as_ref(), route, others);
+            let others = front.other_targets(session.client_host.as_ref(), &route, others);
             let request = ClientRequest {
                 path_and_query: &path_and_query,
                 headers,
@@ -146,8 +151,8 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
                 last: &[],
             };
             let options = &front.broker.options().backend.forward;
-            let signature = front.signature(route);
-            let forwarded = forward::request(request, route, first, options, signature);
+            let signature = front.signature(&route);
+            let forwarded = forward::request(request, &route, first, options, signature);
             let uri = forwarded.path_and_query.into_owned();
             (first.kind.clone(), others, uri, forwarded.headers)
         }

@@ -172,7 +172,7 @@ async fn ask_link(
 ) -> Option<Rc<LinkResponse>> {
     let key = LinkKey {
         route: Arc::as_ptr(&session.route) as usize,
-        reach: session.reach(url),
+        reach: session.reach(url, front),
         url: url.clone(),
         last,
         credentials: session.credentials,

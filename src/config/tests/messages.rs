@@ -139,7 +139,7 @@ fn wrong_values_name_what_was_expected() {
         ),
         (
             "http.client_buffer_size = 100",
-            "[http] client_buffer_size: found the number 100, expected 1024 to 1048576".to_owned(),
+            "[http] client_buffer_size: found the number 100, expected 1024 to 65536".to_owned(),
         ),
         (
             "http.keep_alive_secs = 0",

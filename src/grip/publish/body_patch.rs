@@ -11,6 +11,10 @@ use serde_json::Value;
 /// would fill the memory.
 pub const ADDED_BYTES_MAX: usize = 1_000_000;
 
+/// How many elements of arrays the operations of a patch may push up or down: each insertion at the
+/// beginning of a long array moves all of it.
+const SHIFTED_MAX: usize = 10_000_000;
+
 /// Why a patch could not be applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatchError {
@@ -23,8 +27,10 @@ pub enum PatchError {
     /// An operation failed.
     #[error("body-patch cannot be applied: {0}")]
     Operation(String),
-    /// It makes the document too large.
-    #[error("body-patch adds too much, expected at most 1000000 bytes")]
+    /// It makes the document too large, or takes too long.
+    #[error(
+        "body-patch adds or shifts too much, expected at most 1000000 bytes, 10000000 elements"
+    )]
     TooLarge,
 }
 
@@ -44,7 +50,7 @@ impl PatchError {
 ///
 /// **Shape**: compact JSON with sorted keys; a line end after the held document is kept.
 ///
-/// **Bounds**: operations may add [`ADDED_BYTES_MAX`].
+/// **Bounds**: operations may add [`ADDED_BYTES_MAX`], and shift 10,000,000 elements of arrays.
 pub fn apply(held: &[u8], patch: &Value) -> Result<Bytes, PatchError> {
     let mut document: Value = serde_json::from_slice(held).map_err(|_| PatchError::Body)?;
     if !document.is_object() && !document.is_array() {
@@ -52,10 +58,11 @@ pub fn apply(held: &[u8], patch: &Value) -> Result<Bytes, PatchError> {
     }
     let patch: Patch = serde_json::from_value(whole_document(patch, &document))
         .map_err(|error| PatchError::Syntax(error.to_string()))?;
-    let mut added = 0;
+    let (mut added, mut shifted) = (0, 0);
     for operation in patch.iter() {
         added += added_bytes(operation, &document);
-        if added > ADDED_BYTES_MAX {
+        shifted += shifted_elements(operation, &document);
+        if added > ADDED_BYTES_MAX || shifted > SHIFTED_MAX {
             return Err(PatchError::TooLarge);
         }
         json_patch::patch(&mut document, std::slice::from_ref(operation))
@@ -89,6 +96,23 @@ fn added_bytes(operation: &PatchOperation, document: &Value) -> usize {
         PatchOperation::Replace(replace) => weight(&replace.value),
         PatchOperation::Copy(copy) => document.pointer(copy.from.as_str()).map_or(0, weight),
         PatchOperation::Remove(_) | PatchOperation::Move(_) | PatchOperation::Test(_) => 0,
+    }
+}
+
+/// Counts the elements that make room for an operation, or close up behind it.
+fn shifted_elements(operation: &PatchOperation, document: &Value) -> usize {
+    let behind = |path: &str| {
+        let (array, place) = path.rsplit_once('/')?;
+        let elements = document.pointer(array)?.as_array()?;
+        Some(elements.len().saturating_sub(place.parse().ok()?))
+    };
+    let behind = |path: &str| behind(path).unwrap_or(0);
+    match operation {
+        PatchOperation::Add(add) => behind(add.path.as_str()),
+        PatchOperation::Remove(remove) => behind(remove.path.as_str()),
+        PatchOperation::Copy(copy) => behind(copy.path.as_str()),
+        PatchOperation::Move(moved) => behind(moved.from.as_str()) + behind(moved.path.as_str()),
+        PatchOperation::Replace(_) | PatchOperation::Test(_) => 0,
     }
 }
 
@@ -178,6 +202,22 @@ mod tests {
         }
         let adds = vec![json!({"op": "add", "path": "/-", "value": "x"}); 10_000];
         assert!(apply(b"[]", &json!(adds)).is_ok());
+    }
+
+    #[test]
+    fn endless_shifting_is_stopped() {
+        let held = json!(vec![0; 40_000]).to_string();
+        for operation in [
+            json!({"op": "move", "from": "/0", "path": "/39999"}),
+            json!({"op": "add", "path": "/0", "value": 0}),
+            json!({"op": "remove", "path": "/0"}),
+            json!({"op": "copy", "from": "/1", "path": "/0"}),
+        ] {
+            let error = apply(held.as_bytes(), &json!(vec![operation; 10_000])).unwrap_err();
+            assert_eq!(error.code(), "patch-too-large");
+        }
+        let removals = vec![json!({"op": "remove", "path": "/39"}); 1_000];
+        assert!(apply(held.as_bytes(), &json!(removals[..200])).is_ok());
     }
 
     #[test]
