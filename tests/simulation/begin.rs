@@ -115,13 +115,10 @@ impl World {
         if is_chain {
             machine.begin_chain();
         } else {
-            let conflicts = conflicts
-                .iter()
-                .map(|channel| full_name(*channel))
-                .collect();
+            let conflicts = conflicts.iter().map(|channel| full_name(*channel));
             let beginning = Beginning {
                 waiting,
-                conflicts,
+                conflicts: conflicts.collect(),
                 told: old_key.map(|_| told),
             };
             machine.begin(beginning, moment);
