@@ -64,6 +64,8 @@ pub struct Join {
     pub queue: QueueIndex,
     /// To what; each name once.
     pub channels: Vec<Wanted>,
+    /// Of these the backend said the same again when it was asked again, full names.
+    pub insisted: Vec<ChannelName>,
 }
 
 /// Answer to [`Join`].

@@ -107,6 +107,19 @@ impl PrevIds {
             .collect()
     }
 
+    /// Returns the full names of the channels in which the backend says again what it was told.
+    pub fn insisted(&self, told: &[(ChannelName, ItemId)]) -> Vec<ChannelName> {
+        let checked = self.ids.iter().zip(&self.channels);
+        let is_told = |(name, id): &(ChannelName, Option<ItemId>)| {
+            let mut told = told.iter();
+            told.any(|(known, last)| known == name && id.as_ref() == Some(last))
+        };
+        checked
+            .filter(|(id, standing)| standing.is_checked && is_told(id))
+            .map(|(_, standing)| standing.full_name.clone())
+            .collect()
+    }
+
     /// Returns the id that an item of this channel must follow; none if it is not checked.
     pub fn checked(&self, channel: &ChannelName) -> Option<&ItemId> {
         let place = self.place(channel)?;

@@ -90,6 +90,7 @@ pub struct Begin {
     conflicts: Vec<ChannelName>,
     /// The request was asked again: items may have come for it meanwhile.
     is_retry: bool,
+    insisted: Vec<ChannelName>,
 }
 
 impl Begin {
@@ -139,6 +140,7 @@ impl Begin {
             timeout: Duration::from_secs(u64::from(timeout_secs)),
             conflicts: Vec::new(),
             is_retry: false,
+            insisted: Vec::new(),
         }
     }
 
@@ -211,7 +213,10 @@ impl Begin {
         let waiting_max = broker.options().outbox.items_max;
         self.terms.waiting_max = waiting_max;
         if let (Some(slot), None) = (client.parkable_slot().cloned(), &rest) {
-            self.is_retry = slot.state.borrow().is_retried();
+            let state = slot.state.borrow();
+            self.is_retry = state.is_retried();
+            self.insisted = self.terms.prev_ids.insisted(state.last());
+            drop(state);
             slot.state.borrow_mut().expect(waiting_max);
             let session = slot.take_session().ok_or(JoinError::HubUnavailable)?;
             let end = client.reply.stream_end();
@@ -256,6 +261,7 @@ impl Begin {
             limits,
             queue: self.queue,
             channels: std::mem::take(&mut self.channels),
+            insisted: std::mem::take(&mut self.insisted),
         };
         let (membership, conflicts) = broker.edge().join(join).await?;
         self.conflicts = conflicts;

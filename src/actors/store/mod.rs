@@ -141,12 +141,28 @@ struct LocalChannel {
     is_lingering: bool,
 }
 
+/// What a session's backend has said again though it was told better.
+#[derive(Clone)]
+enum Insisted {
+    /// The ids of these channels, when a request was asked again.
+    Channels(Vec<ChannelName>),
+    /// A link may lead back to the same channels for ever: each of its ids counts as such.
+    Links,
+}
+
+impl Default for Insisted {
+    fn default() -> Self {
+        Self::Channels(Vec::new())
+    }
+}
+
 /// A session that waits for acknowledgements.
 struct Joining {
     pending: usize,
     /// The prev-ids of the channels it waits for.
     checks: Vec<(ChannelName, ItemId)>,
     conflicts: Vec<ChannelName>,
+    insisted: Insisted,
     ready: oneshot::Sender<Vec<ChannelName>>,
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::{places::Places, ChannelChange, Entry, HubStore, Joining, LocalChannel};
+use super::{places::Places, ChannelChange, Entry, HubStore, Insisted, Joining, LocalChannel};
 use crate::{
     actors::messages::{Join, SessionKind, Subscribed},
     engine::{
@@ -35,13 +35,17 @@ struct Entering {
     pending: usize,
     checks: Vec<(ChannelName, ItemId)>,
     conflicts: Vec<ChannelName>,
+    insisted: Insisted,
 }
 
 impl HubStore {
     /// Enters a session.
     pub fn join(&mut self, join: Join) -> Entered {
         let key = SessionKey(self.sessions.vacant_key() as u32);
-        let mut entering = Entering::default();
+        let mut entering = Entering {
+            insisted: Insisted::Channels(join.insisted),
+            ..Entering::default()
+        };
         for wanted in join.channels {
             self.enter_channel(key, wanted, &mut entering);
         }
@@ -101,6 +105,7 @@ impl HubStore {
             .partition(|(index, _)| stays(self, *index));
         let mut entering = Entering {
             places: staying,
+            insisted: Insisted::Links,
             ..Entering::default()
         };
         for wanted in channels {
@@ -137,23 +142,32 @@ impl HubStore {
             channel.waiters.push(key);
             entering.pending += 1;
             entering.checks.extend(prev_id.map(|id| (name, id)));
-        } else if prev_id.is_some_and(|id| self.conflicts(index, &id)) {
+        } else if prev_id.is_some_and(|id| self.conflicts(index, &id, &entering.insisted)) {
             entering.conflicts.push(name);
         }
     }
 
-    /// Tells whether a channel's last item is another than a session knows; then it is forgotten, for
-    /// it may be wrong itself.
-    fn conflicts(&mut self, index: u32, prev_id: &ItemId) -> bool {
+    /// Tells whether a channel's last item is another than a session knows. It is forgotten if the
+    /// backend insists, for then it is wrong itself; else others whose ids are old must find it too.
+    fn conflicts(&mut self, index: u32, prev_id: &ItemId, insisted: &Insisted) -> bool {
         let Some(channel) = self.channels.get_mut(index as usize) else {
             return false;
         };
-        let Some(last) = channel.last.take_if(|last| last != prev_id) else {
+        if channel.last.as_ref().is_none_or(|last| last == prev_id) {
             return false;
+        }
+        let (is_wrong, is_conflict) = match insisted {
+            Insisted::Links => (true, true),
+            Insisted::Channels(insisted) => {
+                let is_insisted = insisted.contains(&channel.name);
+                (is_insisted, !is_insisted)
+            }
         };
-        let channel = channel.name.clone();
-        self.changes.push(ChannelChange::Forget { channel, last });
-        true
+        if let Some(last) = channel.last.take_if(|_| is_wrong) {
+            let channel = channel.name.clone();
+            self.changes.push(ChannelChange::Forget { channel, last });
+        }
+        is_conflict
     }
 
     /// A session found that an item does not follow the last one it has.
@@ -171,6 +185,7 @@ impl HubStore {
             pending,
             checks,
             conflicts,
+            insisted,
             ..
         } = entering;
         let ready = (pending > 0).then(|| {
@@ -179,6 +194,7 @@ impl HubStore {
                 pending,
                 checks,
                 conflicts: Vec::new(),
+                insisted,
                 ready,
             };
             self.joining.insert(key, joining);
@@ -338,11 +354,13 @@ impl HubStore {
         }
         channel.last = last;
         for key in std::mem::take(&mut channel.waiters) {
-            let checks = self.joining.get(&key).map(|joining| &joining.checks);
-            let mut checks = checks.into_iter().flatten();
-            let prev_id = checks.find(|(channel, _)| channel == name);
-            let prev_id = prev_id.map(|(_, id)| id.clone());
-            let is_conflict = prev_id.is_some_and(|id| self.conflicts(index, &id));
+            let check = self.joining.get(&key).and_then(|joining| {
+                let mut checks = joining.checks.iter();
+                let (_, prev_id) = checks.find(|(channel, _)| channel == name)?;
+                Some((prev_id.clone(), joining.insisted.clone()))
+            });
+            let is_conflict =
+                check.is_some_and(|(prev_id, insisted)| self.conflicts(index, &prev_id, &insisted));
             self.note_acknowledged(key, is_conflict.then(|| name.clone()));
         }
     }

@@ -306,6 +306,7 @@ impl<E: Published> Session<E> {
         let is_over = !answer.is_hold && answer.next.is_none();
         hold.change(answer.keep_alive, moment.now, moment.jitter);
         *next = answer.next.map(|link| Next::new(link, moment.now));
+        self.forget_insisted(&answer.prev_ids);
         self.terms.prev_ids = answer.prev_ids;
         self.terms.filtering = answer.filtering;
         if is_over {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::super::prev_ids::PrevIds;
 use super::{
     Action, Before, End, Filtered, Kind, Moment, Output, Pending, Published, ResponseFormat,
     Session, Skipped, StreamFormat, Terms,
@@ -83,6 +84,14 @@ impl<E: Published> Session<E> {
         self.supersede(caught_up.superseded);
         let has_overflowed = std::mem::take(&mut self.has_overflowed);
         caught_up.has_gap || has_overflowed || !self.conflicts.is_empty()
+    }
+
+    /// A conflict about which the backend says the same again was none: what P-8 knows misleads.
+    pub(super) fn forget_insisted(&mut self, answered: &PrevIds) {
+        let insisted = answered.insisted(&self.terms.prev_ids.last());
+        let conflicts = self.conflicts.drain(..);
+        let misleading = conflicts.filter(|channel| insisted.contains(channel));
+        self.outputs.extend(misleading.map(Output::Forget));
     }
 
     /// What does not follow the backend's word is given up if it does not follow the next one either.
