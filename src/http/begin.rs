@@ -213,10 +213,7 @@ impl Begin {
         let waiting_max = broker.options().outbox.items_max;
         self.terms.waiting_max = waiting_max;
         if let (Some(slot), None) = (client.parkable_slot().cloned(), &rest) {
-            let state = slot.state.borrow();
-            self.is_retry = state.is_retried();
-            self.insisted = self.terms.prev_ids.insisted(state.last());
-            drop(state);
+            self.note_retry(&slot.state.borrow());
             slot.state.borrow_mut().expect(waiting_max);
             let session = slot.take_session().ok_or(JoinError::HubUnavailable)?;
             let end = client.reply.stream_end();
@@ -240,6 +237,11 @@ impl Begin {
         } else {
             self.awaited(membership, state).await
         })
+    }
+
+    fn note_retry(&mut self, state: &SessionState) {
+        self.is_retry = state.is_retried();
+        self.insisted = self.terms.prev_ids.insisted(state.last());
     }
 
     async fn join(
