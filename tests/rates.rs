@@ -8,7 +8,7 @@ use serde_json::{json, Value};
 
 use crate::support::grip::hold;
 use crate::support::programs::Program;
-use crate::support::publish::{publish, response_item, stream_item};
+use crate::support::publish::{hint_item, publish, response_item, stream_item};
 use crate::support::snapshot::Snapshot;
 use crate::support::wait::DEADLINE;
 use crate::support::{wait_until, Answer, Backend, Client, Config, P8};
@@ -246,4 +246,16 @@ fn a_session_that_ends_leaves_nothing_behind() {
     p8.publish(&numbered("a", 50));
     expect_numbered(&mut client, 2);
     assert_eq!(dropped(&p8), 0);
+}
+
+#[test]
+fn what_waits_for_its_turn_while_a_request_is_asked_again_is_not_lost() {
+    let backend = holding();
+    let config = Config::to(backend.addr).handler("message_rate = 1");
+    let p8 = P8::start(&config);
+    let mut client = p8.long_poll("/poll/a", "a", 1);
+    p8.publish(&[hint_item("a"), response_item("a", "the item")]);
+    assert_eq!(client.reply().text(), "the item");
+    assert_eq!(p8.snapshot().dropped("client-gone"), 0);
+    assert_eq!(backend.seen().len(), 2);
 }

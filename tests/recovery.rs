@@ -324,3 +324,48 @@ fn a_client_that_leaves_during_a_retry_leaves_nothing_behind() {
         assert_eq!(other.reply().text(), "3");
     }
 }
+
+#[test]
+fn every_client_whose_ids_are_old_catches_up_not_only_the_first() {
+    let backend = Backend::answering(|request| match request.target.as_str() {
+        "/holder" => hold("stream", "a", "open "),
+        _ if request.header("grip-last").is_some() => Answer::ok("caught up"),
+        _ => checked("response", "1", ""),
+    });
+    let p8 = P8::start(&Config::to(backend.addr).http("workers = 1"));
+    let mut holder = p8.stream("/holder");
+    let mut item = stream_item("a", "2");
+    item["id"] = json!("2");
+    p8.publish(&[item]);
+    holder.expect("open 2");
+    for client in 1..=3 {
+        assert_eq!(p8.get("/").text(), "caught up", "client {client}");
+    }
+}
+
+#[test]
+fn every_stream_whose_ids_are_old_catches_up_and_none_goes_on_asking() {
+    let backend = by_path(|path, _| match path {
+        "/holder" => hold("stream", "a", "open "),
+        "/n" => checked("stream", "2", "caught up ").next("/n"),
+        "/stubborn" => checked("stream", "1", "still there ").next("/stubborn"),
+        _ => checked("stream", "1", "").next(&path.replace("old", "n")),
+    });
+    let p8 = P8::start(&config(&backend).http("workers = 1"));
+    let _holder = p8.stream("/holder");
+    let item = |id: &str, prev_id: &str| {
+        let mut item = stream_item("a", id);
+        (item["id"], item["prev-id"]) = (json!(id), json!(prev_id));
+        item
+    };
+    p8.publish(&[item("2", "1")]);
+    let mut clients = [(); 3].map(|()| p8.stream("/old"));
+    for client in &mut clients {
+        client.expect("caught up ");
+    }
+    let mut stubborn = p8.stream("/stubborn");
+    stubborn.expect("still there still there ");
+    p8.publish(&[item("7", "1")]);
+    stubborn.expect("7");
+    assert_eq!(seen_at(&backend, "/stubborn").len(), 2);
+}

@@ -304,6 +304,14 @@ impl Membership {
         self.edge.bells.flush.notify_one();
     }
 
+    /// Takes what waits for its turn in the place of an earlier hold of the same request.
+    pub fn take_over(&self, earlier: &Self) -> Vec<Arc<Encoded>> {
+        self.edge
+            .store
+            .borrow_mut()
+            .take_over(earlier.key, self.key)
+    }
+
     /// Tells whether the server is stopping.
     pub fn is_draining(&self) -> bool {
         self.edge.store.borrow().is_draining()

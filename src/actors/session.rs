@@ -76,15 +76,22 @@ impl SessionState {
             last,
             farewell: _,
         } = *between;
-        edge.counters().drop_items(Dropped::SessionBusy, lost);
-        let retried = retrying.as_ref().map(|(membership, _)| membership.hold());
+        let earlier = retrying.as_ref().map(|(membership, _)| membership);
+        let retried = earlier.map(Membership::hold);
+        // What still waited for its turn came after what is here.
+        let late = earlier.map(|earlier| held.membership().take_over(earlier));
         let mut seen = HashSet::new();
-        let waiting = items
+        let mut waiting: VecDeque<_> = items
             .into_iter()
             .filter(|(of, _)| *of == hold || Some(*of) == retried)
-            .filter(|(_, encoded)| seen.insert(Arc::as_ptr(encoded)))
             .map(|(_, encoded)| encoded)
+            .chain(late.into_iter().flatten())
+            .filter(|encoded| seen.insert(Arc::as_ptr(encoded)))
             .collect();
+        let over = waiting.len().saturating_sub(self.early_max as usize);
+        waiting.truncate(self.early_max as usize);
+        edge.counters()
+            .drop_items(Dropped::SessionBusy, lost + over as u64);
         if !last.is_empty() {
             self.between_holds().last = last;
         }

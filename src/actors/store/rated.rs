@@ -1,6 +1,6 @@
 //! Deliveries that wait for their turn, because a rate is set; without one nothing here is touched.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{collections::HashSet, rc::Rc, sync::Arc, time::Instant};
 
 use tokio::sync::Notify;
 
@@ -121,10 +121,34 @@ impl HubStore {
 
     /// Forgets what waits for a session that has ended.
     pub(super) fn forget_waiting(&mut self, queue: QueueIndex, key: SessionKey) {
-        let Some(rated) = &mut self.rated else { return };
-        let (count, weight) = rated.waiting.leave(queue, key);
+        let lost = self.take_waiting(queue, key).len() as u64;
+        self.counters.drop_items(Dropped::ClientGone, lost);
+    }
+
+    fn take_waiting(&mut self, queue: QueueIndex, key: SessionKey) -> Vec<Arc<Encoded>> {
+        let Some(rated) = &mut self.rated else {
+            return Vec::new();
+        };
+        let taken = rated.waiting.leave(queue, key);
+        let weight = taken.iter().map(|delivery| delivery.weight).sum();
         rated.shared.leave(queue, weight);
+        let count = taken.len() as u64;
         self.counters.subtract(Total::DeliveriesWaiting, count);
-        self.counters.drop_items(Dropped::ClientGone, count);
+        taken.into_iter().map(|delivery| delivery.what).collect()
+    }
+
+    /// Takes out what waits for a session, less what waits for the one that takes its place too.
+    pub fn take_over(&mut self, from: SessionKey, to: SessionKey) -> Vec<Arc<Encoded>> {
+        let queue = |key: SessionKey| Some(self.sessions.get(key.0 as usize)?.queue);
+        let (Some(queue_from), Some(queue_to)) = (queue(from), queue(to)) else {
+            return Vec::new();
+        };
+        let mut taken = self.take_waiting(queue_from, from);
+        if let (Some(rated), false) = (&self.rated, taken.is_empty()) {
+            let own = rated.waiting.of(queue_to, to);
+            let own: HashSet<_> = own.map(Arc::as_ptr).collect();
+            taken.retain(|encoded| !own.contains(&Arc::as_ptr(encoded)));
+        }
+        taken
     }
 }

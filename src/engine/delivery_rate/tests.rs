@@ -185,9 +185,11 @@ fn a_session_that_ends_takes_its_own_along() {
     for key in [1, 2, 1] {
         waiting.push(QueueIndex(0), delivery(key, shared.clone()));
     }
-    assert_eq!(waiting.leave(QueueIndex(0), SessionKey(1)), (2, 2));
-    assert_eq!(waiting.leave(QueueIndex(0), SessionKey(1)), (0, 0));
-    assert_eq!(waiting.leave(QueueIndex(7), SessionKey(9)), (0, 0));
+    assert_eq!(waiting.of(QueueIndex(0), SessionKey(1)).count(), 2);
+    assert_eq!(waiting.leave(QueueIndex(0), SessionKey(1)).len(), 2);
+    assert_eq!(waiting.of(QueueIndex(0), SessionKey(1)).count(), 0);
+    assert!(waiting.leave(QueueIndex(0), SessionKey(1)).is_empty());
+    assert!(waiting.leave(QueueIndex(7), SessionKey(9)).is_empty());
     assert_eq!(waiting.pop().map(|(_, next)| next.key), Some(SessionKey(2)));
     assert!(waiting.is_empty());
     assert!(shared.is_unique(), "nothing holds on to what nobody gets");
@@ -224,7 +226,11 @@ fn order_is_kept_and_weights_add_up_whatever_happens() {
                         );
                     }
                 }
-                _ => weights[usize::from(queue.0)] -= waiting.leave(queue, key).1,
+                _ => {
+                    let left = waiting.leave(queue, key);
+                    let weight: u64 = left.iter().map(|delivery| delivery.weight).sum();
+                    weights[usize::from(queue.0)] -= weight;
+                }
             }
             for (queue, weight) in waiting.weights() {
                 assert_eq!(weight, weights[usize::from(queue.0)], "seed {seed}");

@@ -106,20 +106,24 @@ impl<T> Waiting<T> {
         Some((QueueIndex(turn), delivery))
     }
 
-    /// Forgets what waits for a session that has ended; returns how many they were, and their weight.
-    pub fn leave(&mut self, queue: QueueIndex, key: SessionKey) -> (u64, u64) {
-        let (mut count, mut weight) = (0, 0);
+    /// Returns what waits for a session, in its order.
+    pub fn of(&self, queue: QueueIndex, key: SessionKey) -> impl Iterator<Item = &T> {
+        let from = self.queues.get(usize::from(queue.0));
+        let numbers = self.sessions.get(&key).into_iter().flatten();
+        let deliveries = numbers.filter_map(move |number| from?.deliveries.get(number));
+        deliveries.map(|delivery| &delivery.what)
+    }
+
+    /// Takes out what waits for a session that has ended, in its order.
+    pub fn leave(&mut self, queue: QueueIndex, key: SessionKey) -> Vec<Delivery<T>> {
         let Some(from) = self.queues.get_mut(usize::from(queue.0)) else {
-            return (0, 0);
+            return Vec::new();
         };
-        for number in self.sessions.remove(&key).unwrap_or_default() {
-            if let Some(delivery) = from.deliveries.remove(&number) {
-                count += 1;
-                weight += delivery.weight;
-            }
-        }
+        let numbers = self.sessions.remove(&key).unwrap_or_default();
+        let taken = numbers.iter().filter_map(|n| from.deliveries.remove(n));
+        let taken = taken.collect();
         self.check_invariants();
-        (count, weight)
+        taken
     }
 
     /// Returns what waits in each queue, by weight.

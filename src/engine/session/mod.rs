@@ -322,6 +322,9 @@ impl<E: Published> Session<E> {
         }
         let conflicts = std::mem::take(&mut self.conflicts);
         self.unsettled(conflicts, &told);
+        // A chain of links that bring channels in turns must not go on for ever.
+        let forgotten = answer.conflicts.iter().cloned().map(Output::Forget);
+        self.outputs.extend(forgotten);
         if self.catch_up(answer.conflicts) {
             self.miss(moment);
         }

@@ -101,7 +101,7 @@ fn conflicts_of_new_channels_are_asked_about_after_a_while() {
         next: Some(link()),
         conflicts: vec![ChannelName::from("b")],
     });
-    assert!(answered.is_empty());
+    assert_eq!(answered, ["forget b"]);
     assert!(run.item("a:4<3").is_empty(), "b has a gap");
     assert_eq!(run.wait(100), ["turn"]);
 }
