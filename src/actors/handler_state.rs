@@ -120,7 +120,7 @@ impl HandlerState {
         if self.may_log() {
             let text =
                 |id: &Option<ItemId>| id.as_ref().map_or_else(String::new, ItemId::to_string);
-            log::warn!(channel:? = item.channel.as_str(), id = text(&item.id), prev_id = text(&item.prev_id);
+            log::warn!(channel:? = item.channel.as_str(), id:? = text(&item.id), prev_id:? = text(&item.prev_id);
                 "the item before this one did not come; one such line a second");
         }
     }
