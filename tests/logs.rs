@@ -1,9 +1,12 @@
 //! What the program logs, as an operator reads it. Source: `docs/operations.md`, logs.
 
+use serde_json::json;
+
+use crate::support::grip::hold;
 use crate::support::programs::Program;
-use crate::support::publish::{publish, stream_item};
+use crate::support::publish::{post_items, publish, stream_item, stream_with};
 use crate::support::wait::DEADLINE;
-use crate::support::{wait_until, Client, Config};
+use crate::support::{wait_until, Backend, Client, Config};
 
 /// A channel whose name would be a line of its own, in red.
 const CHANNEL: &str = "a\n[FORGED] line\u{1b}[31m\r";
@@ -32,4 +35,51 @@ fn names_of_channels_forge_no_lines() {
     for line in log.lines() {
         assert!(!line.starts_with("[FORGED"), "{line}");
     }
+}
+
+#[test]
+fn ids_of_items_forge_no_lines() {
+    let config = Config::new()
+        .handler("message_wait = 100")
+        .route_to("host = \"*\"", "{ test = true }");
+    let p8 = Program::start(&config.toml(), &[]);
+    let mut stream = Client::connect(p8.clients);
+    stream.request("GET", "/stream?channel=a", &[], b"");
+    assert_eq!(stream.final_head().status, 200);
+    let mut first = stream_item("a", "first");
+    first["id"] = json!("1");
+    let mut late = stream_item("a", "late");
+    late["id"] = json!(CHANNEL);
+    late["prev-id"] = json!(CHANNEL);
+    publish(p8.control, &[first, late]);
+    wait_until(DEADLINE, "the gap to be logged", || {
+        p8.log().contains("the item before this one did not come")
+    });
+    let log = p8.log();
+    assert!(log.contains("FORGED"), "the id is named:\n{log}");
+    assert!(!log.contains(['\u{1b}', '\r']), "controls are escaped");
+    assert!(
+        !log.lines().any(|line| line.starts_with("[FORGED")),
+        "{log}"
+    );
+}
+
+#[test]
+fn what_was_refused_is_named_with_what_was_expected() {
+    let backend = Backend::answering(|_| hold("steam", "a", ""));
+    let p8 = Program::start(&Config::to(backend.addr).toml(), &[]);
+    let reply = Client::connect(p8.clients).get("/typo?a=b");
+    assert_eq!(reply.head.header("p8-reason"), Some("bad-hold-mode"));
+    let unknown = stream_with("a", json!({"action": "sned"}));
+    assert_eq!(post_items(p8.control, &[unknown]).status(), 400);
+    let lines = [
+        "Grip-Hold must be 'response' or 'stream', got 'steam'",
+        "uri=/typo?a=b",
+        "code=502 reason=bad-hold-mode",
+        "'action' must be 'send', 'hint', 'close' or 'refresh', got 'sned'",
+    ];
+    wait_until(DEADLINE, "the refusals to be logged", || {
+        let log = p8.log();
+        lines.iter().all(|line| log.contains(line))
+    });
 }

@@ -118,11 +118,9 @@ impl HandlerState {
     pub fn note_gap(&self, item: &Item) {
         self.counters.add(Total::ItemsGivenUp, 1);
         if self.may_log() {
-            let text = |id: &Option<ItemId>| {
-                id.as_ref()
-                    .map_or("none".to_owned(), |id| format!("{:?}", id.as_str()))
-            };
-            log::warn!(channel:? = item.channel.as_str(), id:% = text(&item.id), prev_id:% = text(&item.prev_id);
+            let text =
+                |id: &Option<ItemId>| id.as_ref().map_or_else(String::new, ItemId::to_string);
+            log::warn!(channel:? = item.channel.as_str(), id:? = text(&item.id), prev_id:? = text(&item.prev_id);
                 "the item before this one did not come; one such line a second");
         }
     }

@@ -86,7 +86,7 @@ pub fn note_lost_item(
 ) {
     counters.drop_items(Dropped::Panic, 1);
     log::error!(target: "p8::supervisor", channel:? = channel.as_str(),
-        id = id.map_or("", ItemId::as_str); "{consequence}");
+        id:? = id.map_or("", ItemId::as_str); "{consequence}");
 }
 
 /// Starts a permanent actor on this arbiter; `make` gets its context, so that it may learn its address.

@@ -149,6 +149,16 @@ impl InstructError {
 }
 
 impl PublishError {
+    /// Says what is wrong to whoever reads the log, also where publishers get no text.
+    pub fn explanation(&self) -> String {
+        match self {
+            PublishError::UnknownAction(got) => {
+                format!("{self}'action' must be 'send', 'hint', 'close' or 'refresh', got '{got}'")
+            }
+            _ => self.to_string(),
+        }
+    }
+
     /// Says whose fault it is.
     pub fn side(&self) -> Side {
         Side::Publisher

@@ -180,7 +180,8 @@ async fn publish(
         Ok(items) => items,
         Err(error) => {
             broker.count_bad_publish();
-            log::warn!(target: "p8::publish", error:%; "publish refused");
+            log::warn!(target: "p8::publish", error:% = error.explanation(), reason = error.code();
+                "publish refused");
             return text(400, error.code(), &error.to_string());
         }
     };

@@ -241,13 +241,15 @@ impl Front {
             Ok(Gathered::Whole(whole)) => (whole, None),
             Ok(Gathered::TooLarge(first, rest)) => (first, Some(rest)),
             Err(error) => {
-                return reply::bad_backend("body-cut", &error.to_string(), exchange.manners).into()
+                log_access(&exchange.request, Some(&target.kind), 502, "body-cut");
+                return reply::bad_backend("body-cut", &error.to_string(), exchange.manners).into();
             }
         };
         let mut instruct = match instruct::parse(status, reason.as_deref(), &headers, whole) {
             Ok(instruct) => instruct,
             Err(error) => {
                 self.edge.counters().refuse(Refused::Instruct, 1);
+                log_access(&exchange.request, Some(&target.kind), 502, error.code());
                 log::warn!(error:%, target:% = target.kind; "bad instructions from a backend");
                 return reply::bad_instruct(&error, exchange.manners).into();
             }
