@@ -309,6 +309,10 @@ fn finish(end: End, membership: &Membership) {
     let session = membership.key().0;
     match end {
         End::Told => {}
+        End::Cut => {
+            let edge = membership.edge();
+            return edge.tell(membership.place(), SessionEvent::Cut);
+        }
         End::NoNextLink => log::warn!(session;
             "a stream with a prev-id but no next link is ended: it could not be kept complete"),
         End::LinkFailed => log::warn!(session; "a stream is ended: its next link failed too often"),

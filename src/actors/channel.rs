@@ -95,7 +95,7 @@ impl Channel {
             .borrow_mut()
             .sequencer
             .on_item(item, now(), limits);
-        let reason = match outcome {
+        let (reason, dropped) = match outcome {
             Outcome::Deliver(item) => {
                 if self.deliver(item, receipt, context) {
                     self.go_on(context);
@@ -107,9 +107,11 @@ impl Channel {
                 receipt.give();
                 return self.go_on(context);
             }
-            Outcome::TooMany(_) => Dropped::WaitingMax,
-            Outcome::Repeat(_) => Dropped::WaitingRepeat,
+            Outcome::TooMany(item) => (Dropped::WaitingMax, item),
+            Outcome::Repeat(item) => (Dropped::WaitingRepeat, item),
         };
+        // It was not delivered, so it may be published again.
+        self.handler.forget_id(&self.name, dropped.id.as_ref());
         self.handler.drop_unordered(&self.name, reason, 1);
         receipt.give();
     }

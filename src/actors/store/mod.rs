@@ -107,6 +107,8 @@ pub struct HubStore {
     changes: Vec<ChannelChange>,
     /// The timer must look again.
     is_timer_stale: bool,
+    /// The hub has been told that subscriptions have lingered, and has not seen to it yet.
+    is_ending_told: bool,
     /// What channels sent, behind the item in flight.
     incoming: VecDeque<ToHub>,
     in_flight: Option<InFlight>,
@@ -193,6 +195,7 @@ impl HubStore {
             linger: options.linger,
             changes: Vec::new(),
             is_timer_stale: false,
+            is_ending_told: false,
             incoming: VecDeque::new(),
             in_flight: None,
             served: 0,

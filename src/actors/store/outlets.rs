@@ -142,7 +142,7 @@ impl HubStore {
 
     /// Returns when the next session wants to be woken, or a subscription has no reason left.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let lingering = self.lingering.next();
+        let lingering = self.lingering.next().filter(|_| !self.is_ending_told);
         self.timetable.next().into_iter().chain(lingering).min()
     }
 
@@ -154,7 +154,8 @@ impl HubStore {
                 self.tell(key, SessionEvent::Timer);
             }
         }
-        self.lingering.next().is_some_and(|until| until <= now)
+        let has_lingered = self.lingering.next().is_some_and(|until| until <= now);
+        has_lingered && !std::mem::replace(&mut self.is_ending_told, true)
     }
 }
 

@@ -104,13 +104,11 @@ impl HubStore {
             ..Entering::default()
         };
         for wanted in channels {
-            let index = self.names.get(&wanted.channel);
-            if !entering
-                .places
-                .iter()
-                .any(|(known, _)| Some(known) == index)
-            {
-                self.enter_channel(key, wanted, &mut entering);
+            let index = self.names.get(&wanted.channel).copied();
+            let mut places = entering.places.iter();
+            match index.filter(|index| places.any(|(known, _)| known == index)) {
+                None => self.enter_channel(key, wanted, &mut entering),
+                Some(index) => self.stay_in_channel(key, (index, wanted), &mut entering),
             }
         }
         // Entered before anything is left, so that places that move meanwhile are found in the entry.
@@ -140,6 +138,25 @@ impl HubStore {
         } else if prev_id.is_some_and(|id| self.conflicts(index, &id)) {
             entering.conflicts.push(name);
         }
+    }
+
+    /// A channel that has not acknowledged yet is waited for once more.
+    fn stay_in_channel(
+        &mut self,
+        key: SessionKey,
+        (index, wanted): (u32, Wanted),
+        entering: &mut Entering,
+    ) {
+        let channel = self.channels.get_mut(index as usize);
+        let Some(channel) = channel.filter(|channel| !channel.subscription.is_live()) else {
+            return;
+        };
+        if !channel.waiters.contains(&key) {
+            channel.waiters.push(key);
+        }
+        entering.pending += 1;
+        let Wanted { channel, prev_id } = wanted;
+        entering.checks.extend(prev_id.map(|id| (channel, id)));
     }
 
     /// Tells whether a channel's last item is another than a session knows.
@@ -269,6 +286,7 @@ impl HubStore {
 
     /// Ends the subscriptions that nobody came back to.
     pub fn end_lingering(&mut self, now: Instant) {
+        self.is_ending_told = false;
         while let Some(lingerer) = self.lingering.due(now) {
             self.stop_lingering(lingerer, Some(now));
         }

@@ -380,7 +380,11 @@ impl<E: Published> Session<E> {
     /// Ends in good order.
     pub fn on_drain(&mut self) {
         if !self.is_over {
-            self.end(End::Told);
+            self.end(if self.is_amid_answer {
+                End::Cut
+            } else {
+                End::Told
+            });
         }
     }
 }

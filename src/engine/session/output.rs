@@ -51,6 +51,8 @@ pub enum Output<E> {
 pub enum End {
     /// It was told to, or the chain of links came to its end.
     Told,
+    /// In the middle of what a link is answered: its client must see that something is missing.
+    Cut,
     /// A channel is checked, and there is no next link to ask when something was missed.
     NoNextLink,
     /// The next link failed too often.
