@@ -37,7 +37,9 @@ fn bodies_are_chained_until_an_answer_has_no_link() {
     let snapshot = p8.snapshot();
     assert_eq!(snapshot.total("link_requests_total"), 4);
     assert_eq!(snapshot.total("requests_total"), 2);
-    assert_eq!(snapshot.total("sessions_current"), 0);
+    wait_until(DEADLINE, "the sessions to leave", || {
+        p8.snapshot().total("sessions_current") == 0
+    });
 }
 
 #[test]
