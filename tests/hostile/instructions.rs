@@ -77,7 +77,7 @@ fn links_to_nowhere_are_refused_by_name() {
     let targets: Vec<String> = links.iter().map(|link| (*link).to_owned()).collect();
     let (_backend, p8) = debugging(move |target| {
         let at: usize = target[1..].parse().expect("a number");
-        let rel = if at % 2 == 0 { "next" } else { "gone" };
+        let rel = if at.is_multiple_of(2) { "next" } else { "gone" };
         hold("stream", "a", "").header("Grip-Link", format!("{}; rel={rel}", targets[at]))
     });
     for (at, link) in links.iter().enumerate() {
@@ -187,11 +187,11 @@ fn headers_that_are_no_text_are_refused_or_taken_as_bytes() {
     assert_eq!(raw(head).0.text(), "ok");
 }
 
-#[test]
-fn documents_that_are_no_instructions_are_refused_by_field() {
+/// Documents, and a word of the text that each is refused with.
+fn bad_documents() -> Vec<(String, &'static str)> {
     let deep = |open: &str| open.repeat(15_000);
     let channel = r#""channels": [{"name": "a"}]"#;
-    let table = [
+    vec![
         (deep("["), "valid JSON"),
         (deep("{\"a\":"), "valid JSON"),
         (
@@ -248,7 +248,12 @@ fn documents_that_are_no_instructions_are_refused_by_field() {
             "{\"response\": {\"reason\": \"x\\r\\ny\"}}".into(),
             "'reason'",
         ),
-    ];
+    ]
+}
+
+#[test]
+fn documents_that_are_no_instructions_are_refused_by_field() {
+    let table = bad_documents();
     let bodies: Vec<String> = table.iter().map(|(body, _)| body.clone()).collect();
     let (_backend, p8) = debugging(move |target| {
         let at: usize = target[1..].parse().expect("a number");
