@@ -187,7 +187,7 @@ fn headers_that_are_no_text_are_refused_or_taken_as_bytes() {
     assert_eq!(raw(head).0.text(), "ok");
 }
 
-/// Documents that are no instructions, each with what its error names.
+/// Documents, and a word of the text that each is refused with.
 fn bad_documents() -> Vec<(String, &'static str)> {
     let deep = |open: &str| open.repeat(15_000);
     let channel = r#""channels": [{"name": "a"}]"#;

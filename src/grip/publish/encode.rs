@@ -12,7 +12,8 @@ use super::{
 
 /// Encodes the body of a publish request.
 ///
-/// **Shape**: `{"items": [item, ...]}`, as `parse_request` reads it
+/// **Shape**: `{"items": [item, ...]}`, as `parse_request` reads it; it refuses an item without any
+/// format, which would reach nobody.
 ///
 /// ```
 /// use p8::grip::publish::{encode_request, parse_request};

@@ -127,7 +127,7 @@ pub(super) async fn first_of(
         if matches!(target, TargetKind::Public { .. }) && !is_public(address.ip()) {
             last = Some(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                "expected a public address, for the target is untrusted",
+                "expected a public address: the target is untrusted, or only the client named the host",
             ));
             continue;
         }
