@@ -15,6 +15,7 @@
 
 mod output;
 mod steps;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -26,14 +27,14 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    filtering::{Filtered, Filtering},
-    prev_ids::{Before, PrevIds},
+    filtering::Filtered,
+    prev_ids::Before,
     recovery::Recovery,
     response_hold::ResponseHold,
     stream_hold::{self, StreamHold},
 };
 use crate::grip::{
-    channel::{ChannelName, ItemId},
+    channel::ChannelName,
     filter::{Filter, FilterError, Verdict},
     instruct::NextLink,
     network_filter,
@@ -41,29 +42,7 @@ use crate::grip::{
 };
 
 pub use output::{Asked, End, FilterAnswer, LinkAnswer, Moment, Output, Published, Skipped};
-
-/// What a session listens to, and how.
-#[derive(Debug, Default)]
-pub struct Terms {
-    /// Its channels.
-    pub prev_ids: PrevIds,
-    /// Its filters.
-    pub filtering: Filtering,
-    /// Most items that wait for the backend's word.
-    pub waiting_max: usize,
-}
-
-/// How a session begins.
-#[derive(Debug)]
-pub struct Beginning<E> {
-    /// Items that came since it was subscribed.
-    pub waiting: VecDeque<E>,
-    /// Channels whose last item is another than the backend knows.
-    pub conflicts: Vec<ChannelName>,
-    /// The backend was asked again, told these ids by their bare names, and has just said this; none if
-    /// it was asked for the first time.
-    pub told: Option<Vec<(ChannelName, ItemId)>>,
-}
+pub use terms::{Beginning, Terms};
 
 /// A session.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use http::HeaderMap;
 use serde_json::json;
 
 use super::*;
+use crate::engine::{filtering::Filtering, prev_ids::PrevIds};
 use crate::grip::{
     channel::ItemId,
     instruct::{KeepAlive, KeepAliveMode, Subscription},
