@@ -136,8 +136,8 @@ impl Backend for WayBack {
                 why: why.to_owned(),
             };
             let turns = front.turns.of(&session.route).filters.clone();
+            let turn = turns::taken(turns).await;
             let asking = async {
-                let turn = turns::taken(turns).await;
                 let wish = Wish {
                     method: Method::POST,
                     url: url.ok_or_else(|| unanswered("'url' must be a URL or a path"))?,
@@ -146,7 +146,6 @@ impl Backend for WayBack {
                     patience: FILTER_TIME_MAX,
                 };
                 let answer = ask(&front, &session, wish, ANSWER_BYTES_MAX).await;
-                drop(turn);
                 let answer = answer.ok_or_else(|| unanswered("it could not be asked"))?;
                 if answer.has_rest() {
                     return Err(unanswered("it is longer than 100000 bytes"));
@@ -158,6 +157,7 @@ impl Backend for WayBack {
                 })
             };
             let answered = actix::clock::timeout(FILTER_TIME_MAX, asking).await;
+            drop(turn);
             answered.unwrap_or_else(|_| Err(unanswered("it took longer than 10 s")))
         })
     }
