@@ -231,6 +231,16 @@ fn a_path_of_another_route_is_asked_through_that_route() {
     assert_eq!(p8.snapshot().total("requests_total"), 1);
 }
 
+/// The link that the client was led to fails, and nobody has heard of it there.
+#[track_caller]
+fn assert_link_fails(p8: &P8, private: &Backend, client: &mut Client) {
+    wait_until(DEADLINE, "the link to fail", || {
+        p8.snapshot().total("link_failures_total") > 0
+    });
+    assert_eq!(private.accepted(), 0);
+    client.expect_nothing_unread();
+}
+
 #[test]
 fn a_client_cannot_lead_a_link_to_a_private_address_by_the_host_it_names() {
     let private = by_path(|_, _| Answer::ok("secret"));
@@ -241,11 +251,7 @@ fn a_client_cannot_lead_a_link_to_a_private_address_by_the_host_it_names() {
     client.request("GET", "/mine/x", &[("Host", &host)], b"");
     assert_eq!(client.final_head().status, 200);
     client.expect("open ");
-    wait_until(DEADLINE, "the link to fail", || {
-        p8.snapshot().total("link_failures_total") > 0
-    });
-    assert_eq!(private.accepted(), 0);
-    client.expect_nothing_unread();
+    assert_link_fails(&p8, &private, &mut client);
 }
 
 #[test]
@@ -258,11 +264,7 @@ fn an_untrusted_backend_leads_to_no_private_address() {
     let p8 = P8::start(&Config::new().route_to("host = \"*\"", target));
     let mut client = p8.stream("/");
     client.expect("open ");
-    wait_until(DEADLINE, "the link to fail", || {
-        p8.snapshot().total("link_failures_total") > 0
-    });
-    assert_eq!(private.accepted(), 0);
-    client.expect_nothing_unread();
+    assert_link_fails(&p8, &private, &mut client);
 }
 
 #[test]

@@ -68,14 +68,14 @@ impl SessionState {
     pub fn begin(&mut self, mut held: Held, conflicts: Vec<ChannelName>) {
         let hold = held.membership().hold();
         let edge = held.membership().edge().clone();
-        let between = self.between.take().unwrap_or_default();
+        let between = self.between.take().map(|between| *between);
         let Between {
             items,
             lost,
             retrying,
             last,
             farewell: _,
-        } = *between;
+        } = between.unwrap_or_default();
         let earlier = retrying.as_ref().map(|(membership, _)| membership);
         let retried = earlier.map(Membership::hold);
         // What still waited for its turn came after what is here.

@@ -64,13 +64,8 @@ impl Checker<'_> {
         default: Duration,
         bounds: RangeInclusive<u64>,
     ) -> Result<Duration, ConfigError> {
-        match value {
-            Some(secs) => {
-                self.number(path, value, 0, bounds)?;
-                Ok(Duration::from_secs(secs))
-            }
-            None => Ok(default),
-        }
+        let value = value.map(|secs| (secs, Duration::from_secs(secs)));
+        self.time(path, value, default, bounds)
     }
 
     /// Checks a time against its bounds, both in milliseconds.
@@ -81,13 +76,23 @@ impl Checker<'_> {
         default: Duration,
         bounds: RangeInclusive<u64>,
     ) -> Result<Duration, ConfigError> {
-        match value {
-            Some(millis) => {
-                self.number(path, value, 0, bounds)?;
-                Ok(Duration::from_millis(millis))
-            }
-            None => Ok(default),
-        }
+        let value = value.map(|millis| (millis, Duration::from_millis(millis)));
+        self.time(path, value, default, bounds)
+    }
+
+    /// Checks a time by the number that was written for it.
+    fn time(
+        &self,
+        path: &[impl AsRef<str>],
+        value: Option<(u64, Duration)>,
+        default: Duration,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<Duration, ConfigError> {
+        let Some((number, time)) = value else {
+            return Ok(default);
+        };
+        self.number(path, Some(number), 0, bounds)?;
+        Ok(time)
     }
 
     /// Checks a list of addresses; a port alone means any address.

@@ -45,19 +45,31 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Finds out where a URL leads; an untrusted backend may lead P-8 to public addresses only.
     fn destination(&self, url: &Url, front: &Front) -> Option<Destination> {
         let routes = &front.broker.options().routes;
-        link_target::destination(url, &self.client_url, &self.route, routes)
+        let mut found = link_target::destination(url, &self.client_url, &self.route, routes)?;
+        if let Destination::Elsewhere { target, .. } = &mut found {
+            if let (TargetKind::Http { host, port, tls }, true) =
+                (&mut *target, self.target.is_untrusted)
+            {
+                let (host, port, tls) = (std::mem::take(host), *port, *tls);
+                *target = TargetKind::Public { host, port, tls };
+            }
+        }
+        Some(found)
     }
 
     /// Tells how far a request to this URL goes.
     pub fn reach(&self, url: &Url, front: &Front) -> Reach {
-        let public = |target: &TargetKind| matches!(target, TargetKind::Public { .. });
         match self.destination(url, front) {
             Some(Destination::Route { .. }) => Reach::Route,
-            Some(Destination::Elsewhere { target, .. }) if public(&target) => Reach::PublicNetwork,
-            _ if self.target.is_untrusted => Reach::PublicNetwork,
-            _ => Reach::Network,
+            Some(Destination::Elsewhere {
+                target: TargetKind::Public { .. },
+                ..
+            }) => Reach::PublicNetwork,
+            // Where nothing can be asked, nothing is reached.
+            Some(Destination::Elsewhere { .. }) | None => Reach::Network,
         }
     }
 }
@@ -130,7 +142,6 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
             path_and_query,
         } => {
             headers.insert(http::header::HOST, HeaderValue::from_str(&host).ok()?);
-            let target = external(target, session.target.is_untrusted);
             (target, Vec::new(), path_and_query, headers)
         }
         Destination::Route {
@@ -170,14 +181,4 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
         timeout: patience,
         informational: None,
     })
-}
-
-/// A target of the network; an untrusted backend may lead P-8 to public addresses only.
-fn external(target: TargetKind, is_untrusted: bool) -> TargetKind {
-    match target {
-        TargetKind::Http { host, port, tls } if is_untrusted => {
-            TargetKind::Public { host, port, tls }
-        }
-        target => target,
-    }
 }

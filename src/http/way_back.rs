@@ -271,14 +271,11 @@ fn followed(
     }
     let body = filtering.on_body(instruct.response.body, &prev_ids);
     let body = body.map_err(|error| error.to_string())?;
-    let plan = plan::subscriptions(&session.target.subs, subscriptions, prefix, max);
-    let refused = instruct.subscriptions.len() - subscriptions.len() + plan.refused;
-    if is_hold && refused > 0 {
-        front
-            .edge
-            .counters()
-            .refuse(Refused::Channels, refused as u64);
-        log::warn!(refused, limit = max;
+    let plan = plan::subscriptions(&session.target.subs, &instruct.subscriptions, prefix, max);
+    if is_hold && plan.refused > 0 {
+        let counters = front.edge.counters();
+        counters.refuse(Refused::Channels, plan.refused as u64);
+        log::warn!(refused = plan.refused, limit = max;
             "a next link asked for too many channels: the rest is not subscribed");
     }
     Ok(Followed {
