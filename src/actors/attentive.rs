@@ -20,6 +20,7 @@ use super::{
     link_body,
     messages::{Encoded, SessionEvent, Turn},
     ports::Backend,
+    task::Task,
 };
 use crate::{
     engine::{
@@ -77,21 +78,6 @@ pub struct Attentive {
     woken_at: Option<Instant>,
     asking: Option<Task>,
     filtering: Option<Task>,
-}
-
-/// A task that ends with its session.
-struct Task(JoinHandle<()>);
-
-impl Task {
-    fn spawn(work: impl Future<Output = ()> + 'static) -> Option<Self> {
-        Some(Self(actix_rt::spawn(work)))
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// How an attentive session reaches its backend.
@@ -321,7 +307,7 @@ fn finish(end: End, membership: &Membership) {
 }
 
 /// Counts an item that does not reach its session.
-fn skip(entry: &Arc<Encoded>, why: &Skipped, membership: &Membership) {
+pub(super) fn skip(entry: &Arc<Encoded>, why: &Skipped, membership: &Membership) {
     let counters = membership.edge().counters();
     let (reason, text) = match why {
         Skipped::Filtered => return counters.add(Total::ItemsFiltered, 1),

@@ -118,7 +118,8 @@ impl Channel {
 
     /// Sends an item to every hub; false if a full one must be waited for, and the channel with it.
     fn deliver(&mut self, item: Item, receipt: Receipt, context: &mut Context<Self>) -> bool {
-        let encoded = Arc::new(Encoded::new(item));
+        let has_deflating = self.state.borrow().has_deflating();
+        let encoded = Arc::new(self.handler.encoded(item, has_deflating));
         let messages = {
             let mut state = self.state.borrow_mut();
             state.sequencer.on_delivered(&encoded.item);

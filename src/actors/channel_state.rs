@@ -73,6 +73,12 @@ impl ChannelState {
         self.sequencer.clear()
     }
 
+    /// Tells whether a subscribed hub has sessions that take compressed messages.
+    pub fn has_deflating(&self) -> bool {
+        let mut hubs = self.hubs.iter();
+        hubs.any(|subscriber| subscriber.link.deflating.get() > 0)
+    }
+
     /// Addresses a message to every subscribed hub, each with its own number.
     pub fn deliveries(
         &mut self,

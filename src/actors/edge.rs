@@ -176,15 +176,18 @@ impl Edge {
         Ok((membership, conflicts))
     }
 
-    /// Changes what a session listens to; returns as [`Edge::join`] does.
+    /// Changes what a session listens to, and whether it looks at each item itself from now on; returns
+    /// as [`Edge::join`] does.
     pub async fn change_channels(
         &self,
         (key, hold): (SessionKey, u64),
+        is_attentive: bool,
         channels: Vec<Wanted>,
     ) -> Result<Vec<ChannelName>, JoinError> {
         let change = ChangeChannels {
             key,
             hold,
+            is_attentive,
             channels,
         };
         let subscribed = self.hub.send(change).await;
@@ -290,6 +293,33 @@ impl Membership {
         let mut store = self.edge.store.borrow_mut();
         store.append_edited(self.key, content, of);
         self.edge.bells.flush.notify_one();
+    }
+
+    /// Appends an item in a form of the session's own, within the limits of its outbox.
+    pub fn append_own_form(&self, bytes: Bytes, of: &Encoded) {
+        let mut store = self.edge.store.borrow_mut();
+        store.append_own_form(self.key, bytes, of);
+        self.edge.bells.flush.notify_one();
+    }
+
+    /// The parts of a message follow: items wait until it is whole.
+    pub fn begin_message(&self) {
+        self.edge.store.borrow_mut().begin_message(self.key);
+    }
+
+    /// The message is whole.
+    pub fn end_message(&self) {
+        self.edge.store.borrow_mut().end_message(self.key);
+    }
+
+    /// No item is for this session any more.
+    pub fn deafen(&self) {
+        self.edge.store.borrow_mut().deafen(self.key);
+    }
+
+    /// Returns how many bytes wait to be written.
+    pub fn queued_bytes(&self) -> usize {
+        self.edge.store.borrow().queued_bytes(self.key)
     }
 
     /// Appends the last bytes of the response.

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    engine::{session::Published, wire},
-    grip::publish::{Item, StreamFormat},
+    engine::{
+        session::Published,
+        wire,
+        ws::{self, DataKind, Deflater, Opcode},
+    },
+    grip::publish::{Item, StreamFormat, WsFormat, WsKind},
 };
 
 /// An item with its wire forms, made once by its channel and shared by all sessions.
@@ -18,13 +22,17 @@ pub struct Encoded {
     pub chunk: Bytes,
     /// `http-stream` content as it is.
     pub content: Bytes,
+    /// `ws-message` content as a frame; empty if there is none.
+    pub frame: Bytes,
+    /// The same, compressed; empty if nobody takes that, or it would not be smaller.
+    pub deflated: Bytes,
     /// The content is for sessions with filters only.
     pub is_for_filters: bool,
 }
 
 impl Encoded {
-    /// Encodes an item.
-    pub fn new(item: Item) -> Self {
+    /// Encodes an item; with a deflater, for WebSockets that take compressed messages too.
+    pub fn new(item: Item, deflater: Option<&mut Deflater>) -> Self {
         let (chunk, is_for_filters) = match &item.formats.stream {
             Some(StreamFormat::Send {
                 content,
@@ -36,24 +44,75 @@ impl Encoded {
             _ => (Bytes::new(), false),
         };
         let content = wire::unframed(&chunk);
+        let (frame, deflated) = match &item.formats.ws {
+            Some(WsFormat::Send { kind, content, .. }) => frames(*kind, content, deflater),
+            _ => (Bytes::new(), Bytes::new()),
+        };
         Self {
             item,
             chunk,
             content,
+            frame,
+            deflated,
             is_for_filters,
+        }
+    }
+
+    /// Returns the frame for a WebSocket.
+    pub fn frame(&self, has_deflate: bool) -> Bytes {
+        if has_deflate && !self.deflated.is_empty() {
+            self.deflated.clone()
+        } else {
+            self.frame.clone()
+        }
+    }
+
+    /// Returns the kind of its frame.
+    pub fn opcode(&self) -> Opcode {
+        match &self.item.formats.ws {
+            Some(WsFormat::Send { kind, .. }) => opcode(*kind).0,
+            _ => Opcode::Text,
+        }
+    }
+
+    /// Tells whether this is the stream content itself, not a copy of it.
+    pub fn is_unedited(&self, content: &Bytes) -> bool {
+        match &self.item.formats.stream {
+            Some(StreamFormat::Send { content: own, .. }) => is_same(own, content),
+            _ => false,
+        }
+    }
+
+    /// Tells whether this is the WebSocket content itself, not a copy of it.
+    pub fn is_unedited_message(&self, content: &Bytes) -> bool {
+        match &self.item.formats.ws {
+            Some(WsFormat::Send { content: own, .. }) => is_same(own, content),
+            _ => false,
         }
     }
 }
 
-impl Encoded {
-    /// Tells whether this is the stream content itself, not a copy of it.
-    pub fn is_unedited(&self, content: &Bytes) -> bool {
-        match &self.item.formats.stream {
-            Some(StreamFormat::Send { content: own, .. }) => {
-                own.as_ptr() == content.as_ptr() && own.len() == content.len()
-            }
-            _ => false,
-        }
+fn is_same(a: &Bytes, b: &Bytes) -> bool {
+    a.as_ptr() == b.as_ptr() && a.len() == b.len()
+}
+
+fn frames(kind: WsKind, content: &Bytes, deflater: Option<&mut Deflater>) -> (Bytes, Bytes) {
+    let (opcode, kind) = opcode(kind);
+    let deflated = deflater.zip(kind);
+    let deflated = deflated.and_then(|(deflater, kind)| deflater.frame(kind, content));
+    (
+        ws::frame(opcode, content, true),
+        deflated.unwrap_or_default(),
+    )
+}
+
+/// Returns the kind of a frame, and of the message that it may be a part of.
+fn opcode(kind: WsKind) -> (Opcode, Option<DataKind>) {
+    match kind {
+        WsKind::Text => (Opcode::Text, Some(DataKind::Text)),
+        WsKind::Binary => (Opcode::Binary, Some(DataKind::Binary)),
+        WsKind::Ping => (Opcode::Ping, None),
+        WsKind::Pong => (Opcode::Pong, None),
     }
 }
 

@@ -4,12 +4,13 @@
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
-use super::outgoing::Outgoing;
+use super::{encoded::Encoded, outgoing::Outgoing};
 use crate::{
     engine::{
         id_cache::{IdCache, Sighting},
         rate::Rate,
         sequencer::SequencerLimits,
+        ws::Deflater,
     },
     grip::{channel::ChannelName, channel::ItemId, publish::Item},
     stats::counters::{Counters, Dropped, Total},
@@ -59,6 +60,8 @@ pub struct HandlerState {
     ids: RefCell<IdCache>,
     /// Lines about single items, which would stop the arbiter if there were one for each.
     lines: RefCell<Rate>,
+    /// Made on first use: it is large.
+    deflater: RefCell<Option<Deflater>>,
 }
 
 impl HandlerState {
@@ -71,7 +74,15 @@ impl HandlerState {
             counters,
             ids: IdCache::new(options.id_cache_ttl, options.id_cache_max).into(),
             lines: Rate::new(1).into(),
+            deflater: RefCell::default(),
         }
+    }
+
+    /// Encodes an item, compressed too if somebody may take that.
+    pub fn encoded(&self, item: Item, is_deflated: bool) -> Encoded {
+        let mut deflater = self.deflater.borrow_mut();
+        let deflater = is_deflated.then(|| deflater.get_or_insert_with(Deflater::new));
+        Encoded::new(item, deflater)
     }
 
     /// Notes an item's id; true if it was seen before.

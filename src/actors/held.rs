@@ -13,6 +13,7 @@ use super::{
     edge::Membership,
     messages::{Encoded, SessionEvent},
     ports::Outlet,
+    web_socket::Socket,
 };
 use crate::{
     engine::{
@@ -28,6 +29,8 @@ pub enum Machine {
     Plain(StreamHold),
     /// A session that looks at each item itself.
     Attentive(Box<Attentive>),
+    /// A WebSocket.
+    Socket(Box<Socket>),
 }
 
 /// A held request.
@@ -63,21 +66,22 @@ impl Held {
     /// Begins it.
     pub fn begin(&mut self, beginning: Beginning<Arc<Encoded>>) -> Option<Fate> {
         let counters = self.membership.edge().counters();
-        let is_stream = match &mut self.machine {
-            Machine::Plain(_) => true,
+        let kind = match &mut self.machine {
+            Machine::Plain(_) => Total::StreamHolds,
             Machine::Attentive(attentive) => {
                 attentive.begin(beginning, moment());
-                attentive.is_stream()
+                match attentive.is_stream() {
+                    true => Total::StreamHolds,
+                    false => Total::ResponseHolds,
+                }
+            }
+            Machine::Socket(socket) => {
+                socket.begin(beginning, &self.membership);
+                counters.add(Total::WebSocketsCurrent, 1);
+                Total::WebSockets
             }
         };
-        counters.add(
-            if is_stream {
-                Total::StreamHolds
-            } else {
-                Total::ResponseHolds
-            },
-            1,
-        );
+        counters.add(kind, 1);
         if let Machine::Plain(hold) = &self.machine {
             self.membership.wake_at(hold.deadline());
         }
@@ -89,6 +93,11 @@ impl Held {
         let (told, left) = match self.machine {
             Machine::Plain(_) => (None, 0),
             Machine::Attentive(attentive) => attentive.end(),
+            Machine::Socket(socket) => {
+                let counters = self.membership.edge().counters();
+                counters.subtract(Total::WebSocketsCurrent, 1);
+                socket.end(&self.membership)
+            }
         };
         let counters = self.membership.edge().counters();
         counters.drop_items(Dropped::ClientGone, left as u64);
@@ -102,7 +111,7 @@ impl Held {
     /// Its request is asked again; what waits is given out too.
     pub fn into_parts(self) -> (Membership, Option<Rc<dyn Outlet>>, VecDeque<Arc<Encoded>>) {
         let waiting = match self.machine {
-            Machine::Plain(_) => VecDeque::new(),
+            Machine::Plain(_) | Machine::Socket(_) => VecDeque::new(),
             Machine::Attentive(attentive) => attentive.into_waiting(),
         };
         (self.membership, self.outlet, waiting)
@@ -113,6 +122,7 @@ impl Held {
         let moment = moment();
         match (&mut self.machine, event) {
             (_, SessionEvent::Drain) => self.on_drain(),
+            (Machine::Socket(socket), event) => socket.on_event(event, &self.membership),
             (Machine::Plain(_), SessionEvent::Timer) => self.keep_alive(moment),
             (Machine::Plain(_), _) => {}
             (Machine::Attentive(attentive), event) => {
@@ -140,6 +150,7 @@ impl Held {
         match &mut self.machine {
             Machine::Plain(_) => self.membership.finish(Bytes::new()),
             Machine::Attentive(attentive) => attentive.on_drain(),
+            Machine::Socket(socket) => socket.on_event(SessionEvent::Drain, &self.membership),
         }
     }
 
@@ -147,6 +158,26 @@ impl Held {
         match &mut self.machine {
             Machine::Plain(_) => None,
             Machine::Attentive(attentive) => attentive.carry_out(&self.membership),
+            Machine::Socket(socket) => {
+                socket.carry_out(&self.membership);
+                None
+            }
+        }
+    }
+
+    /// Tells whether more of the client's bytes are wanted; none if it is no WebSocket.
+    pub fn wants_client(&self) -> Option<bool> {
+        match &self.machine {
+            Machine::Socket(socket) => Some(socket.wants_client()),
+            Machine::Plain(_) | Machine::Attentive(_) => None,
+        }
+    }
+
+    /// Takes bytes of a WebSocket's client.
+    pub fn on_client_bytes(&mut self, bytes: &mut [u8]) {
+        if let Machine::Socket(socket) = &mut self.machine {
+            socket.on_client_bytes(bytes);
+            socket.carry_out(&self.membership);
         }
     }
 }

@@ -49,10 +49,12 @@ impl Hub {
         context.set_mailbox_capacity(MAILBOX);
         let leave = Arc::new(context.address().recipient());
         let recipient = Arc::new(context.address().recipient());
+        let deflating = store.borrow().deflating.clone();
         let link = HubLink {
             id,
             recipient,
             waiting: Depth::default(),
+            deflating,
         };
         Self {
             link,
@@ -177,10 +179,11 @@ impl Handler<ChangeChannels> for Hub {
         let ChangeChannels {
             key,
             hold,
+            is_attentive,
             channels,
         } = change;
         let mut store = self.store.borrow_mut();
-        let subscribed = store.change_channels(key, hold, channels);
+        let subscribed = store.change_channels(key, (hold, is_attentive), channels);
         drop(store);
         self.announce();
         MessageResult(subscribed)

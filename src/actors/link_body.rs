@@ -30,7 +30,7 @@ pub async fn settle(
     };
     // A client that does not read is not written more to, however far its links lead.
     edge.written_below(place.0, AHEAD_BYTES).await;
-    let conflicts = match edge.change_channels(place, followed.channels).await {
+    let conflicts = match edge.change_channels(place, true, followed.channels).await {
         Ok(conflicts) => conflicts,
         Err(error) => {
             log::warn!(session = place.0 .0, error:%; "a next link's channels cannot be subscribed");

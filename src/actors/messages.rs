@@ -17,6 +17,7 @@ pub use super::{
     encoded::Encoded,
     ports::Turn,
     waiting::{Depth, Ticket, Waiting},
+    web_socket::SocketEvent,
 };
 use crate::{
     engine::{
@@ -42,6 +43,11 @@ pub enum SessionKind {
     Response,
     /// A stream: `http-stream`.
     Stream,
+    /// A WebSocket: `ws-message`.
+    Socket {
+        /// Its client takes compressed messages.
+        has_deflate: bool,
+    },
 }
 
 /// Proxy to Hub: subscribes a session that is about to be held.
@@ -86,7 +92,7 @@ pub struct Subscribed {
     pub ready: Option<oneshot::Receiver<Vec<ChannelName>>>,
 }
 
-/// Session to Hub: its next link was answered, and it listens to these channels from now on.
+/// Session to Hub: its backend has said so, and it listens to these channels from now on.
 ///
 /// **Full, Closed**: the session ends.
 #[derive(Message)]
@@ -96,6 +102,8 @@ pub struct ChangeChannels {
     pub key: SessionKey,
     /// The hold it concerns.
     pub hold: u64,
+    /// It looks at each item itself from now on.
+    pub is_attentive: bool,
     /// To what; each name once.
     pub channels: Vec<Wanted>,
 }
@@ -188,6 +196,8 @@ pub enum SessionEvent {
     LinkAnswered(Option<Box<LinkAnswer>>),
     /// The backend's word on an item whose filter asked it.
     Filtered(Box<Result<FilterAnswer, FilterError>>),
+    /// Something that only a WebSocket hears.
+    Socket(Box<SocketEvent>),
     /// The server is stopping: end in good order.
     Drain,
 }
@@ -201,6 +211,8 @@ pub struct HubLink {
     pub recipient: Arc<Recipient<FromChannels>>,
     /// Messages sent and not yet handled.
     pub waiting: Depth,
+    /// Its sessions that take compressed messages.
+    pub deflating: Depth,
 }
 
 /// Hub to Publisher, which passes it on to the Channel: the first local session came. Never refused.

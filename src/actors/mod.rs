@@ -35,5 +35,7 @@ pub mod publisher;
 pub mod session;
 pub mod store;
 pub mod supervisor;
+pub mod task;
 pub mod upstream;
 pub mod waiting;
+pub mod web_socket;

@@ -17,11 +17,13 @@ use crate::{
         prev_ids::PrevIds,
         route::TargetKind,
         session::{Asked, FilterAnswer},
+        ws_over_http::{AnswerFacts, Post},
     },
     grip::{
         filter::FilterError,
         instruct::{KeepAlive, NextLink},
         network_filter::Question,
+        ws::Event,
     },
 };
 
@@ -83,6 +85,39 @@ pub trait Backend {
 
     /// Asks the backend what a filter makes of an item.
     fn ask_filter(&self, question: Question) -> Promise<Result<FilterAnswer, FilterError>>;
+}
+
+/// The way from a WebSocket session to its backend.
+pub trait SocketBackend {
+    /// Sends events to it.
+    fn post(&self, post: Post) -> Promise<Result<PostAnswer, PostFailure>>;
+
+    /// Asks it what a filter makes of an item; none if there is no way to.
+    fn ask_filter(&self, question: Question)
+        -> Option<Promise<Result<FilterAnswer, FilterError>>>;
+
+    /// Takes a place among the sessions that have ended and whose backends are still told so; none if
+    /// there are too many.
+    fn ending(&self) -> Option<Ending>;
+}
+
+/// A place among the sessions whose end is still told; dropping it gives it to another.
+pub type Ending = OwnedSemaphorePermit;
+
+/// What a backend has answered to events.
+pub struct PostAnswer {
+    /// What it says about the events it was sent.
+    pub facts: AnswerFacts,
+    /// Its own, in order.
+    pub events: Vec<Event>,
+}
+
+/// Events that a backend did not take.
+pub struct PostFailure {
+    /// It has not had them all, so they may be sent again.
+    pub may_retry: bool,
+    /// What went wrong, for the log.
+    pub why: String,
 }
 
 /// What a next link was answered.

@@ -183,10 +183,24 @@ impl SessionState {
             SessionEvent::Finished => {
                 let _ = self.end().map(|outlet| outlet.release());
             }
+            // A WebSocket's client is told.
+            event @ SessionEvent::Overflow if self.wants_client().is_some() => self.on_event(event),
             SessionEvent::Overflow | SessionEvent::Gone | SessionEvent::Cut => {
                 let _ = self.end().map(|outlet| outlet.abort());
             }
             event => self.on_event(event),
+        }
+    }
+
+    /// Tells whether more of a WebSocket client's bytes are wanted; none if no WebSocket is held.
+    pub fn wants_client(&self) -> Option<bool> {
+        self.held.as_ref()?.wants_client()
+    }
+
+    /// Takes bytes of a WebSocket's client.
+    pub fn on_client_bytes(&mut self, bytes: &mut [u8]) {
+        if let Some(held) = &mut self.held {
+            held.on_client_bytes(bytes);
         }
     }
 

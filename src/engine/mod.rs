@@ -28,4 +28,5 @@ pub mod session;
 pub mod stream_hold;
 pub mod subscription;
 pub mod timetable;
+pub mod web_socket;
 pub mod wire;

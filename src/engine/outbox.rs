@@ -2,7 +2,9 @@
 //!
 //! Not its concern: sockets (a flusher writes what `slices` shows and reports by `advance`) and what
 //! the bytes mean. Entries are shared `Bytes`; a publish is never copied for a session.
-//! Past a bound the route's slow-client policy decides; nothing is dropped without being told.
+//! Past a bound the route's slow-client policy decides; nothing is dropped without being told. What is
+//! no item is never dropped. A message that leaves in several parts is not broken into: items that come
+//! amid it wait for its end.
 
 use std::{collections::VecDeque, io::IoSlice};
 
@@ -71,16 +73,35 @@ pub enum Pushed {
 /// The queue of one session.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    queue: VecDeque<Bytes>,
+    queue: VecDeque<Entry>,
     bytes: usize,
-    /// Leading entries that no policy may drop: a response head, a partly written item.
-    pinned: u32,
+    /// Trailing items that wait until the message is whole.
+    late: u32,
+    /// A message of several parts is on its way: nothing but its parts may come in between.
+    is_amid_message: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    bytes: Bytes,
+    kind: Kind,
+}
+
+/// What an entry is to the policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// An item, none of it written.
+    Item,
+    /// An item that is partly written.
+    Begun,
+    /// What is no item and never dropped: a response head, an answer, a part of a message.
+    Own,
 }
 
 impl Outbox {
-    /// Tells whether nothing waits.
+    /// Tells whether nothing waits that could be written now.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.writable() == 0
     }
 
     /// Returns the number of waiting entries.
@@ -88,9 +109,10 @@ impl Outbox {
         self.queue.len()
     }
 
-    /// Returns the number of waiting entries behind a head or a begun item.
+    /// Returns the number of waiting items.
     pub fn items(&self) -> usize {
-        self.queue.len() - self.pinned as usize
+        let items = self.queue.iter().filter(|entry| entry.kind == Kind::Item);
+        items.count()
     }
 
     /// Returns the number of waiting bytes.
@@ -101,7 +123,7 @@ impl Outbox {
     /// Puts an item in the queue, within the limits.
     pub fn push(&mut self, item: Bytes, limits: &OutboxLimits) -> Pushed {
         if item.is_empty() || self.fits(item.len(), limits) {
-            self.append(item);
+            self.push_item(item);
             return Pushed::Queued;
         }
         match limits.policy {
@@ -112,80 +134,138 @@ impl Outbox {
     }
 
     /// Puts bytes in the queue that belong to the response itself: an end, a keep-alive, an answer.
+    ///
+    /// Amid a message they come before the items that wait for its end.
     pub fn append(&mut self, bytes: Bytes) {
         if bytes.is_empty() {
             return;
         }
         self.bytes += bytes.len();
-        self.queue.push_back(bytes);
+        let kind = Kind::Own;
+        self.queue
+            .insert(self.writable(), Entry { bytes, kind });
         self.check_invariants();
+    }
+
+    /// The parts of a message follow, by `append`: items wait until it is whole.
+    pub fn begin_message(&mut self) {
+        self.is_amid_message = true;
+    }
+
+    /// The message is whole.
+    pub fn end_message(&mut self) {
+        self.is_amid_message = false;
+        self.late = 0;
     }
 
     /// Puts the response head before everything that arrived while it was made.
     pub fn put_head(&mut self, head: Bytes) {
         self.bytes += head.len();
-        self.queue.push_front(head);
-        self.pinned += 1;
+        let kind = Kind::Own;
+        self.queue.push_front(Entry { bytes: head, kind });
         self.check_invariants();
     }
 
     /// Fills `into` with what waits, oldest first, and returns how many slices it filled.
     pub fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
         into.iter_mut()
-            .zip(&self.queue)
-            .map(|(slot, entry)| *slot = IoSlice::new(entry))
+            .zip(self.queue.iter().take(self.writable()))
+            .map(|(slot, entry)| *slot = IoSlice::new(&entry.bytes))
             .count()
     }
 
     /// Takes the oldest entry out whole.
     pub fn pop(&mut self) -> Option<Bytes> {
+        if self.is_empty() {
+            return None;
+        }
         let entry = self.queue.pop_front()?;
-        self.bytes -= entry.len();
-        self.pinned = self.pinned.saturating_sub(1);
+        self.bytes -= entry.bytes.len();
         self.give_back_memory();
         self.check_invariants();
-        Some(entry)
+        Some(entry.bytes)
     }
 
     /// Notes that `written` bytes have left, from the front on.
     pub fn advance(&mut self, mut written: usize) {
         while let Some(front) = self.queue.front_mut() {
-            if written < front.len() {
+            if written < front.bytes.len() {
                 if written > 0 {
-                    front.advance(written);
+                    front.bytes.advance(written);
                     self.bytes -= written;
-                    self.pinned = self.pinned.max(1);
+                    if front.kind == Kind::Item {
+                        front.kind = Kind::Begun;
+                    }
                 }
                 break;
             }
-            written -= front.len();
-            self.pop();
+            written -= front.bytes.len();
+            if self.pop().is_none() {
+                break;
+            }
         }
         self.check_invariants();
     }
 
-    /// Drops everything and returns how many entries were waiting.
+    /// Drops everything and returns how many items were waiting, a partly written one too.
     pub fn clear(&mut self) -> usize {
-        let dropped = self.queue.len();
+        let entries = self.queue.iter();
+        let dropped = entries.filter(|entry| entry.kind != Kind::Own).count();
         *self = Self::default();
         dropped
     }
 
+    /// Drops the items that none of was written, and returns how many.
+    pub fn drop_items(&mut self) -> usize {
+        let before = self.queue.len();
+        let bytes = &mut self.bytes;
+        self.queue.retain(|entry| {
+            let is_kept = entry.kind != Kind::Item;
+            *bytes -= if is_kept { 0 } else { entry.bytes.len() };
+            is_kept
+        });
+        self.late = 0;
+        self.give_back_memory();
+        self.check_invariants();
+        before - self.queue.len()
+    }
+
+    /// How many entries may leave now.
+    fn writable(&self) -> usize {
+        self.queue.len() - self.late as usize
+    }
+
+    fn push_item(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.bytes += bytes.len();
+        self.late += u32::from(self.is_amid_message);
+        let kind = Kind::Item;
+        self.queue.push_back(Entry { bytes, kind });
+        self.check_invariants();
+    }
+
     fn fits(&self, len: usize, limits: &OutboxLimits) -> bool {
-        self.queue.len() <= self.pinned as usize
-            || (self.queue.len() < limits.items_max && self.bytes + len <= limits.bytes_max)
+        (self.queue.len() < limits.items_max && self.bytes + len <= limits.bytes_max)
+            || !self.queue.iter().any(|entry| entry.kind == Kind::Item)
     }
 
     fn push_over_oldest(&mut self, item: Bytes, limits: &OutboxLimits) -> Pushed {
         let mut dropped = 0;
         while !self.fits(item.len(), limits) {
-            let Some(oldest) = self.queue.remove(self.pinned as usize) else {
+            let mut entries = self.queue.iter();
+            let oldest = entries.position(|entry| entry.kind == Kind::Item);
+            let Some(oldest) = oldest else {
                 break;
             };
-            self.bytes -= oldest.len();
+            self.late -= u32::from(oldest >= self.writable());
+            if let Some(oldest) = self.queue.remove(oldest) {
+                self.bytes -= oldest.bytes.len();
+            }
             dropped += 1;
         }
-        self.append(item);
+        self.push_item(item);
         Pushed::DroppedOldest(dropped)
     }
 
@@ -197,9 +277,16 @@ impl Outbox {
     }
 
     fn check_invariants(&self) {
-        debug_assert!(self.pinned as usize <= self.queue.len());
+        debug_assert!(self.late == 0 || self.is_amid_message);
+        debug_assert!(self.late as usize <= self.queue.len());
         debug_assert!(
-            self.queue.len() > 64 || self.bytes == self.queue.iter().map(Bytes::len).sum::<usize>()
+            self.queue.len() > 64
+                || self.bytes
+                    == self
+                        .queue
+                        .iter()
+                        .map(|entry| entry.bytes.len())
+                        .sum::<usize>()
         );
     }
 }
@@ -217,7 +304,7 @@ mod tests {
     }
 
     fn content(outbox: &Outbox) -> Vec<u8> {
-        outbox.queue.iter().flatten().copied().collect()
+        outbox.queue.iter().flat_map(|e| e.bytes.to_vec()).collect()
     }
 
     #[test]
@@ -273,6 +360,42 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_item_is_never_dropped() {
+        let mut outbox = Outbox::default();
+        let limits = limits(3, 100, SlowClient::DropOldest);
+        outbox.append(Bytes::from("own"));
+        outbox.push(Bytes::from("11"), &limits);
+        outbox.push(Bytes::from("22"), &limits);
+        outbox.push(Bytes::from("33"), &limits);
+        assert_eq!(content(&outbox), b"own2233");
+        assert_eq!((outbox.items(), outbox.drop_items()), (2, 2));
+        assert_eq!(content(&outbox), b"own");
+        assert_eq!(outbox.clear(), 0);
+    }
+
+    #[test]
+    fn items_wait_until_a_message_of_several_parts_is_whole() {
+        let mut outbox = Outbox::default();
+        let limits = limits(4, 100, SlowClient::DropOldest);
+        outbox.push(Bytes::from("0"), &limits);
+        outbox.begin_message();
+        outbox.append(Bytes::from("part1"));
+        outbox.push(Bytes::from("late"), &limits);
+        outbox.append(Bytes::from("part2"));
+        assert_eq!(content(&outbox), b"0part1part2late");
+        outbox.advance(11);
+        assert!(outbox.is_empty() && outbox.pop().is_none());
+        let mut slices = [IoSlice::new(&[]); 4];
+        assert_eq!(outbox.slices(&mut slices), 0);
+        outbox.append(Bytes::from("part3"));
+        assert_eq!(outbox.slices(&mut [IoSlice::new(&[]); 4]), 1);
+        outbox.end_message();
+        assert_eq!(content(&outbox), b"part3late");
+        outbox.advance(9);
+        assert_eq!(outbox.queue.capacity(), 0);
+    }
+
+    #[test]
     fn an_item_over_the_bound_passes_alone() {
         for policy in [
             SlowClient::Close,
@@ -297,8 +420,12 @@ mod tests {
             let mut outbox = Outbox::default();
             let limits = limits(8, 64, policy);
             for _ in 0..5_000 {
-                match random.u8(0..4) {
-                    0 => outbox.advance(random.usize(0..=outbox.bytes())),
+                match random.u8(0..8) {
+                    0 | 4 if !outbox.is_amid_message => {
+                        outbox.advance(random.usize(0..=outbox.bytes()));
+                    }
+                    5 => outbox.begin_message(),
+                    6 => outbox.end_message(),
                     1 => drop(outbox.pop()),
                     _ => drop(outbox.push(Bytes::from(vec![1; random.usize(1..20)]), &limits)),
                 }

@@ -79,6 +79,16 @@ impl PrevIds {
             .position(|standing| standing.full_name == *channel)
     }
 
+    /// Takes over what is known of the channels that were there before.
+    pub fn keep_ids(&mut self, before: &Self) {
+        for (name, id) in &mut self.ids {
+            let known = before.ids.iter().find(|(known, _)| known == name);
+            if let Some((_, Some(known))) = known {
+                *id = Some(known.clone());
+            }
+        }
+    }
+
     /// Returns the bare names with the current ids.
     pub fn ids(&self) -> &[(ChannelName, Option<ItemId>)] {
         &self.ids

@@ -16,7 +16,7 @@ use std::{
 
 use actix::{dev::ContextFut, Context};
 use actix_rt::net::TcpStream;
-use futures_util::FutureExt;
+use futures_util::{future::join, FutureExt};
 
 use super::{
     gate::{GateLimits, AHEAD_MAX},
@@ -49,7 +49,12 @@ pub struct Worker {
     pub limits: GateLimits,
     /// Starts a dispatcher.
     pub serve: Serve,
+    /// What WebSocket clients send is read into this, one at a time.
+    pub scratch: RefCell<Box<[u8]>>,
 }
+
+/// How much of what a WebSocket client sends is read at once.
+pub const SCRATCH: usize = 32_768;
 
 /// One client connection from accept to close.
 pub struct Connection {
@@ -104,16 +109,13 @@ impl Connection {
                     self.slot.serve_again(self.worker.limits);
                     self.serving = Some((self.worker.serve)(self.slot.clone()));
                 }
-                Event::Over | Event::Gone => {
+                event @ (Event::Over | Event::Gone) => {
                     self.end_hold();
-                    self.slot.close();
-                    let mut state = self.slot.state.borrow_mut();
-                    state.abandon();
-                    let Some(farewell) = state.farewell() else {
+                    let Some(last) = self.last_phase(event) else {
                         return Poll::Ready(());
                     };
                     self.is_over = true;
-                    self.serving = Some(Box::pin(farewell.map(drop)));
+                    self.serving = Some(last);
                 }
             }
         }
@@ -134,7 +136,47 @@ impl Connection {
         self.slot.owner() == Owner::Retried || self.slot.keep_alive()
     }
 
+    /// Closes the socket; returns what is still to be waited for.
+    fn last_phase(&self, event: Event) -> Option<Serving> {
+        let mut state = self.slot.state.borrow_mut();
+        let is_ended_socket = event == Event::Over && self.slot.is_web_socket();
+        let lingering = is_ended_socket.then(|| self.slot.linger()).flatten();
+        self.slot.close();
+        state.abandon();
+        let farewell = state.farewell();
+        match (lingering, farewell) {
+            (None, None) => None,
+            (None, Some(farewell)) => Some(Box::pin(farewell.map(drop))),
+            (Some(lingering), None) => Some(Box::pin(lingering)),
+            (Some(lingering), Some(farewell)) => {
+                Some(Box::pin(join(lingering, farewell).map(drop)))
+            }
+        }
+    }
+
+    /// Waits for a WebSocket's client, and takes what it sends.
+    fn poll_socket(&self, is_wanted: bool, task: &mut TaskContext<'_>) -> Poll<Event> {
+        let state = &self.slot.state;
+        if let Some(mut ahead) = self.slot.take_ahead().filter(|ahead| !ahead.is_empty()) {
+            state.borrow_mut().on_client_bytes(&mut ahead);
+            return Poll::Ready(Event::Sent(ahead.len()));
+        }
+        let mut scratch = self.worker.scratch.borrow_mut();
+        let room = if is_wanted { scratch.len() } else { 0 };
+        let into = scratch.get_mut(..room).unwrap_or_default();
+        let event = ready!(self.slot.poll_event(task, into));
+        if let Event::Sent(n) = event {
+            let sent = into.get_mut(..n).unwrap_or_default();
+            state.borrow_mut().on_client_bytes(sent);
+        }
+        Poll::Ready(event)
+    }
+
     fn poll_held(&self, task: &mut TaskContext<'_>) -> Poll<Event> {
+        let wanted = self.slot.state.borrow().wants_client();
+        if let Some(is_wanted) = wanted {
+            return self.poll_socket(is_wanted, task);
+        }
         let mut ahead = [0; 512];
         let event = ready!(self.slot.poll_event(task, &mut ahead));
         if let Event::Sent(n) = event {

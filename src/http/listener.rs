@@ -1,7 +1,7 @@
 //! P-8's own listeners: for clients, on the parking connection loop, and for publishers and operators.
 
 use std::{
-    future::Future, io, net::TcpListener, pin::Pin, rc::Rc, sync::atomic::Ordering, time::Duration,
+    cell::RefCell, future::Future, io, net::TcpListener, pin::Pin, rc::Rc, sync::atomic::Ordering, time::Duration,
 };
 
 use actix_http::{Extensions, HttpService, Protocol};
@@ -15,7 +15,7 @@ use actix_web::{dev::AppConfig, App};
 
 use super::{
     admin,
-    connection::{Connection, Serve, Worker},
+    connection::{Connection, Serve, Worker, SCRATCH},
     control,
     detach::Detachable,
     front,
@@ -114,6 +114,7 @@ async fn connection_service(
         edge,
         limits: options.limits,
         serve,
+        scratch: RefCell::new(vec![0; SCRATCH].into()),
     });
     Ok(fn_service(move |socket: TcpStream| {
         converse(socket, &worker, options.connections_max)

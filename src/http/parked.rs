@@ -5,8 +5,10 @@
 //! finished dispatcher left in the socket.
 
 use std::{
+    future::Future,
     io::{self, IoSlice},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use socket2::{SockRef, TcpKeepalive};
@@ -26,6 +28,10 @@ const SLICES: usize = 64;
 /// Unsent bytes that the kernel takes before it says the client is slow.
 const NOT_SENT_MAX: u32 = 16_384;
 
+/// How long a client may take to close its side, and how much it may still send meanwhile.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1 << 20;
+
 /// What happened to a parked socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -42,7 +48,7 @@ pub enum Event {
 impl Slot {
     /// Lets the kernel notice a client that vanishes without a word; set once for a connection.
     pub fn probe_client(&self, options: TcpOptions) {
-        let interval = options.keepalive.min(std::time::Duration::from_secs(15));
+        let interval = options.keepalive.min(Duration::from_secs(15));
         let probes = TcpKeepalive::new()
             .with_time(options.keepalive)
             .with_interval(interval)
@@ -69,7 +75,8 @@ impl Slot {
         }
     }
 
-    /// Waits for something to happen to the parked socket; `into` gets what the client sends.
+    /// Waits for something to happen to the parked socket; `into` gets what the client sends. If it is
+    /// empty, nothing is read, and a client that leaves is not noticed.
     pub fn poll_event(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Event> {
         match self.owner() {
             Owner::Aborted => return Poll::Ready(Event::Gone),
@@ -84,7 +91,7 @@ impl Slot {
             self.is_blocked.set(false);
             return Poll::Ready(Event::Writable);
         }
-        loop {
+        while !into.is_empty() {
             match socket.poll_read_ready(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Err(_)) => return Poll::Ready(Event::Gone),
@@ -104,6 +111,29 @@ impl Slot {
             *watcher = Some(cx.waker().clone());
         }
         Poll::Pending
+    }
+
+    /// Ends the connection in a way that lets the client read to the end what it was sent.
+    ///
+    /// **Bounds**: a client that does not close its side within 2 s, or sends on, is cut off.
+    pub fn linger(&self) -> Option<impl Future<Output = ()>> {
+        let socket = self.socket.borrow_mut().take()?;
+        let _ = SockRef::from(&socket).shutdown(std::net::Shutdown::Write);
+        Some(async move {
+            let read_out = async {
+                let mut left = LINGER_BYTES;
+                while socket.readable().await.is_ok() && left > 0 {
+                    let mut dropped = [0; 4_096];
+                    match socket.try_read(&mut dropped) {
+                        Ok(0) => break,
+                        Ok(read) => left = left.saturating_sub(read),
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(_) => break,
+                    }
+                }
+            };
+            let _ = actix::clock::timeout(LINGER, read_out).await;
+        })
     }
 
     /// Ends the connection after a response that only its end completes.

@@ -19,7 +19,7 @@ use std::{
 
 use actix::{Addr, Recipient};
 use actix_rt::net::TcpStream;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::gate::{Gate, GateLimits};
 use crate::{
@@ -194,6 +194,19 @@ impl Slot {
         }
         self.with_gate(Gate::next_request);
         self.has_begun_response.set(false);
+    }
+
+    /// Gives out what the client has sent beyond the held request, and the gate with it.
+    pub fn take_ahead(&self) -> Option<BytesMut> {
+        self.gate.borrow_mut().take().map(|mut gate| gate.take_ahead())
+    }
+
+    /// Shows the held request as received.
+    pub fn with_request<T>(&self, show: impl FnOnce(&[u8]) -> T) -> T {
+        let request = self.request.take();
+        let shown = show(&request);
+        self.request.set(request);
+        shown
     }
 
     /// Keeps what a held client sends for after the hold; false if it is too much.

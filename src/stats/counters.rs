@@ -31,6 +31,18 @@ names! {
         ResponseHolds = "response_holds_total",
         /// Requests that became a stream hold.
         StreamHolds = "stream_holds_total",
+        /// WebSockets that were opened.
+        WebSockets = "websockets_total",
+        /// WebSockets now.
+        WebSocketsCurrent = "websockets_current",
+        /// Requests that carried a WebSocket's events to its backend.
+        EventRequests = "websocket_event_requests_total",
+        /// Messages of backends without the prefix of those for the client: nobody got them.
+        MessagesUnaddressed = "websocket_messages_unaddressed_total",
+        /// WebSockets that had ended when their backends were still told so.
+        EndingsTold = "websocket_endings_told_total",
+        /// Backends that were not told of a WebSocket's end, for too many others were.
+        DisconnectsSkipped = "websocket_disconnects_skipped_total",
         /// Holds whose client left.
         ClientsGone = "clients_gone_total",
         /// Held sessions now.
@@ -147,6 +159,12 @@ names! {
         Connections = "too-many-connections",
         /// A demo publish over its limits.
         Demo = "demo-limit",
+        /// A WebSocket handshake that is none.
+        Handshake = "bad-handshake",
+        /// A WebSocket whose client broke the protocol.
+        Frame = "bad-frame",
+        /// A backend's control message that has no effect, or a frame of its that cannot be sent.
+        Control = "bad-control",
         /// A JSON-P request with a bad parameter.
         Jsonp = "bad-jsonp",
         /// A backend's answer that JSON-P could not wrap.

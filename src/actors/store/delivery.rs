@@ -9,7 +9,10 @@ use super::{outlets::framed, HubStore, InFlight};
 use crate::{
     actors::messages::{Encoded, FromChannel, SessionEvent, SessionKind, ToHub, ToSession},
     engine::{fan_out::SessionKey, outbox::Pushed, subscription::Receipt, wire::BodyEnd},
-    grip::{channel::ChannelName, publish::StreamFormat},
+    grip::{
+        channel::ChannelName,
+        publish::{StreamFormat, WsFormat},
+    },
     stats::counters::{Dropped, Total},
 };
 
@@ -28,6 +31,8 @@ enum Way {
     Append,
     /// The response ends.
     Finish,
+    /// The WebSocket ends, and what comes behind is not for it any more.
+    Close,
     /// It is for sessions with other content filters.
     OtherFilters,
 }
@@ -168,10 +173,13 @@ impl HubStore {
     /// Tells what becomes of an item at a session; none if it means nothing to it.
     fn way(&self, key: SessionKey, encoded: &Encoded) -> Option<Way> {
         let entry = self.sessions.get(key.0 as usize)?;
-        if entry.is_closing {
+        if entry.is_closing || entry.is_deaf {
             return None;
         }
         let formats = &encoded.item.formats;
+        if let SessionKind::Socket { .. } = entry.kind {
+            return socket_way(formats.ws.as_ref()?, entry.is_attentive);
+        }
         match (entry.kind, &formats.stream) {
             (SessionKind::Response, _) if formats.response.is_some() => Some(Way::Tell),
             (SessionKind::Stream, Some(_)) if entry.is_attentive => Some(Way::Tell),
@@ -189,6 +197,10 @@ impl HubStore {
             Way::Tell => self.tell_item(key, encoded),
             Way::Append => self.append_item(key, encoded),
             Way::Finish => self.finish(key, Bytes::new()),
+            Way::Close => {
+                self.tell(key, SessionEvent::Item(encoded.clone()));
+                self.deafen(key);
+            }
             Way::OtherFilters => self.counters.drop_items(Dropped::ContentFilters, 1),
         }
     }
@@ -198,11 +210,24 @@ impl HubStore {
         let Some(entry) = self.sessions.get(key.0 as usize) else {
             return;
         };
-        let bytes = match entry.body_end {
-            BodyEnd::Chunked => encoded.chunk.clone(),
-            BodyEnd::Close | BodyEnd::Outside => encoded.content.clone(),
+        let bytes = match (entry.kind, entry.body_end) {
+            (SessionKind::Socket { has_deflate }, _) => encoded.frame(has_deflate),
+            (_, BodyEnd::Chunked) => encoded.chunk.clone(),
+            (_, BodyEnd::Close | BodyEnd::Outside) => encoded.content.clone(),
         };
         self.push(key, bytes, encoded);
+    }
+
+    /// Puts an item in an outbox in a form of its session's own.
+    pub fn append_own_form(&mut self, key: SessionKey, bytes: Bytes, encoded: &Encoded) {
+        self.push(key, bytes, encoded);
+    }
+
+    /// No item is for this session any more.
+    pub fn deafen(&mut self, key: SessionKey) {
+        if let Some(entry) = self.sessions.get_mut(key.0 as usize) {
+            entry.is_deaf = true;
+        }
     }
 
     /// Puts an item in an outbox as its session makes it; most do not edit.
@@ -240,8 +265,15 @@ impl HubStore {
             }
             Pushed::DroppedNewest => self.note_loss(key, encoded, 1, Dropped::SlowClient),
             Pushed::Overflow => {
-                let lost = entry.outbox.clear() as u64 + 1;
-                entry.is_closing = true;
+                let is_socket = matches!(entry.kind, SessionKind::Socket { .. });
+                let lost = match is_socket {
+                    // What is partly written is brought to its end, so that the client can be told.
+                    true => entry.outbox.drop_items(),
+                    false => entry.outbox.clear(),
+                };
+                let lost = lost as u64 + 1;
+                entry.is_closing |= !is_socket;
+                entry.is_deaf = true;
                 self.note_loss(key, encoded, lost, Dropped::SlowClientClosed);
                 self.tell(key, SessionEvent::Overflow);
                 return;
@@ -277,5 +309,19 @@ impl HubStore {
             Err(SendError::Full(_)) => self.note_loss(key, encoded, 1, Dropped::SessionBusy),
             Err(SendError::Closed(_)) => self.counters.drop_items(Dropped::ClientGone, 1),
         }
+    }
+}
+
+/// Tells what becomes of an item at a WebSocket.
+fn socket_way(format: &WsFormat, is_attentive: bool) -> Option<Way> {
+    match format {
+        WsFormat::Send { .. } if is_attentive => Some(Way::Tell),
+        WsFormat::Send {
+            content_filters, ..
+        } if content_filters.as_ref().is_some_and(|f| !f.is_empty()) => Some(Way::OtherFilters),
+        WsFormat::Send { .. } => Some(Way::Append),
+        WsFormat::Close { .. } => Some(Way::Close),
+        WsFormat::Refresh => Some(Way::Tell),
+        WsFormat::Hint => None,
     }
 }

@@ -128,6 +128,8 @@ pub struct HubStore {
     since: Instant,
     /// Messages on their way to sessions.
     pub session_mailbox: Depth,
+    /// Sessions that take compressed messages.
+    pub deflating: Depth,
 }
 
 struct LocalChannel {
@@ -179,6 +181,8 @@ struct Entry {
     is_dirty: bool,
     /// Nothing more is accepted: the response's end is queued, or the session is doomed.
     is_closing: bool,
+    /// No item is accepted any more: a WebSocket is being closed.
+    is_deaf: bool,
 }
 
 impl HubStore {
@@ -208,6 +212,7 @@ impl HubStore {
             limits: Vec::new(),
             since: actix::clock::Instant::now().into_std(),
             session_mailbox: Depth::default(),
+            deflating: Depth::default(),
         }
     }
 

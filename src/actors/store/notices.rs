@@ -1,8 +1,8 @@
 //! What all sessions of a worker, or of one channel, are told at once: one small message for each.
 
-use super::HubStore;
+use super::{Entry, HubStore};
 use crate::{
-    actors::messages::SessionEvent, engine::fan_out::SessionKey, grip::channel::ChannelName,
+    actors::messages::{SessionEvent, SessionKind}, engine::fan_out::SessionKey, grip::channel::ChannelName,
 };
 
 impl HubStore {
@@ -35,10 +35,11 @@ impl HubStore {
         }
     }
 
-    /// A plain stream has nobody to ask.
+    /// A plain stream has nobody to ask, and what a WebSocket has missed is not known.
     fn tell_to_refresh(&self, key: SessionKey) {
         let entry = self.sessions.get(key.0 as usize);
-        if entry.is_some_and(|entry| entry.is_attentive) {
+        let is_socket = |entry: &Entry| matches!(entry.kind, SessionKind::Socket { .. });
+        if entry.is_some_and(|entry| entry.is_attentive && !is_socket(entry)) {
             self.tell(key, SessionEvent::Refresh);
         }
     }

@@ -53,6 +53,21 @@ impl HubStore {
         self.mark_dirty(key);
     }
 
+    /// The parts of a message follow.
+    pub fn begin_message(&mut self, key: SessionKey) {
+        if let Some(entry) = self.sessions.get_mut(key.0 as usize) {
+            entry.outbox.begin_message();
+        }
+    }
+
+    /// The message is whole, and the items that have waited for that may leave.
+    pub fn end_message(&mut self, key: SessionKey) {
+        if let Some(entry) = self.sessions.get_mut(key.0 as usize) {
+            entry.outbox.end_message();
+        }
+        self.mark_dirty(key);
+    }
+
     /// Returns how many bytes wait to be written to a session.
     pub fn queued_bytes(&self, key: SessionKey) -> usize {
         let entry = self.sessions.get(key.0 as usize);

@@ -11,7 +11,7 @@ use crate::{
         messages::{Encoded, SessionKind},
     },
     engine::{
-        delivery_rate::{response_size, stream_size, Delivery, QueueIndex, Waiting},
+        delivery_rate::{response_size, socket_size, stream_size, Delivery, QueueIndex, Waiting},
         fan_out::SessionKey,
     },
     stats::counters::{Dropped, Total},
@@ -74,6 +74,7 @@ impl HubStore {
         let weight = rated.shared.limits().weight(|| match entry.kind {
             SessionKind::Response => response_size(&encoded.item),
             SessionKind::Stream => stream_size(&encoded.item),
+            SessionKind::Socket { .. } => socket_size(&encoded.item),
         });
         if rated.waiting.is_empty() && rated.shared.take(now, weight).is_ok() {
             return true;

@@ -64,6 +64,7 @@ impl HubStore {
             is_attentive: join.is_attentive,
             is_dirty: false,
             is_closing: false,
+            is_deaf: false,
         });
         self.counters.add(Total::Sessions, 1);
         let subscribed = self.subscribed(key, entering);
@@ -78,7 +79,7 @@ impl HubStore {
     pub fn change_channels(
         &mut self,
         key: SessionKey,
-        hold: u64,
+        (hold, is_attentive): (u64, bool),
         channels: Vec<Wanted>,
     ) -> Subscribed {
         let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
@@ -88,6 +89,8 @@ impl HubStore {
             return Subscribed::default();
         }
         let kind = entry.kind;
+        // Never back: what was told is still on its way.
+        entry.is_attentive |= is_attentive;
         let before = std::mem::replace(&mut entry.places, Places::new(Vec::new()));
         let stays = |store: &Self, index: u32| {
             let channel = store.channels.get(index as usize);

@@ -15,7 +15,7 @@ mod waiting;
 
 use std::time::{Duration, Instant};
 
-use crate::grip::publish::{Item, ResponseBody, ResponseFormat, StreamFormat};
+use crate::grip::publish::{Item, ResponseBody, ResponseFormat, StreamFormat, WsFormat};
 
 pub use waiting::{Delivery, Waiting};
 
@@ -71,6 +71,15 @@ pub fn response_size(item: &Item) -> u64 {
 pub fn stream_size(item: &Item) -> u64 {
     let length = || match &item.formats.stream {
         Some(StreamFormat::Send { content, .. }) => content.len() as u64,
+        _ => 0,
+    };
+    item.size.unwrap_or_else(length)
+}
+
+/// Returns the size of an item for WebSockets, in bytes.
+pub fn socket_size(item: &Item) -> u64 {
+    let length = || match &item.formats.ws {
+        Some(WsFormat::Send { content, .. }) => content.len() as u64,
         _ => 0,
     };
     item.size.unwrap_or_else(length)

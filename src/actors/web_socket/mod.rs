@@ -1,0 +1,347 @@
+//! The shell of a WebSocket session: carries out what its machine wants, on a parked socket or for
+//! clients that poll.
+//!
+//! What takes time (a post, a change of channels, a filter that asks) is a task of its own that tells the
+//! session the outcome by a message. The rules are in `engine::web_socket`. `posts`: what a backend is
+//! told over HTTP, and what is told of a session that has ended. `direct`: a backend's own WebSocket.
+//! `dialect`: what a client is told, as it reads it.
+
+mod dialect;
+mod direct;
+mod posts;
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_rt::task::JoinHandle;
+
+pub use self::{
+    dialect::Dialect,
+    direct::{Direct, DirectLink},
+    posts::Told,
+};
+use self::posts::Posting;
+use super::{
+    attentive::skip,
+    edge::Membership,
+    held::moment,
+    messages::{Encoded, SessionEvent, Waiting},
+    ports::SocketBackend,
+    task::Task,
+};
+use crate::{
+    engine::{
+        plan::Wanted,
+        session::{Beginning, Moment},
+        web_socket::{FromBackend, Note, Output, WebSocket},
+        ws::{Decoder, Received},
+    },
+    grip::{filter::FilterError, network_filter::Question},
+    stats::counters::{Refused, Total},
+};
+
+/// What waits for a client past which its backend is not listened to, in bytes.
+const CLIENT_WAITING_MAX: usize = 200_000;
+
+/// What a WebSocket's session alone is told.
+#[derive(Debug)]
+pub enum SocketEvent {
+    /// A post has come to its end.
+    Posted,
+    /// A change of channels was acknowledged by all, or not.
+    Subscribed(bool),
+    /// The client has taken enough of what waited.
+    Written,
+    /// The backend has sent this.
+    FromBackend(Vec<u8>),
+    /// The backend's connection has ended.
+    BackendGone,
+    /// The backend has taken enough of what waited.
+    BackendWritten,
+    /// A client that polls has sent these messages.
+    ClientSent(Vec<String>),
+}
+
+/// What a session is made with.
+pub struct Parts {
+    /// Its machine.
+    pub machine: WebSocket<Arc<Encoded>>,
+    /// Reads what its client sends.
+    pub decoder: Decoder,
+    /// How its client is told.
+    pub dialect: Dialect,
+    /// The way to its backend.
+    pub backend: Rc<dyn SocketBackend>,
+    /// The backend's own WebSocket, if it has one.
+    pub direct: Option<Box<DirectLink>>,
+    /// Counts the session among those that take compressed messages.
+    pub deflating: Option<Waiting>,
+}
+
+/// The shell of a session.
+pub struct Socket {
+    parts: Parts,
+    posting: Option<Posting>,
+    woken_at: Option<Instant>,
+    tasks: Option<Box<Tasks>>,
+}
+
+/// Tasks that most sessions do not have most of the time.
+#[derive(Default)]
+struct Tasks {
+    changing: Option<Task>,
+    filtering: Option<Task>,
+    writing: Option<Task>,
+}
+
+impl Socket {
+    /// Makes the shell.
+    pub fn new(parts: Parts) -> Box<Self> {
+        Box::new(Self {
+            parts,
+            posting: None,
+            woken_at: None,
+            tasks: None,
+        })
+    }
+
+    /// Begins: the client is told that it is connected, and then what came meanwhile.
+    pub fn begin(&mut self, beginning: Beginning<Arc<Encoded>>, membership: &Membership) {
+        let moment = moment();
+        self.parts.machine.begin(moment);
+        for entry in beginning.waiting {
+            self.parts.machine.on_item(entry, moment);
+        }
+        if let Some(link) = &mut self.parts.direct {
+            link.begin(membership);
+        }
+    }
+
+    /// Tells whether more of the client's bytes are wanted.
+    pub fn wants_client(&self) -> bool {
+        self.parts.machine.wants_client()
+    }
+
+    /// Takes bytes of the client.
+    pub fn on_client_bytes(&mut self, bytes: &mut [u8]) {
+        let machine = &mut self.parts.machine;
+        if machine.is_over() {
+            return;
+        }
+        let mut received = Vec::new();
+        let read = self.parts.decoder.on_bytes(bytes, &mut received);
+        let moment = moment();
+        for received in received {
+            self.on_received(received, moment);
+        }
+        if let Err(error) = read {
+            self.parts.machine.on_client_error(&error);
+        }
+    }
+
+    fn on_received(&mut self, received: Received, moment: Moment) {
+        self.parts.machine.on_client(received, moment);
+    }
+
+    /// Takes what happened.
+    pub fn on_event(&mut self, event: SessionEvent, membership: &Membership) {
+        let moment = moment();
+        let machine = &mut self.parts.machine;
+        match event {
+            SessionEvent::Item(encoded) => machine.on_item(encoded, moment),
+            SessionEvent::Filtered(answer) => machine.on_filtered(*answer, moment),
+            SessionEvent::Overflow => machine.on_overflow(moment),
+            SessionEvent::Drain => machine.on_drain(moment),
+            SessionEvent::Socket(event) => self.on_socket_event(*event, moment),
+            SessionEvent::Timer => {
+                self.woken_at = None;
+                let last_sent = membership.last_sent().unwrap_or(moment.now);
+                machine.on_timer(last_sent, moment);
+            }
+            // Whoever holds the session sees to the end; the rest is for other holds.
+            SessionEvent::Finished
+            | SessionEvent::Gone
+            | SessionEvent::Cut
+            | SessionEvent::Refresh
+            | SessionEvent::Turn(_)
+            | SessionEvent::LinkBegun
+            | SessionEvent::LinkAnswered(_) => {}
+        }
+    }
+
+    fn on_socket_event(&mut self, event: SocketEvent, moment: Moment) {
+        let machine = &mut self.parts.machine;
+        match event {
+            SocketEvent::Posted => self.on_posted(moment),
+            SocketEvent::Subscribed(is_subscribed) => machine.on_subscribed(is_subscribed, moment),
+            SocketEvent::Written => machine.on_client_slow(false, moment),
+            SocketEvent::BackendWritten => machine.on_backend_slow(false),
+            SocketEvent::BackendGone => machine.on_backend(FromBackend::Gone, moment),
+            SocketEvent::FromBackend(mut bytes) => {
+                let Some(link) = &mut self.parts.direct else {
+                    return;
+                };
+                for said in link.read(&mut bytes) {
+                    machine.on_backend(said, moment);
+                }
+            }
+            SocketEvent::ClientSent(messages) => {
+                for message in messages {
+                    machine.on_client(dialect::text(message), moment);
+                }
+            }
+        }
+        if let Some(link) = &self.parts.direct {
+            link.go_on(self.parts.machine.wants_backend());
+        }
+    }
+
+    /// Does what the machine wants.
+    pub fn carry_out(&mut self, membership: &Membership) {
+        loop {
+            while let Some(output) = self.parts.machine.next_output() {
+                self.meet(output, membership);
+            }
+            if self.is_client_slow(membership) {
+                self.parts.machine.on_client_slow(true, moment());
+                self.wait_for_client(membership);
+            } else {
+                break;
+            }
+        }
+        let deadline = self.parts.machine.deadline();
+        if self.woken_at != deadline {
+            self.woken_at = deadline;
+            membership.wake_at(deadline);
+        }
+    }
+
+    fn meet(&mut self, output: Output<Arc<Encoded>>, membership: &Membership) {
+        let Parts {
+            dialect, direct, ..
+        } = &mut self.parts;
+        match output {
+            Output::ToClient(said) => dialect.say(&said, membership),
+            Output::Item(entry, content) => dialect.say_item(&entry, content, membership),
+            Output::KeepAlive(said) => dialect.keep_alive(&said, membership),
+            Output::Post(post) => self.post(post, membership),
+            Output::ToBackend(said) => {
+                if direct.as_ref().is_some_and(|link| link.say(said)) {
+                    self.parts.machine.on_backend_slow(true);
+                }
+            }
+            Output::EndBackend => self.parts.direct = None,
+            Output::Subscribe(wanted) => self.change_channels(wanted, membership),
+            Output::Ask(question) => self.ask_filter(*question, membership),
+            Output::Skip(entry, why) => skip(&entry, &why, membership),
+            Output::Deafen => membership.deafen(),
+            Output::Finish => membership.finish(bytes::Bytes::new()),
+            Output::Cut => membership
+                .edge()
+                .tell(membership.place(), SessionEvent::Cut),
+            Output::Note(note) => take_note(&note, membership),
+        }
+    }
+
+    fn is_client_slow(&self, membership: &Membership) -> bool {
+        let machine = &self.parts.machine;
+        let is_waited_for = self.tasks.as_ref().is_some_and(|tasks| tasks.writing.is_some());
+        !machine.is_over() && !is_waited_for && membership.queued_bytes() > CLIENT_WAITING_MAX
+    }
+
+    fn wait_for_client(&mut self, membership: &Membership) {
+        let (edge, place) = (membership.edge().clone(), membership.place());
+        self.tasks().writing = Task::spawn(async move {
+            edge.written_below(place.0, CLIENT_WAITING_MAX / 2).await;
+            tell(&edge, place, SocketEvent::Written);
+        });
+    }
+
+    fn tasks(&mut self) -> &mut Tasks {
+        self.tasks.get_or_insert_default()
+    }
+
+    fn change_channels(&mut self, wanted: Vec<Wanted>, membership: &Membership) {
+        let is_attentive = self.parts.machine.is_attentive();
+        let (edge, place) = (membership.edge().clone(), membership.place());
+        self.tasks().changing = Task::spawn(async move {
+            let changed = edge.change_channels(place, is_attentive, wanted).await;
+            if let Err(error) = &changed {
+                log::warn!(session = place.0 .0, error:%; "a WebSocket's channels cannot be subscribed to");
+            }
+            tell(&edge, place, SocketEvent::Subscribed(changed.is_ok()));
+        });
+    }
+
+    fn ask_filter(&mut self, question: Question, membership: &Membership) {
+        let (edge, place) = (membership.edge().clone(), membership.place());
+        edge.counters().add(Total::FilterRequests, 1);
+        let filter = question.filter;
+        let asked = self.parts.backend.ask_filter(question);
+        self.tasks().filtering = Task::spawn(async move {
+            let answer = match asked {
+                Some(asked) => asked.await,
+                None => Err(FilterError::Unanswered {
+                    filter,
+                    why: "the session's URL is of no use".to_owned(),
+                }),
+            };
+            edge.tell(place, SessionEvent::Filtered(Box::new(answer)));
+        });
+    }
+
+    /// The hold is over: the backend hears of it, if it has not. Returns how many items go with it, too.
+    pub fn end(mut self, membership: &Membership) -> (Option<JoinHandle<()>>, usize) {
+        self.parts.machine.on_client_gone();
+        while let Some(output) = self.parts.machine.next_output() {
+            if let Output::ToBackend(_) | Output::EndBackend | Output::Note(_) = output {
+                self.meet(output, membership);
+            }
+        }
+        let in_hand = self.parts.machine.in_hand();
+        (self.tell_the_rest(membership), in_hand)
+    }
+}
+
+/// Tells a session something about its hold.
+fn tell(edge: &super::edge::Edge, place: (crate::engine::fan_out::SessionKey, u64), event: SocketEvent) {
+    edge.tell(place, SessionEvent::Socket(Box::new(event)));
+}
+
+/// Counts and logs what nobody else would hear of.
+fn take_note(note: &Note, membership: &Membership) {
+    let (session, counters) = (membership.key().0, membership.edge().counters());
+    match note {
+        Note::Unaddressed => counters.add(Total::MessagesUnaddressed, 1),
+        Note::BadControl(error) => {
+            counters.refuse(Refused::Control, 1);
+            log::debug!(session, error:%; "a control message has no effect");
+        }
+        Note::LongControl => {
+            counters.refuse(Refused::Control, 1);
+            log::warn!(session; "a control message is too long and has no effect");
+        }
+        Note::ChannelRefused => {
+            counters.refuse(Refused::Channels, 1);
+            log::warn!(session; "a WebSocket asked for too many channels: one is not subscribed");
+        }
+        Note::LongPing => {
+            counters.refuse(Refused::Control, 1);
+            log::warn!(session; "a backend's ping or pong is over 125 bytes and is not sent");
+        }
+        Note::BackendFailed(reason) => {
+            counters.refuse(Refused::Backend, 1);
+            log::warn!(session, reason; "a WebSocket is closed: its backend failed");
+        }
+        Note::ClientError(reason) => {
+            counters.refuse(Refused::Frame, 1);
+            log::info!(session, reason; "a WebSocket is closed: its client broke the protocol");
+        }
+    }
+}
+
+/// How long a direct backend may take to read the last that it is told.
+const LAST_WORDS: Duration = Duration::from_secs(5);

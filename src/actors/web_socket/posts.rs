@@ -1,0 +1,142 @@
+//! What a session's backend is told over HTTP, one post at a time; and what it is still told when the
+//! session has ended.
+
+use std::{cell::RefCell, rc::Rc};
+
+use actix_rt::task::JoinHandle;
+use bytes::Bytes;
+
+use super::{tell, Socket, SocketEvent};
+use crate::{
+    actors::{
+        edge::Membership,
+        held::moment,
+        ports::{PostAnswer, PostFailure, SocketBackend},
+    },
+    engine::{
+        session::Moment,
+        web_socket::FromBackend,
+        ws::{Close, DataKind, Part},
+        ws_over_http::{AnswerFacts, Output, OverHttp, Post},
+    },
+    grip::ws::{parse_close, Event, EventKind},
+    stats::counters::Total,
+};
+
+/// What a post was answered; none until it is.
+pub type Told = Rc<RefCell<Option<Result<PostAnswer, PostFailure>>>>;
+
+/// A post under way.
+pub(super) struct Posting {
+    told: Told,
+    work: JoinHandle<()>,
+}
+
+impl Socket {
+    /// Sends a post; the session hears when it has come to its end.
+    pub(super) fn post(&mut self, post: Post, membership: &Membership) {
+        let (edge, place) = (membership.edge().clone(), membership.place());
+        edge.counters().add(Total::EventRequests, 1);
+        let told = Told::default();
+        let (answer, asked) = (told.clone(), self.parts.backend.post(post));
+        let work = actix_rt::spawn(async move {
+            let outcome = asked.await;
+            *answer.borrow_mut() = Some(outcome);
+            tell(&edge, place, SocketEvent::Posted);
+        });
+        self.posting = Some(Posting { told, work });
+    }
+
+    /// Takes what a post was answered.
+    pub(super) fn on_posted(&mut self, moment: Moment) {
+        let told = self.posting.take().and_then(|posting| posting.told.take());
+        let machine = &mut self.parts.machine;
+        match told {
+            None => {}
+            Some(Ok(answer)) => {
+                for said in answer.events.into_iter().filter_map(understood) {
+                    machine.on_backend(said, moment);
+                }
+                machine.on_answer(&answer.facts, moment);
+            }
+            Some(Err(failure)) => {
+                log::debug!(why = failure.why.as_str(); "events were not taken by a backend");
+                machine.on_post_failed(failure.may_retry, moment);
+            }
+        }
+    }
+
+    /// Tells the backend what it is still to hear of a session that has ended, without holding anything
+    /// else of it.
+    pub(super) fn tell_the_rest(mut self, membership: &Membership) -> Option<JoinHandle<()>> {
+        let posting = self.posting.take();
+        let posts = self.parts.machine.into_posts()?;
+        let backend = self.parts.backend;
+        let counters = membership.edge().counters().clone();
+        let Some(ending) = backend.ending() else {
+            counters.add(Total::DisconnectsSkipped, 1);
+            log::warn!("a backend is not told of a WebSocket's end: too many others are");
+            return None;
+        };
+        counters.add(Total::EndingsTold, 1);
+        Some(actix_rt::spawn(async move {
+            rest(posts, posting, &*backend).await;
+            drop(ending);
+        }))
+    }
+}
+
+async fn rest(mut posts: OverHttp, mut posting: Option<Posting>, backend: &dyn SocketBackend) {
+    posts.hold_up(false);
+    loop {
+        if let Some(Posting { told, work }) = posting.take() {
+            let _ = work.await;
+            match told.take() {
+                Some(Ok(answer)) => posts.on_answer(&answer.facts, moment().now),
+                Some(Err(failure)) => posts.on_failed(failure.may_retry, moment()),
+                None => return,
+            }
+        }
+        match (posts.next_output(), posts.deadline()) {
+            (Some(Output::Post(post)), _) => {
+                let outcome = backend.post(post).await;
+                match outcome {
+                    Ok(answer) => posts.on_answer(&answer.facts, moment().now),
+                    Err(failure) => posts.on_failed(failure.may_retry, moment()),
+                }
+            }
+            (Some(Output::Fail(_) | Output::Over), _) | (None, None) => return,
+            (None, Some(due)) => {
+                actix::clock::sleep_until(due.into()).await;
+                posts.on_timer(moment().now);
+            }
+        }
+    }
+}
+
+/// What an event means; none for what has no meaning here.
+pub fn understood(event: Event) -> Option<FromBackend> {
+    let content = event.content.unwrap_or_else(Bytes::new);
+    let message = |kind, content| {
+        FromBackend::Part(Part {
+            kind,
+            content,
+            is_first: true,
+            is_last: true,
+            key: [0; 4],
+        })
+    };
+    Some(match event.kind {
+        EventKind::Text if std::str::from_utf8(&content).is_err() => FromBackend::BadText,
+        EventKind::Text => message(DataKind::Text, content),
+        EventKind::Binary => message(DataKind::Binary, content),
+        EventKind::Ping => FromBackend::Ping(content),
+        EventKind::Pong => FromBackend::Pong(content),
+        EventKind::Close => {
+            let close = parse_close(Some(&content));
+            FromBackend::Close(close.map(|(code, reason)| Close { code, reason }))
+        }
+        // A second one is no better than the end.
+        EventKind::Open | EventKind::Disconnect => FromBackend::Disconnect,
+    })
+}

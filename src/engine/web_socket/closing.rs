@@ -1,0 +1,179 @@
+//! How far a session is on its way to its end, and who is told of it.
+
+use std::time::Instant;
+
+use super::{backend::Backend, Note, Output, ToClient, WebSocket, CLOSE_MAX};
+use crate::engine::{
+    session::{Moment, Published},
+    ws::{is_sendable, Close},
+    ws_over_http::Failure,
+};
+
+/// The code that stands for none, and for those that no frame may have.
+const NORMAL: u16 = 1000;
+
+/// The close handshake with the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// Nobody has said anything.
+    No,
+    /// The client was told, and has not answered.
+    Sent {
+        /// Until when it may.
+        due: Instant,
+    },
+    /// The client has said it, and the backend has not answered.
+    Received {
+        /// Until when it may.
+        due: Option<Instant>,
+    },
+    /// It is over.
+    Over,
+}
+
+impl Closing {
+    pub(super) fn due(self) -> Option<Instant> {
+        match self {
+            Self::Sent { due } => Some(due),
+            Self::Received { due } => due,
+            Self::No | Self::Over => None,
+        }
+    }
+}
+
+impl<E: Published> WebSocket<E> {
+    /// The client has sent a close frame.
+    pub(super) fn on_client_close(&mut self, close: Option<Close>, moment: Moment) {
+        match self.closing {
+            Closing::Sent { .. } => {
+                self.backend.on_client_close(close, &mut self.outputs);
+                self.backend.end(&mut self.outputs);
+                self.finish();
+            }
+            Closing::No => {
+                self.outputs.push_back(Output::Deafen);
+                let due = match &self.backend {
+                    Backend::OverHttp(_) => None,
+                    Backend::Direct(_) | Backend::Detached => Some(moment.now + CLOSE_MAX),
+                };
+                self.closing = Closing::Received { due };
+                self.backend.on_client_close(close, &mut self.outputs);
+                if let Backend::Detached = self.backend {
+                    self.close_client_by(NORMAL, "", moment.now);
+                }
+            }
+            Closing::Received { .. } | Closing::Over => {}
+        }
+    }
+
+    /// The backend wants it closed.
+    pub(super) fn on_backend_close(&mut self, close: Option<Close>, moment: Moment) {
+        let is_answered = self.closing != Closing::No;
+        self.close_client(close, moment.now);
+        if is_answered {
+            self.backend.end(&mut self.outputs);
+        }
+    }
+
+    /// A publish wants it closed.
+    pub(super) fn on_published_close(&mut self, close: Option<Close>, moment: Moment) {
+        if self.closing == Closing::No {
+            self.backend.on_server_close(close.as_ref(), &mut self.outputs);
+            self.close_client(close, moment.now);
+        }
+    }
+
+    /// Sends the client a close frame, and waits for its own; if that has come, it is over.
+    pub(super) fn close_client(&mut self, close: Option<Close>, now: Instant) {
+        let (code, reason) = match close {
+            Some(Close { code, reason }) if is_sendable(code) => (code, reason),
+            Some(Close { reason, .. }) => (NORMAL, reason),
+            None => (NORMAL, String::new()),
+        };
+        match self.closing {
+            Closing::No => {
+                self.outputs.push_back(Output::Deafen);
+                self.to_client(ToClient::Close(Close { code, reason }));
+                self.closing = Closing::Sent {
+                    due: now + CLOSE_MAX,
+                };
+            }
+            Closing::Received { .. } => {
+                self.to_client(ToClient::Close(Close { code, reason }));
+                self.finish();
+            }
+            Closing::Sent { .. } | Closing::Over => {}
+        }
+    }
+
+    pub(super) fn close_client_by(&mut self, code: u16, reason: &str, now: Instant) {
+        let reason = reason.to_owned();
+        self.close_client(Some(Close { code, reason }), now);
+    }
+
+    /// The backend wants the client's connection ended without a word.
+    pub(super) fn on_disconnect(&mut self) {
+        self.backend = Backend::Detached;
+        self.cut();
+    }
+
+    /// The backend is of no use any more.
+    pub(super) fn fail_backend(&mut self, why: &'static str, moment: Moment) {
+        self.note(Note::BackendFailed(why));
+        self.lose_backend();
+        self.close_client_by(1011, "", moment.now);
+    }
+
+    /// What the backend was to be told over HTTP could not be, or its answer is of no use; it hears of the
+    /// end all the same, if it can.
+    pub(super) fn on_posts_failed(&mut self, failure: &Failure, moment: Moment) {
+        self.fail_backend(failure.code(), moment);
+    }
+
+    /// The backend has heard everything over HTTP.
+    pub(super) fn on_posts_over(&mut self) {
+        self.backend = Backend::Detached;
+        if let Closing::Received { .. } = self.closing {
+            // It was told of the client's close, and has not answered it.
+            self.cut();
+        }
+    }
+
+    /// The other side has not done its part of the close handshake in time.
+    pub(super) fn on_close_timeout(&mut self) {
+        match self.closing {
+            Closing::Received { .. } => {
+                let (code, reason) = (NORMAL, String::new());
+                self.to_client(ToClient::Close(Close { code, reason }));
+                self.lose_backend();
+                self.finish();
+            }
+            _ => {
+                self.lose_backend();
+                self.cut();
+            }
+        }
+    }
+
+    /// The backend hears that the client is gone.
+    pub(super) fn lose_backend(&mut self) {
+        self.backend.on_gone(&mut self.outputs);
+        self.backend.end(&mut self.outputs);
+    }
+
+    /// The client is gone, and the backend hears of it.
+    pub(super) fn lose_client(&mut self) {
+        self.closing = Closing::Over;
+        self.lose_backend();
+    }
+
+    fn finish(&mut self) {
+        self.closing = Closing::Over;
+        self.outputs.push_back(Output::Finish);
+    }
+
+    fn cut(&mut self) {
+        self.closing = Closing::Over;
+        self.outputs.push_back(Output::Cut);
+    }
+}
