@@ -112,6 +112,10 @@ pub(super) struct Proxy {
     pub(super) recovery_timeout_secs: Option<u64>,
     pub(super) recovery_requests_max: Option<u64>,
     pub(super) filter_requests_max: Option<u64>,
+    pub(super) ws_message_bytes_max: Option<u64>,
+    pub(super) ws_answer_bytes_max: Option<u64>,
+    pub(super) ws_disconnects_max: Option<u64>,
+    pub(super) sockjs_url: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -145,6 +149,9 @@ pub(super) struct Route {
     pub(super) jsonp_body: Option<String>,
     pub(super) jsonp_defcb: Option<String>,
     pub(super) jsonp_defmethod: Option<String>,
+    pub(super) sockjs: Option<String>,
+    pub(super) sockjs_as_path: Option<String>,
+    pub(super) auto_pong: Option<bool>,
     pub(super) headers: Option<Vec<Vec<String>>>,
     pub(super) slow_client: Option<SlowClient>,
     pub(super) targets: Option<Vec<Target>>,

@@ -22,6 +22,7 @@ mod origin;
 mod proxy;
 mod routes;
 mod settings;
+mod sockjs;
 mod spans;
 mod tables;
 mod targets;

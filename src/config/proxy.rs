@@ -9,6 +9,7 @@ use super::cross_origin;
 use super::error::ConfigError;
 use super::file::{self, OneOrMore};
 use super::routes::{OfAllRoutes, Signing};
+use super::sockjs;
 use crate::engine::backend_options::BackendOptions;
 use crate::engine::forward::{parse_xff_rules, ForwardOptions, SetProto, XffRule};
 use crate::engine::outbox::SlowClient;
@@ -36,6 +37,8 @@ pub(super) fn check(
         slow_client: SlowClient::default(),
     };
     let mut settings = recovery(checker, &written, default)?;
+    settings = websockets(checker, &written, settings)?;
+    settings.sockjs_url = sockjs::url(checker, &written)?;
     settings.forward = forward(checker, &written)?;
     settings.debug = written.debug.unwrap_or(settings.debug);
     Ok((connections(checker, &written, settings)?, of_all))
@@ -106,6 +109,35 @@ fn recovery(
             written.filter_requests_max,
             default.filter_requests_max,
             1..=10_000,
+        )?,
+        ..default
+    })
+}
+
+fn websockets(
+    checker: &Checker,
+    written: &file::Proxy,
+    default: BackendOptions,
+) -> Result<BackendOptions, ConfigError> {
+    let key = |key| ["proxy", key];
+    Ok(BackendOptions {
+        ws_message_max: checker.number(
+            &key("ws_message_bytes_max"),
+            written.ws_message_bytes_max,
+            default.ws_message_max,
+            125..=1_073_741_824,
+        )?,
+        ws_answer_max: checker.number(
+            &key("ws_answer_bytes_max"),
+            written.ws_answer_bytes_max,
+            default.ws_answer_max,
+            1024..=1_073_741_824,
+        )?,
+        ws_disconnects_max: checker.number(
+            &key("ws_disconnects_max"),
+            written.ws_disconnects_max,
+            default.ws_disconnects_max,
+            0..=1_000_000,
         )?,
         ..default
     })

@@ -81,6 +81,7 @@ pub(super) fn check(
         one.rewriting(&written, &mut route)?;
         route.sig = one.sig(&written, &of_all.signing)?;
         one.cross_origin(&written, &mut route)?;
+        route.sockjs = one.sockjs(&written)?;
         route.targets = one.targets(written.targets.unwrap_or_default())?;
         routes.push(route);
     }
@@ -156,6 +157,7 @@ impl OneRoute<'_, '_> {
         route.debug = written.debug.unwrap_or(false);
         route.orig_headers = written.orig_headers.unwrap_or(false);
         route.no_grip = written.no_grip.unwrap_or(false);
+        route.auto_pong = written.auto_pong.unwrap_or(false);
         route.prefix = written.prefix.clone().filter(|prefix| !prefix.is_empty());
         Ok(route)
     }
@@ -277,7 +279,7 @@ fn is_route_host(host: &str) -> bool {
 }
 
 /// Tells whether a text can stand at the front of a request's path.
-fn is_path(path: &str) -> bool {
+pub(super) fn is_path(path: &str) -> bool {
     let encoded = |byte: u8| byte.is_ascii_graphic() && !b"?#".contains(&byte);
     path.starts_with('/') && path.bytes().all(encoded)
 }

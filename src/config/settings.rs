@@ -47,6 +47,8 @@ pub struct HttpSettings {
     pub client_buffer_size: usize,
     /// Client connections at a time; more are answered 503.
     pub client_maxconn: usize,
+    /// Messages of WebSocket clients are compressed if they offer it.
+    pub allow_compression: bool,
     /// Worker threads; `None`: one for each core.
     pub workers: Option<usize>,
     /// How long an idle connection is kept.
@@ -150,6 +152,7 @@ impl Default for HttpSettings {
             listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 7999)],
             client_buffer_size: 8192,
             client_maxconn: 50_000,
+            allow_compression: false,
             workers: None,
             keep_alive: Duration::from_secs(60),
             tcp_keepalive: Duration::from_secs(60),

@@ -69,6 +69,9 @@ fn http(
             default.client_maxconn,
             1..=10_000_000,
         )?,
+        allow_compression: written
+            .allow_compression
+            .unwrap_or(default.allow_compression),
         workers: Some(workers).filter(|workers| *workers > 0),
         keep_alive: checker.secs(
             &key("keep_alive_secs"),
@@ -104,9 +107,6 @@ fn warn_of_http(checker: &mut Checker, written: &file::Http) {
     checker.not_built(&["http", "tls_key"], given(&written.tls_key), tls);
     let unix = "clients are not served over unix sockets";
     checker.not_built(&["http", "unix_listen"], any(&written.unix_listen), unix);
-    let compression = written.allow_compression == Some(true);
-    let plain = "WebSocket messages are not compressed";
-    checker.not_built(&["http", "allow_compression"], compression, plain);
 }
 
 fn control(

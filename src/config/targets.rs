@@ -29,9 +29,6 @@ impl OneRoute<'_, '_> {
 
     fn target(&mut self, position: &str, written: file::Target) -> Result<Target, ConfigError> {
         let at = |key| ["targets", position, key];
-        let over_http = "WebSocket clients are not carried over HTTP";
-        self.not_built(&at("over_http"), written.over_http == Some(true), over_http);
-        self.not_built(&at("one_event"), written.one_event == Some(true), over_http);
         let verified = "no https target can be reached";
         self.not_built(&at("insecure"), written.insecure == Some(true), verified);
         let mut target = Target::new(self.target_kind(position, &written)?);

@@ -13,6 +13,7 @@ mod environment;
 mod messages;
 mod routes;
 mod warnings;
+mod websockets;
 
 const SHIPPED: &str = include_str!("../../p-8.toml");
 

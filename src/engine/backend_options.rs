@@ -28,6 +28,15 @@ pub struct BackendOptions {
     pub recovery_requests_max: usize,
     /// Requests at a time to ask a route's backends for filters, for one worker.
     pub filter_requests_max: usize,
+    /// Longest message of a WebSocket client that is carried over HTTP, in bytes; as many may wait
+    /// for its backend.
+    pub ws_message_max: usize,
+    /// Longest answer of a backend to events, in bytes.
+    pub ws_answer_max: usize,
+    /// `DISCONNECT` events under way at a time, of one worker; past it they are skipped.
+    pub ws_disconnects_max: usize,
+    /// The script that SockJS's iframe page loads; `None`: there is no such page.
+    pub sockjs_url: Option<String>,
 }
 
 impl Default for BackendOptions {
@@ -43,6 +52,10 @@ impl Default for BackendOptions {
             recovery_timeout: Duration::from_secs(60),
             recovery_requests_max: 32,
             filter_requests_max: 64,
+            ws_message_max: 200_000,
+            ws_answer_max: 1_000_000,
+            ws_disconnects_max: 1_000,
+            sockjs_url: None,
         }
     }
 }

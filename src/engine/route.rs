@@ -22,8 +22,10 @@ use http::{HeaderName, HeaderValue, Method};
 use crate::engine::outbox::SlowClient;
 use crate::grip::sig::SigKey;
 
+mod sockjs;
 mod target;
 
+pub use sockjs::SockJs;
 pub use target::{Target, TargetKind};
 
 /// Names what a client speaks after its request head.
@@ -120,6 +122,10 @@ pub struct Route {
     pub headers: Vec<(HeaderName, Option<HeaderValue>)>,
     /// JSON-P, if the route offers it.
     pub jsonp: Option<Jsonp>,
+    /// SockJS clients, if the route serves them.
+    pub sockjs: Option<SockJs>,
+    /// P-8 answers the pings of WebSocket clients itself instead of relaying them.
+    pub auto_pong: bool,
     /// What happens to sessions of this route that read too slowly.
     pub slow_client: SlowClient,
     /// Where it leads, in the order tried.
@@ -155,6 +161,8 @@ impl Route {
             sig: None,
             headers: Vec::new(),
             jsonp: None,
+            sockjs: None,
+            auto_pong: false,
             slow_client: SlowClient::default(),
             targets: Vec::new(),
         }

@@ -8,7 +8,6 @@ tls_listen = ["127.0.0.1:7443"]
 tls_cert = "a"
 tls_key = "b"
 unix_listen = "/x"
-allow_compression = true
 [zmq]
 pull = "a"
 sub = ["b"]
@@ -22,14 +21,13 @@ accept_pushpin_route = true
 listen = "127.0.0.1:9100"
 prefix = "x"
 [[routes]]
-targets = [{ url = "https://a", insecure = true, over_http = true, one_event = true }]
+targets = [{ url = "https://a", insecure = true }]
 "#;
 
 const CONTENT: &str = r#"
 [http]
 tls_listen = []
 unix_listen = []
-allow_compression = false
 [zmq]
 sub = []
 sub_connect = false
@@ -37,7 +35,7 @@ sub_connect = false
 upstream_key = ""
 accept_pushpin_route = false
 [[routes]]
-targets = [{ url = "http://a", insecure = false, over_http = false, one_event = false }]
+targets = [{ url = "http://a", insecure = false }]
 "#;
 
 #[test]
