@@ -8,7 +8,7 @@ use crate::{
     engine::{
         session::Published,
         wire,
-        ws::{self, DataKind, Deflater, Opcode},
+        ws::{self, MessageKind, Deflater, Opcode},
     },
     grip::publish::{Item, StreamFormat, WsFormat, WsKind},
 };
@@ -107,10 +107,10 @@ fn frames(kind: WsKind, content: &Bytes, deflater: Option<&mut Deflater>) -> (By
 }
 
 /// Returns the kind of a frame, and of the message that it may be a part of.
-fn opcode(kind: WsKind) -> (Opcode, Option<DataKind>) {
+fn opcode(kind: WsKind) -> (Opcode, Option<MessageKind>) {
     match kind {
-        WsKind::Text => (Opcode::Text, Some(DataKind::Text)),
-        WsKind::Binary => (Opcode::Binary, Some(DataKind::Binary)),
+        WsKind::Text => (Opcode::Text, Some(MessageKind::Text)),
+        WsKind::Binary => (Opcode::Binary, Some(MessageKind::Binary)),
         WsKind::Ping => (Opcode::Ping, None),
         WsKind::Pong => (Opcode::Pong, None),
     }

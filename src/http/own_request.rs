@@ -158,6 +158,7 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
                 headers,
                 peer: None,
                 secure: session.is_secure,
+                is_websocket: false,
                 trusted: false,
                 last: &[],
             };

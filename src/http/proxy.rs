@@ -134,6 +134,7 @@ impl Front {
                 headers,
                 peer: request.peer_addr().map(|peer| peer.ip()),
                 secure: *is_secure,
+                is_websocket: false,
                 trusted: false,
                 last,
             },

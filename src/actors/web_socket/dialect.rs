@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::super::{edge::Membership, messages::Encoded};
 use crate::engine::{
     web_socket::ToClient,
-    ws::{self, Close, DataKind, Opcode, Part, Received},
+    ws::{self, Close, MessageKind, Opcode, Part, Received},
 };
 
 /// How a session's client reads and writes.
@@ -75,7 +75,7 @@ fn close_frame(close: &Close) -> Bytes {
 /// Makes a whole text message of the client's.
 pub(super) fn text(message: String) -> Received {
     Received::Part(Part {
-        kind: DataKind::Text,
+        kind: MessageKind::Text,
         content: Bytes::from(message),
         is_first: true,
         is_last: true,

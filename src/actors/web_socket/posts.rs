@@ -16,7 +16,7 @@ use crate::{
     engine::{
         session::Moment,
         web_socket::FromBackend,
-        ws::{Close, DataKind, Part},
+        ws::{Close, MessageKind, Part},
         ws_over_http::{AnswerFacts, Output, OverHttp, Post},
     },
     grip::ws::{parse_close, Event, EventKind},
@@ -128,8 +128,8 @@ pub fn understood(event: Event) -> Option<FromBackend> {
     };
     Some(match event.kind {
         EventKind::Text if std::str::from_utf8(&content).is_err() => FromBackend::BadText,
-        EventKind::Text => message(DataKind::Text, content),
-        EventKind::Binary => message(DataKind::Binary, content),
+        EventKind::Text => message(MessageKind::Text, content),
+        EventKind::Binary => message(MessageKind::Binary, content),
         EventKind::Ping => FromBackend::Ping(content),
         EventKind::Pong => FromBackend::Pong(content),
         EventKind::Close => {

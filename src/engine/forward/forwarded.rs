@@ -58,20 +58,24 @@ pub fn is_secure(headers: &HeaderMap, connection_secure: bool, options: &Forward
         })
 }
 
-/// Removes the protocol headers a client sent, and sets P-8's own on secure requests.
-pub(super) fn set_proto(headers: &mut HeaderMap, secure: bool, options: &ForwardOptions) {
+/// Removes the protocol headers a client sent, and sets P-8's own on secure requests, with their scheme.
+pub(super) fn set_proto(
+    headers: &mut HeaderMap,
+    scheme: Option<&'static str>,
+    options: &ForwardOptions,
+) {
     let set = options.set_x_forwarded_protocol;
     if set == SetProto::Off && !options.accept_x_forwarded_protocol {
         return;
     }
     headers.remove(X_FORWARDED_PROTO);
     headers.remove(X_FORWARDED_PROTOCOL);
-    if !secure || set == SetProto::Off {
+    let Some(scheme) = scheme.filter(|_| set != SetProto::Off) else {
         return;
-    }
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("https"));
+    };
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
     if set == SetProto::Both {
-        headers.insert(X_FORWARDED_PROTOCOL, HeaderValue::from_static("https"));
+        headers.insert(X_FORWARDED_PROTOCOL, HeaderValue::from_static(scheme));
     }
 }
 

@@ -24,6 +24,7 @@ use crate::grip::channel::{ChannelName, ItemId};
 use crate::grip::{feature, last};
 
 mod forwarded;
+pub mod websocket;
 
 pub use forwarded::{is_secure, parse_xff_rules, XffRule};
 
@@ -79,6 +80,8 @@ pub struct ClientRequest<'a> {
     pub peer: Option<IpAddr>,
     /// The request counts as secure, see [`is_secure`].
     pub secure: bool,
+    /// It is the handshake of a WebSocket.
+    pub is_websocket: bool,
     /// The client is another GRIP proxy that proved itself.
     pub trusted: bool,
     /// What the session has seen, if it asks once more: see [`crate::grip::last`].
@@ -119,6 +122,7 @@ pub fn request<'a>(
         mut headers,
         peer,
         secure,
+        is_websocket,
         trusted,
         last,
     } = request;
@@ -145,7 +149,8 @@ pub fn request<'a>(
             }
         }
     }
-    forwarded::set_proto(&mut headers, secure, options);
+    let scheme = if is_websocket { "wss" } else { "https" };
+    forwarded::set_proto(&mut headers, secure.then_some(scheme), options);
     let rules = if trusted {
         &options.x_forwarded_for_trusted
     } else {

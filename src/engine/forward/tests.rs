@@ -23,6 +23,7 @@ impl Default for Case {
             options: ForwardOptions::default(),
             peer: "192.0.2.7".parse().ok(),
             secure: false,
+            is_websocket: false,
             trusted: false,
         }
     }
@@ -38,7 +39,8 @@ impl Case {
                 headers: parse(lines),
                 peer: self.peer,
                 secure: self.secure,
-                trusted: self.trusted,
+                is_websocket: false,
+            trusted: self.trusted,
                 last: &[],
             },
             &self.route,
@@ -296,6 +298,7 @@ fn the_signature_is_the_routes_or_the_global_one() {
             headers: parse(&["Grip-Sig: forged"]),
             peer: None,
             secure: false,
+            is_websocket: false,
             trusted: false,
             last: &[],
         },

@@ -8,7 +8,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::engine::ws::{DataKind, Part};
+use crate::engine::ws::{MessageKind, Part};
 
 /// What a text message begins with that is for P-8.
 const CONTROL: &[u8] = b"c:";
@@ -89,7 +89,7 @@ impl Addressing {
 /// Judges the beginning of a message, as much of it as has come.
 fn begin(prefix: &Bytes, part: Part) -> (Option<Addressed>, Amid) {
     let content = &part.content;
-    let is_text = part.kind == DataKind::Text;
+    let is_text = part.kind == MessageKind::Text;
     let could_be = |start: &[u8]| start.starts_with(content) && content.len() < start.len();
     if is_text && content.starts_with(CONTROL) {
         return more_of_control(BytesMut::new(), &part);
@@ -130,7 +130,7 @@ mod tests {
 
     fn part(content: &'static str, is_first: bool, is_last: bool) -> Part {
         Part {
-            kind: DataKind::Text,
+            kind: MessageKind::Text,
             content: Bytes::from(content),
             is_first,
             is_last,
@@ -194,7 +194,7 @@ mod tests {
     fn binary_is_never_for_p8() {
         let mut addressing = Addressing::new(Some(Bytes::from("m:")));
         let binary = |content| Part {
-            kind: DataKind::Binary,
+            kind: MessageKind::Binary,
             ..part(content, true, true)
         };
         assert_eq!(addressing.on_part(binary("c:{}")), Some(Addressed::Nobody));

@@ -8,7 +8,7 @@ use super::{addressing::Addressed, Moment, Note, Output, ToBackend, ToClient, We
 use crate::{
     engine::{
         session::Published,
-        ws::{is_sendable, Assembly, Close, DataKind, Part, ProtocolError, Received},
+        ws::{is_sendable, Assembly, Close, MessageKind, Part, ProtocolError, Received},
         ws_over_http::OverHttp,
     },
     grip::publish::WsKind,
@@ -108,8 +108,8 @@ impl Backend {
             Self::OverHttp(posts) => {
                 if let Some((kind, content)) = posts.assembly.on_part(part) {
                     let kind = match kind {
-                        DataKind::Text => WsKind::Text,
-                        DataKind::Binary => WsKind::Binary,
+                        MessageKind::Text => WsKind::Text,
+                        MessageKind::Binary => WsKind::Binary,
                     };
                     posts.machine.on_message(kind, content);
                 }

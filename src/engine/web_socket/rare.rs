@@ -10,7 +10,7 @@ use crate::{
     engine::{
         session::Published,
         stream_hold::{self, StreamHold},
-        ws::{DataKind, Part},
+        ws::{MessageKind, Part},
     },
     grip::{
         instruct::KeepAlive,
@@ -55,8 +55,8 @@ impl<E> Rare<E> {
 pub(super) fn said(message: WsMessage) -> ToClient {
     let WsMessage { kind, content } = message;
     let kind = match kind {
-        WsKind::Text => DataKind::Text,
-        WsKind::Binary => DataKind::Binary,
+        WsKind::Text => MessageKind::Text,
+        WsKind::Binary => MessageKind::Binary,
         WsKind::Ping => return ToClient::Ping(content),
         WsKind::Pong => return ToClient::Pong(content),
     };
