@@ -6,7 +6,10 @@ use std::{future::Future, pin::Pin, rc::Rc};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::OwnedSemaphorePermit,
+};
 
 pub use super::fetch_error::FetchError;
 use crate::{
@@ -184,6 +187,31 @@ pub struct BackendResponse {
     pub body: BodyStream,
 }
 
+/// What a backend made of a request to switch protocols.
+pub enum Upgrade {
+    /// It switched.
+    Switched(Switched),
+    /// It answered as if it had not been asked to.
+    Refused(BackendResponse),
+}
+
+/// A connection that speaks another protocol from now on; dropping the stream closes it.
+pub struct Switched {
+    /// The reason phrase of the 101, if it is not the usual one.
+    pub reason: Option<String>,
+    /// All headers of the 101 as received.
+    pub headers: HeaderMap,
+    /// The connection.
+    pub stream: Box<dyn BackendStream>,
+    /// What the backend sent right behind the 101; it comes before what the stream gives.
+    pub read: Bytes,
+}
+
+/// A byte stream to a backend.
+pub trait BackendStream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> BackendStream for T {}
+
 /// Hears of every interim response but 100 and 101.
 pub type Informational = Rc<dyn Fn(u16, &HeaderMap)>;
 
@@ -194,6 +222,10 @@ pub type Fetching = Promise<Result<BackendResponse, FetchFailure>>;
 pub trait Fetch {
     /// Sends a request to its target; dropping the future or the body cancels it.
     fn fetch(&self, request: BackendRequest, informational: Option<Informational>) -> Fetching;
+
+    /// Sends a request that asks to switch protocols, over a connection of its own; its headers say to
+    /// which, and its body is empty. Interim responses are dropped; dropping the future cancels it.
+    fn upgrade(&self, request: BackendRequest) -> Promise<Result<Upgrade, FetchFailure>>;
 }
 
 /// A request that got no answer.

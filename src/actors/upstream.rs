@@ -1,5 +1,7 @@
 //! The upstream: one backend request, all targets tried, until its answer's head is there.
 //!
+//! With [`Upstream::upgrade`] the request asks to switch protocols, and the answer may be a connection.
+//!
 //! The body then streams between the two sockets and never passes here. A client that leaves, or a
 //! crash, drops the request and closes the backend connection.
 
@@ -9,7 +11,10 @@ use actix::prelude::*;
 use http::HeaderValue;
 
 use super::{
-    ports::{BackendRequest, BackendResponse, Fetch, FetchError, FetchFailure, Informational},
+    ports::{
+        BackendRequest, BackendResponse, Fetch, FetchError, FetchFailure, Informational, Promise,
+        Upgrade,
+    },
     supervisor::{run_temporary, CrashRecord},
 };
 use crate::{
@@ -30,9 +35,9 @@ pub struct Assignment {
 }
 
 /// The answer, and which target gave it.
-pub struct Answered {
+pub struct Answered<A = BackendResponse> {
     /// The answer.
-    pub response: BackendResponse,
+    pub response: A,
     /// Which of the assignment's targets gave it, counted from 0.
     pub target: usize,
 }
@@ -46,18 +51,48 @@ pub struct Unanswered {
     pub tried: Vec<TargetKind>,
 }
 
+/// What a target may be asked for.
+pub trait Answer: Sized + Unpin + 'static {
+    /// Asks one target.
+    fn ask(
+        fetch: &dyn Fetch,
+        request: BackendRequest,
+        informational: Option<Informational>,
+    ) -> Promise<Result<Self, FetchFailure>>;
+}
+
+impl Answer for BackendResponse {
+    fn ask(
+        fetch: &dyn Fetch,
+        request: BackendRequest,
+        informational: Option<Informational>,
+    ) -> Promise<Result<Self, FetchFailure>> {
+        fetch.fetch(request, informational)
+    }
+}
+
+impl Answer for Upgrade {
+    fn ask(
+        fetch: &dyn Fetch,
+        request: BackendRequest,
+        _: Option<Informational>,
+    ) -> Promise<Result<Self, FetchFailure>> {
+        fetch.upgrade(request)
+    }
+}
+
 /// What became of an assignment; none until it is done.
-type Outcome = Rc<RefCell<Option<Result<Answered, Unanswered>>>>;
+type Outcome<A> = Rc<RefCell<Option<Result<Answered<A>, Unanswered>>>>;
 
 /// The actor.
-pub struct Upstream {
+pub struct Upstream<A> {
     fetch: Rc<dyn Fetch>,
     assignment: Option<Assignment>,
-    outcome: Outcome,
+    outcome: Outcome<A>,
     counters: Rc<Counters>,
 }
 
-impl Upstream {
+impl Upstream<BackendResponse> {
     /// Runs an upstream to its end, within the task of whoever waits for it; none if it crashed.
     ///
     /// Dropping the future cancels the request.
@@ -67,6 +102,30 @@ impl Upstream {
         counters: Rc<Counters>,
         crashes: Arc<CrashRecord>,
     ) -> Option<Result<Answered, Unanswered>> {
+        Self::run_to_end(assignment, fetch, counters, crashes).await
+    }
+}
+
+impl Upstream<Upgrade> {
+    /// The same for a request that asks to switch protocols: it has no body, and nobody hears interim
+    /// responses.
+    pub async fn upgrade(
+        assignment: Assignment,
+        fetch: Rc<dyn Fetch>,
+        counters: Rc<Counters>,
+        crashes: Arc<CrashRecord>,
+    ) -> Option<Result<Answered<Upgrade>, Unanswered>> {
+        Self::run_to_end(assignment, fetch, counters, crashes).await
+    }
+}
+
+impl<A: Answer> Upstream<A> {
+    async fn run_to_end(
+        assignment: Assignment,
+        fetch: Rc<dyn Fetch>,
+        counters: Rc<Counters>,
+        crashes: Arc<CrashRecord>,
+    ) -> Option<Result<Answered<A>, Unanswered>> {
         let outcome = Outcome::default();
         counters.add(Total::Upstreams, 1);
         let upstream = Self {
@@ -80,7 +139,7 @@ impl Upstream {
     }
 }
 
-impl Actor for Upstream {
+impl<A: Answer> Actor for Upstream<A> {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
@@ -95,13 +154,16 @@ impl Actor for Upstream {
     }
 }
 
-impl Drop for Upstream {
+impl<A> Drop for Upstream<A> {
     fn drop(&mut self) {
         self.counters.subtract(Total::Upstreams, 1);
     }
 }
 
-async fn try_targets(fetch: Rc<dyn Fetch>, assignment: Assignment) -> Result<Answered, Unanswered> {
+async fn try_targets<A: Answer>(
+    fetch: Rc<dyn Fetch>,
+    assignment: Assignment,
+) -> Result<Answered<A>, Unanswered> {
     let Assignment {
         mut request,
         others,
@@ -113,7 +175,7 @@ async fn try_targets(fetch: Rc<dyn Fetch>, assignment: Assignment) -> Result<Ans
     loop {
         let target = tried.len();
         tried.push(request.target.clone());
-        let attempt = fetch.fetch(request, informational.clone());
+        let attempt = A::ask(&*fetch, request, informational.clone());
         let FetchFailure { error, unsent } = match actix::clock::timeout(timeout, attempt).await {
             Ok(Ok(response)) => return Ok(Answered { response, target }),
             Ok(Err(failure)) => failure,

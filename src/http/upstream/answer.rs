@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, Version};
+use http::{response::Parts, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, ext::ReasonPhrase};
 
@@ -23,38 +23,41 @@ use crate::actors::{
 
 use super::{connect::Connection, fetch::cut, pool::Pool};
 
-/// Hands an answer over; its connection stays with the body for as long as that is needed.
+/// Hands an answer over; its connection stays with the body for as long as that is needed, and goes to
+/// the pool after it if one is given.
 pub(super) fn accept(
     response: Response<Incoming>,
     connection: Connection,
-    pool: &Pool,
+    pool: Option<&Pool>,
 ) -> BackendResponse {
     let (mut parts, incoming) = response.into_parts();
     // To a server of 1.0 a request body cannot be chunked, so its connections are not used again.
-    let keep = parts.version != Version::HTTP_10;
+    let pool = pool.filter(|_| parts.version != Version::HTTP_10);
     let body: BodyStream = if incoming.is_end_stream() {
-        if keep {
+        if let Some(pool) = pool {
             pool.check_in(connection);
         }
         Box::pin(NoBody)
     } else {
-        let pool = keep.then(|| pool.clone());
         Box::pin(AnswerBody {
             incoming,
             connection: Some(connection),
-            pool,
+            pool: pool.cloned(),
         })
     };
-    let reason = parts
-        .extensions
-        .remove::<ReasonPhrase>()
-        .map(|reason| String::from_utf8_lossy(reason.as_bytes()).into_owned());
+    let reason = own_reason(&mut parts);
     BackendResponse {
         status: parts.status.as_u16(),
         reason,
         headers: parts.headers,
         body,
     }
+}
+
+/// Takes the reason phrase of an answer, if it is not the usual one.
+pub(super) fn own_reason(head: &mut Parts) -> Option<String> {
+    let reason = head.extensions.remove::<ReasonPhrase>()?;
+    Some(String::from_utf8_lossy(reason.as_bytes()).into_owned())
 }
 
 /// The body of an answer that has none; boxing it allocates nothing.

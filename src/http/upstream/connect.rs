@@ -3,15 +3,16 @@
 //! Not its concern: keeping connections (`pool.rs`) and using them (`fetch.rs`).
 
 use std::{
+    future::Future,
     io,
     net::{IpAddr, SocketAddr},
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::client::conn::http1::{self, Builder, Parts, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::{
     actors::fetch_error::FetchError,
@@ -44,6 +45,12 @@ pub(super) struct Connection {
     driver: JoinHandle<()>,
 }
 
+/// HTTP/1 on a connection, yet without the task that drives it.
+type Undriven = http1::Connection<TokioIo<Wire>, RequestBody>;
+
+/// Brings the socket when HTTP has ended on it.
+pub(super) type GivenBack = oneshot::Receiver<Parts<TokioIo<Wire>>>;
+
 impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
@@ -69,6 +76,38 @@ pub(super) async fn open(
     http1: &Builder,
     limit: Duration,
 ) -> Result<Connection, FetchError> {
+    let stream = connect(target, limit).await?;
+    start(stream, http1, target, |connection| async move {
+        // Whoever waits for an answer or a body is told by hyper; nobody else needs to know.
+        if let Err(error) = connection.await {
+            log::trace!(why:% = error; "backend connection ended");
+        }
+    })
+    .await
+}
+
+/// Opens a connection to a target that may switch protocols; the socket is given back when HTTP ends.
+///
+/// **Bounds**: those of [`open`].
+pub(super) async fn open_for_switch(
+    target: &TargetKind,
+    http1: &Builder,
+    limit: Duration,
+) -> Result<(Connection, GivenBack), FetchError> {
+    let stream = connect(target, limit).await?;
+    let (give, given) = oneshot::channel();
+    let connection = start(stream, http1, target, |connection| async move {
+        match connection.without_shutdown().await {
+            // Nobody takes it unless the protocol was switched: it is closed then.
+            Ok(parts) => drop(give.send(parts)),
+            Err(error) => log::trace!(why:% = error; "backend connection ended"),
+        }
+    });
+    Ok((connection.await?, given))
+}
+
+/// Connects to a target within a time.
+async fn connect(target: &TargetKind, limit: Duration) -> Result<TcpStream, FetchError> {
     let (host, port) = match target {
         TargetKind::Http {
             host,
@@ -91,15 +130,12 @@ pub(super) async fn open(
             })
         }
     };
-    let stream = match timeout(limit, dial(host, port, target)).await {
-        Ok(stream) => stream?,
-        Err(_elapsed) => {
-            return Err(FetchError::ConnectTimeout {
-                target: target.to_string(),
-            })
-        }
-    };
-    start(stream, http1, target).await
+    match timeout(limit, dial(host, port, target)).await {
+        Ok(stream) => stream,
+        Err(_elapsed) => Err(FetchError::ConnectTimeout {
+            target: target.to_string(),
+        }),
+    }
 }
 
 /// Resolves a host and connects to the first of its addresses that accepts.
@@ -165,10 +201,11 @@ fn failed(target: &TargetKind, error: &io::Error) -> FetchError {
 }
 
 /// Starts HTTP/1 on a connected stream, and the task that drives it.
-async fn start(
+async fn start<F: Future<Output = ()> + 'static>(
     stream: TcpStream,
     http1: &Builder,
     target: &TargetKind,
+    drive: impl FnOnce(Undriven) -> F,
 ) -> Result<Connection, FetchError> {
     let wire = Rc::new(WireState::default());
     let io = TokioIo::new(Wire::new(stream, Rc::clone(&wire)));
@@ -179,17 +216,11 @@ async fn start(
             target: target.to_string(),
             why: error.to_string(),
         })?;
-    let driver = tokio::task::spawn_local(async move {
-        // Whoever waits for an answer or a body is told by hyper; nobody else needs to know.
-        if let Err(error) = connection.await {
-            log::trace!(why:% = error; "backend connection ended");
-        }
-    });
     Ok(Connection {
         sender,
         wire,
         target: Rc::new(target.clone()),
         born: Instant::now(),
-        driver,
+        driver: tokio::task::spawn_local(drive(connection)),
     })
 }

@@ -138,7 +138,7 @@ async fn exchange(
                 answered,
             }))
         }
-        Ok(response) => Ok(answer::accept(response, connection, pool)),
+        Ok(response) => Ok(answer::accept(response, connection, Some(pool))),
         Err(mut failed) => {
             let message = failed.take_message();
             let error = diagnose(&failed.into_error(), answered, &connection.target);
@@ -181,7 +181,7 @@ async fn pass_on<T>(
 }
 
 /// Names the cause of a failed exchange.
-fn diagnose(error: &hyper::Error, answered: bool, target: &TargetKind) -> FetchError {
+pub(super) fn diagnose(error: &hyper::Error, answered: bool, target: &TargetKind) -> FetchError {
     // hyper has a question for this only in servers.
     if error.is_parse() && error.to_string() == "message head is too large" {
         return FetchError::HeadTooLarge {
@@ -202,7 +202,7 @@ fn diagnose(error: &hyper::Error, answered: bool, target: &TargetKind) -> FetchE
     }
 }
 
-fn bad_answer(target: &TargetKind, why: &str) -> FetchError {
+pub(super) fn bad_answer(target: &TargetKind, why: &str) -> FetchError {
     FetchError::BadAnswer {
         target: target.to_string(),
         why: cut(why),

@@ -6,6 +6,7 @@
 //! ```text
 //! fetch ── message (head and framing) ── pool.checkout ─┬─ exchange ── answer (body) ── pool.check_in
 //!                                        connect ───────┘      └─ once more, on a fresh connection
+//! upgrade ─ message ──────────────────── connect ────── the socket, or an answer after all
 //! ```
 //!
 //! Each worker thread has a pool of its own; nothing here crosses threads. A connection is driven by
@@ -18,6 +19,7 @@ mod connect;
 mod fetch;
 mod message;
 mod pool;
+mod upgrade;
 mod wire;
 
 #[cfg(test)]

@@ -15,14 +15,14 @@ use hyper::client::conn::http1::Builder;
 use crate::{
     actors::{
         fetch_error::FetchError,
-        ports::{BackendRequest, Fetch, Fetching, Informational},
+        ports::{BackendRequest, Fetch, FetchFailure, Fetching, Informational, Promise, Upgrade},
     },
     engine::route::TargetKind,
 };
 
 use super::{
-    connect::{self, Connection},
-    fetch,
+    connect::{self, Connection, GivenBack},
+    fetch, upgrade,
 };
 
 /// How often at most the idle connections are looked through.
@@ -144,6 +144,18 @@ impl Pool {
         Ok(opened)
     }
 
+    /// Opens a connection to a target that may switch protocols; it is never kept.
+    pub(super) async fn open_for_switch(
+        &self,
+        target: &TargetKind,
+    ) -> Result<(Connection, GivenBack), FetchError> {
+        let shared = &self.shared;
+        let limit = shared.options.connect_timeout;
+        let opened = connect::open_for_switch(target, &shared.http1, limit).await?;
+        shared.opened.set(shared.opened.get() + 1);
+        Ok(opened)
+    }
+
     /// Counts a request that is sent once more.
     pub(super) fn note_retry(&self) {
         self.shared.retried.set(self.shared.retried.get() + 1);
@@ -153,6 +165,10 @@ impl Pool {
 impl Fetch for Pool {
     fn fetch(&self, request: BackendRequest, informational: Option<Informational>) -> Fetching {
         Box::pin(fetch::run(self.clone(), request, informational))
+    }
+
+    fn upgrade(&self, request: BackendRequest) -> Promise<Result<Upgrade, FetchFailure>> {
+        Box::pin(upgrade::run(self.clone(), request))
     }
 }
 

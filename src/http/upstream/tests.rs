@@ -7,6 +7,7 @@ mod bodies;
 mod exchange;
 mod pooling;
 mod sending;
+mod upgrade;
 
 use std::{
     future::{poll_fn, Future},

@@ -51,6 +51,11 @@ impl Wire {
         Wire { stream, state }
     }
 
+    /// Gives the stream up.
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// Passes a write's result on, except for a failure while the answer may still be waiting.
     fn written(
         &self,
