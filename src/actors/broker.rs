@@ -65,6 +65,8 @@ pub struct BrokerOptions {
     pub control_body_max: usize,
     /// TCP settings of parked clients.
     pub tcp: TcpOptions,
+    /// Messages of WebSockets are compressed for clients that offer it.
+    pub allow_compression: bool,
 }
 
 /// TCP settings of parked clients.
@@ -99,6 +101,7 @@ impl Default for BrokerOptions {
             backend: Arc::default(),
             control_body_max: 1_000_000,
             tcp: TcpOptions::default(),
+            allow_compression: false,
         }
     }
 }

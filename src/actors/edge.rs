@@ -17,7 +17,9 @@ use super::{
     flusher::{self, Bells},
     handlers::Handlers,
     hub::Hub,
-    messages::{ChangeChannels, Encoded, Forget, Join, Leave, SessionEvent, Subscribed},
+    messages::{
+        ChangeChannels, Encoded, Forget, Join, Leave, SessionEvent, Subscribed, Waiting,
+    },
     ports::Outlet,
     store::{HubOptions, HubStore},
     supervisor::{supervise, CrashRecord},
@@ -147,6 +149,11 @@ impl Edge {
     /// Returns the hub's address.
     pub fn hub(&self) -> &Addr<Hub> {
         &self.hub
+    }
+
+    /// Counts a session among those that take compressed messages, until the returned guard is dropped.
+    pub fn enter_deflating(&self) -> Waiting {
+        self.store.borrow().deflating.enter()
     }
 
     /// Returns the broker's crash records.

@@ -243,13 +243,13 @@ fn text(line: &'static str) -> HttpResponse {
 }
 
 /// The request's path without the route's `path_beg`.
-fn relative_path(exchange: &Exchange) -> String {
+pub(super) fn relative_path(exchange: &Exchange) -> String {
     let path = exchange.request.path();
     let beginning = exchange.route.path_beg.as_deref().unwrap_or_default();
     path.strip_prefix(beginning).unwrap_or(path).to_owned()
 }
 
-fn channels_of(query: &str) -> Vec<String> {
+pub(super) fn channels_of(query: &str) -> Vec<String> {
     let pairs = web::Query::<Vec<(String, String)>>::from_query(query);
     let pairs = pairs.map(web::Query::into_inner).unwrap_or_default();
     let channels: Vec<_> = pairs

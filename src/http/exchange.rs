@@ -3,6 +3,7 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse};
+use tokio::sync::Semaphore;
 
 use super::{
     border,
@@ -31,6 +32,10 @@ pub struct Front {
     pub link_sharing: LinkSharing,
     /// Requests of P-8's own at a time.
     pub turns: Turns,
+    /// Clients that offer compression get it.
+    pub offers_deflate: bool,
+    /// WebSockets that have ended and whose backends are still told so.
+    pub disconnects: Arc<Semaphore>,
     /// Signatures made this second, by route.
     pub signatures: RefCell<HashMap<usize, (u64, http::HeaderValue)>>,
 }

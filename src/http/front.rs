@@ -13,6 +13,8 @@ use std::{
     task::Poll,
 };
 
+use tokio::sync::Semaphore;
+
 use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     http::header,
@@ -30,6 +32,7 @@ use super::{
     slot::Slot,
     turns::Turns,
     upstream::{Pool, PoolOptions},
+    websocket,
 };
 use crate::{
     actors::broker::Broker,
@@ -38,6 +41,7 @@ use crate::{
         framing::FramingError,
         route::{Proto, Query, Route, RouteTable, TargetKind},
     },
+    grip::ws::events,
     stats::counters::{Refused, Total},
 };
 
@@ -99,8 +103,11 @@ impl Front {
         let turns = Turns::new(options.recovery_requests_max, options.filter_requests_max);
         let edge = broker.edge();
         let offers_demo = offers_demo(&broker.options().routes);
+        let disconnects = Semaphore::new(options.ws_disconnects_max.min(Semaphore::MAX_PERMITS));
         Rc::new(Self {
             offers_demo,
+            offers_deflate: broker.options().allow_compression,
+            disconnects: Arc::new(disconnects),
             broker,
             edge,
             fetch,
@@ -156,7 +163,20 @@ impl Front {
         manners.may_see_targets |= manners.debug;
         manners.offer_demo = self.offers_demo;
         if wants_websocket(&request) {
-            return reply::no_websockets().into();
+            let exchange = Exchange {
+                request,
+                slot,
+                route,
+                is_secure,
+                manners,
+                asked: Asked::default(),
+            };
+            // Boxed, so that what is rare does not make every request's future large.
+            return Box::pin(websocket::open(self, exchange)).await;
+        }
+        if is_event_post(&request, &route) {
+            log_access(&request, None, 403, "events-not-allowed");
+            return reply::events_not_allowed().into();
         }
         let (asked, error) = Asked::of(&request, &route);
         manners.wants_html &= asked.rewritten.is_none();
@@ -199,7 +219,10 @@ impl Front {
         let query = Query {
             host: host.unwrap_or_default(),
             path: request.uri().path(),
-            proto: Proto::Http,
+            proto: match wants_websocket(request) {
+                true => Proto::Ws,
+                false => Proto::Http,
+            },
             ssl: is_secure,
         };
         self.broker.options().routes.find(&query)
@@ -218,6 +241,18 @@ fn wants_websocket(request: &HttpRequest) -> bool {
     upgrade
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+}
+
+/// Tells whether a client sends events of a WebSocket by itself to a backend that would believe them.
+fn is_event_post(request: &HttpRequest, route: &Route) -> bool {
+    let is_post = *request.method() == actix_web::http::Method::POST;
+    if !is_post || !route.targets.iter().any(|target| target.over_http) {
+        return false;
+    }
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let media_type = content_type.and_then(|value| value.split(';').next());
+    media_type.is_some_and(|found| found.trim().eq_ignore_ascii_case(events::CONTENT_TYPE))
 }
 
 fn manners(request: &HttpRequest) -> Manners {

@@ -8,6 +8,7 @@
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
 //! | `hold`, `begin`, `held_body` | from instructions to a held session |
 //! | `way_back`, `own_request`, `link_sharing`, `turns` | what held sessions ask their backends |
+//! | `websocket` | WebSocket handshakes, and how their sessions reach backends |
 //! | `control`, `admin`, `builtin`, `pages` | what P-8 serves itself |
 //! | `present` | answers shown to pages of other origins: cross-origin headers, JSON-P |
 //! | `reply` | the only map from errors to statuses |
@@ -37,6 +38,7 @@ pub mod reply;
 pub mod slot;
 pub mod turns;
 pub mod upstream;
+pub mod websocket;
 pub mod way_back;
 
 pub use admin::admin;

@@ -69,7 +69,8 @@ impl Front {
         }
     }
 
-    fn on_unanswered(&self, exchange: &Exchange, unanswered: &Unanswered) -> Outcome {
+    /// Tells a client that no target answered.
+    pub(super) fn on_unanswered(&self, exchange: &Exchange, unanswered: &Unanswered) -> Outcome {
         self.edge.counters().refuse(Refused::Backend, 1);
         let answer = reply::unanswered(unanswered, exchange.manners);
         let code = answer.response.status().as_u16();
@@ -281,7 +282,7 @@ impl Front {
 }
 
 /// Passes a backend's response on as it arrives.
-fn relay(exchange: &Exchange, response: BackendResponse) -> HttpResponse {
+pub(super) fn relay(exchange: &Exchange, response: BackendResponse) -> HttpResponse {
     let BackendResponse {
         status,
         reason,

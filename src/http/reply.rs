@@ -74,22 +74,31 @@ pub fn page_headers(builder: &mut HttpResponseBuilder) {
 
 /// A request that is not HTTP as P-8 reads it; the connection is closed after the answer.
 pub fn malformed(error: &FramingError) -> OwnAnswer {
-    let mut answer = text(error.status(), error.code(), &error.to_string());
-    answer
-        .response
-        .head_mut()
-        .set_connection_type(actix_http::ConnectionType::Close);
-    answer
+    closing(text(error.status(), error.code(), &error.to_string()))
 }
 
-/// A WebSocket handshake, which nobody serves yet.
+/// A WebSocket handshake in somebody else's server, whose sockets are not P-8's to take.
 pub fn no_websockets() -> OwnAnswer {
-    let line = "WebSockets are not served yet.";
-    let mut answer = text(501, "websocket-not-served", line);
-    answer
-        .response
-        .head_mut()
-        .set_connection_type(actix_http::ConnectionType::Close);
+    let line = "WebSockets are not served here.";
+    closing(text(501, "websocket-not-served", line))
+}
+
+/// What asks for a WebSocket and is no handshake.
+pub fn bad_handshake() -> OwnAnswer {
+    let line = "Request contained an Upgrade header with value \"websocket\" but the request was not \
+        a valid WebSocket request.";
+    closing(text(400, "bad-handshake", line))
+}
+
+/// A client that sends a WebSocket's events itself.
+pub fn events_not_allowed() -> OwnAnswer {
+    let line = "Client not allowed to send WebSocket events directly.";
+    text(403, "events-not-allowed", line)
+}
+
+fn closing(mut answer: OwnAnswer) -> OwnAnswer {
+    let head = answer.response.head_mut();
+    head.set_connection_type(actix_http::ConnectionType::Close);
     answer
 }
 

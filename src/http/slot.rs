@@ -63,6 +63,7 @@ pub struct Slot {
     pub(super) has_begun_response: Cell<bool>,
     pub(super) can_retry: Cell<bool>,
     pub(super) keep_alive: Cell<bool>,
+    is_web_socket: Cell<bool>,
 }
 
 impl Slot {
@@ -86,6 +87,7 @@ impl Slot {
             has_begun_response: Cell::new(false),
             can_retry: Cell::new(false),
             keep_alive: Cell::new(false),
+            is_web_socket: Cell::new(false),
         })
     }
 
@@ -196,17 +198,19 @@ impl Slot {
         self.has_begun_response.set(false);
     }
 
+    /// Notes that the client speaks WebSocket from now on.
+    pub fn become_web_socket(&self) {
+        self.is_web_socket.set(true);
+    }
+
+    /// Tells whether the client speaks WebSocket.
+    pub fn is_web_socket(&self) -> bool {
+        self.is_web_socket.get()
+    }
+
     /// Gives out what the client has sent beyond the held request, and the gate with it.
     pub fn take_ahead(&self) -> Option<BytesMut> {
         self.gate.borrow_mut().take().map(|mut gate| gate.take_ahead())
-    }
-
-    /// Shows the held request as received.
-    pub fn with_request<T>(&self, show: impl FnOnce(&[u8]) -> T) -> T {
-        let request = self.request.take();
-        let shown = show(&request);
-        self.request.set(request);
-        shown
     }
 
     /// Keeps what a held client sends for after the hold; false if it is too much.

@@ -22,7 +22,7 @@ use crate::{
         filtering::Filtering,
         link_target, plan,
         prev_ids::PrevIds,
-        route::Target,
+        route::{Route, Target},
         session::{Asked, FilterAnswer},
     },
     grip::{
@@ -64,6 +64,30 @@ impl WayBack {
                 client_host: host.and_then(|host| HeaderValue::from_str(host).ok()),
                 is_secure: exchange.is_secure,
                 credentials: front.link_sharing.credentials(request.headers()),
+            }),
+        }))
+    }
+
+    /// Makes the way back of a session that repeats its client's request with these path and headers.
+    pub fn of(
+        front: &Rc<Front>,
+        (route, target): (&Arc<Route>, &Target),
+        is_secure: bool,
+        (path, headers): (&str, &HeaderMap),
+    ) -> Option<Rc<Self>> {
+        let host = headers.get(http::header::HOST);
+        let client_url = link_target::client_url(is_secure, host?.to_str().ok(), path)?;
+        Some(Rc::new(Self {
+            front: front.clone(),
+            session: Rc::new(Origin {
+                route: route.clone(),
+                target: target.clone(),
+                current_url: RefCell::new(client_url.clone()),
+                client_url,
+                client_host: host.cloned(),
+                is_secure,
+                // Its links are not followed, so nobody shares them.
+                credentials: (0, 0),
             }),
         }))
     }

@@ -21,7 +21,7 @@ use actix_rt::task::JoinHandle;
 pub use self::{
     dialect::Dialect,
     direct::{Direct, DirectLink},
-    posts::Told,
+    posts::{abandon, understood},
 };
 use self::posts::Posting;
 use super::{
@@ -296,13 +296,20 @@ impl Socket {
     /// The hold is over: the backend hears of it, if it has not. Returns how many items go with it, too.
     pub fn end(mut self, membership: &Membership) -> (Option<JoinHandle<()>>, usize) {
         self.parts.machine.on_client_gone();
+        self.say_the_rest();
+        let in_hand = self.parts.machine.in_hand();
+        (self.tell_the_rest(membership.edge().counters()), in_hand)
+    }
+
+    /// Says the last to a backend that is reached directly.
+    fn say_the_rest(&mut self) {
         while let Some(output) = self.parts.machine.next_output() {
-            if let Output::ToBackend(_) | Output::EndBackend | Output::Note(_) = output {
-                self.meet(output, membership);
+            match (output, &self.parts.direct) {
+                (Output::ToBackend(said), Some(link)) => drop(link.say(said)),
+                (Output::EndBackend, _) => self.parts.direct = None,
+                _ => {}
             }
         }
-        let in_hand = self.parts.machine.in_hand();
-        (self.tell_the_rest(membership), in_hand)
     }
 }
 

@@ -6,7 +6,7 @@ use std::{cell::RefCell, rc::Rc};
 use actix_rt::task::JoinHandle;
 use bytes::Bytes;
 
-use super::{tell, Socket, SocketEvent};
+use super::{tell, Parts, Socket, SocketEvent};
 use crate::{
     actors::{
         edge::Membership,
@@ -20,7 +20,7 @@ use crate::{
         ws_over_http::{AnswerFacts, Output, OverHttp, Post},
     },
     grip::ws::{parse_close, Event, EventKind},
-    stats::counters::Total,
+    stats::counters::{Counters, Total},
 };
 
 /// What a post was answered; none until it is.
@@ -68,11 +68,10 @@ impl Socket {
 
     /// Tells the backend what it is still to hear of a session that has ended, without holding anything
     /// else of it.
-    pub(super) fn tell_the_rest(mut self, membership: &Membership) -> Option<JoinHandle<()>> {
+    pub(super) fn tell_the_rest(mut self, counters: &Counters) -> Option<JoinHandle<()>> {
         let posting = self.posting.take();
         let posts = self.parts.machine.into_posts()?;
         let backend = self.parts.backend;
-        let counters = membership.edge().counters().clone();
         let Some(ending) = backend.ending() else {
             counters.add(Total::DisconnectsSkipped, 1);
             log::warn!("a backend is not told of a WebSocket's end: too many others are");
@@ -84,6 +83,14 @@ impl Socket {
             drop(ending);
         }))
     }
+}
+
+/// Tells a backend that its client is gone before the session has begun.
+pub fn abandon(mut parts: Parts, counters: &Counters) {
+    parts.machine.on_client_gone();
+    let mut socket = Socket::new(parts);
+    socket.say_the_rest();
+    drop(socket.tell_the_rest(counters));
 }
 
 async fn rest(mut posts: OverHttp, mut posting: Option<Posting>, backend: &dyn SocketBackend) {

@@ -1,0 +1,194 @@
+//! How a WebSocket session begins: subscribe first, then take the socket, then the 101.
+//!
+//! A session that its backend has accepted and that does not come about is told to the backend as one
+//! that has ended.
+
+use std::{rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::{note_accepted, Exchange, Front, Outcome};
+use crate::{
+    actors::{
+        edge::{Edge, JoinError, Membership},
+        held::{Held, Machine},
+        messages::{Encoded, Join, SessionKind},
+        ports::SocketBackend,
+        web_socket::{abandon, Dialect, DirectLink, Parts, Socket},
+    },
+    engine::{
+        forward,
+        web_socket::{Backend, FromBackend, Terms, WebSocket},
+        wire::{self, BodyEnd},
+        ws::{self, Decoder, DecoderOptions, Sender},
+    },
+    grip::ws::{grip_extension, GripExtension},
+    http::reply,
+};
+
+/// A handshake that a backend has accepted; dropping it tells the backend that its client is gone.
+pub struct Accepted {
+    parts: Option<Parts>,
+    edge: Rc<Edge>,
+    reason: Option<String>,
+    headers: HeaderMap,
+    target: usize,
+    extensions: Option<&'static str>,
+}
+
+/// What a backend accepted with.
+pub(super) struct Acceptance {
+    /// Its reason phrase, if it is not the usual one.
+    pub(super) reason: Option<String>,
+    /// Its headers as received.
+    pub(super) headers: HeaderMap,
+    /// Which target it is.
+    pub(super) target: usize,
+    /// How it is reached.
+    pub(super) backend: Backend,
+    /// The way to it.
+    pub(super) way: Rc<dyn SocketBackend>,
+    /// Its own WebSocket, if it has one.
+    pub(super) direct: Option<Box<DirectLink>>,
+    /// What it said when it accepted, in order.
+    pub(super) said: Vec<FromBackend>,
+}
+
+impl Accepted {
+    /// Makes the session, and lets it hear what its backend has said already.
+    pub(super) fn new(front: &Front, exchange: &Exchange, acceptance: Acceptance) -> Self {
+        let Acceptance {
+            reason,
+            mut headers,
+            target,
+            backend,
+            way,
+            direct,
+            said,
+        } = acceptance;
+        let options = front.broker.options();
+        let route = exchange.route.clone();
+        let grip = spoken(&route, &headers);
+        forward::websocket::accepted(&mut headers);
+        let deflate = front.offers_deflate.then(|| deflate(exchange)).flatten();
+        let message_max = match &backend {
+            Backend::OverHttp(_) => options.backend.ws_message_max,
+            Backend::Direct(_) | Backend::Detached => usize::MAX,
+        };
+        let implicit = route.targets.get(target);
+        let implicit = implicit.map(|target| target.subs.clone()).unwrap_or_default();
+        let terms = Terms {
+            route,
+            implicit,
+            subscriptions_max: options.subscriptions_max,
+            waiting_max: options.outbox.items_max,
+            prefix: grip.map(|grip| grip.prefix),
+        };
+        let mut machine = WebSocket::new(terms, backend);
+        let moment = crate::actors::held::moment();
+        for said in said {
+            machine.on_backend(said, moment);
+        }
+        let has_deflate = deflate.is_some();
+        let parts = Parts {
+            machine,
+            decoder: Decoder::new(DecoderOptions {
+                sender: Sender::Client,
+                message_max,
+                has_deflate,
+            }),
+            dialect: Dialect::Frames { has_deflate },
+            backend: way,
+            direct,
+            deflating: has_deflate.then(|| front.edge.enter_deflating()),
+        };
+        Self {
+            parts: Some(parts),
+            edge: front.edge.clone(),
+            reason,
+            headers,
+            target,
+            extensions: deflate,
+        }
+    }
+}
+
+impl Drop for Accepted {
+    fn drop(&mut self) {
+        if let Some(parts) = self.parts.take() {
+            abandon(parts, self.edge.counters());
+        }
+    }
+}
+
+/// Returns how GRIP is spoken with a backend that has accepted with these headers; none if it is not.
+fn spoken(route: &crate::engine::route::Route, headers: &HeaderMap) -> Option<GripExtension> {
+    let values = headers.get_all(http::header::SEC_WEBSOCKET_EXTENSIONS);
+    let values = values.iter().map(|value| value.as_bytes());
+    grip_extension(values).filter(|_| !route.no_grip)
+}
+
+/// Returns what a client that offers compression is answered.
+fn deflate(exchange: &Exchange) -> Option<&'static str> {
+    let offers = exchange.request.headers().get_all("sec-websocket-extensions");
+    ws::accept_deflate(offers.map(|offer| offer.as_bytes()))
+}
+
+/// Begins the session.
+pub(super) async fn begin(
+    front: &Rc<Front>,
+    exchange: &Exchange,
+    mut accepted: Accepted,
+) -> Outcome {
+    let (Some(slot), Some(parts)) = (exchange.slot.clone(), &accepted.parts) else {
+        return reply::no_websockets().into();
+    };
+    let options = front.broker.options();
+    let waiting_max = options.outbox.items_max;
+    slot.state.borrow_mut().expect(waiting_max);
+    let Some(session) = slot.take_session() else {
+        return reply::not_joined(JoinError::HubUnavailable).into();
+    };
+    let mut limits = options.outbox;
+    limits.policy = exchange.route.slow_client;
+    let has_deflate = accepted.extensions.is_some();
+    let join = Join {
+        session,
+        kind: SessionKind::Socket { has_deflate },
+        body_end: BodyEnd::Outside,
+        is_attentive: parts.machine.is_attentive(),
+        limits,
+        queue: front.broker.queue(exchange.route.id.as_deref()),
+        channels: parts.machine.channels(),
+    };
+    let membership: Membership = match front.edge.join(join).await {
+        Ok((membership, _)) => membership,
+        Err(error) => return reply::not_joined(error).into(),
+    };
+    if !slot.park(false, false) {
+        return reply::not_joined(JoinError::HubUnavailable).into();
+    }
+    // From here on nothing may be awaited.
+    slot.become_web_socket();
+    let Some(parts) = accepted.parts.take() else {
+        return Outcome::Parked;
+    };
+    note_accepted(front, exchange, exchange.route.targets.get(accepted.target));
+    membership.begin(slot.clone(), head(exchange, &accepted));
+    let machine = Machine::Socket(Socket::new(parts));
+    let held = Held::new(membership, Some(slot.clone()), machine);
+    slot.state.borrow_mut().begin(held, Vec::new());
+    Outcome::Parked
+}
+
+fn head(exchange: &Exchange, accepted: &Accepted) -> Bytes {
+    let key = exchange.request.headers().get("sec-websocket-key");
+    let key = key.map(|key| key.as_bytes()).unwrap_or_default();
+    let reason = accepted.reason.as_deref();
+    let accept = ws::accept_key(key);
+    wire::websocket_head(reason, &accepted.headers, &accept, accepted.extensions)
+}
+
+/// The machine of a session, for all that is generic over its items.
+pub(super) type Session = WebSocket<Arc<Encoded>>;

@@ -1,0 +1,119 @@
+//! Backends that speak WebSocket themselves: P-8 opens one of its own to them for each client.
+
+use std::rc::Rc;
+
+use base64::engine::{general_purpose::STANDARD, Engine};
+use http::{header, Method};
+
+use super::{assignment, begin::Acceptance, compact::Compact, Accepted, Attempt, Exchange, Front, RouteRef};
+use crate::{
+    actors::{
+        ports::{
+            Backend as _, BackendBody, Ending, PostAnswer, PostFailure, Promise, SocketBackend,
+            Switched, Upgrade,
+        },
+        upstream::Upstream,
+        web_socket::{Direct, DirectLink},
+    },
+    engine::{
+        forward::websocket, session::FilterAnswer, web_socket::Backend, ws, ws_over_http::Post,
+    },
+    grip::{filter::FilterError, network_filter::Question},
+    http::way_back::WayBack,
+};
+
+/// The way to one session's backend beside its WebSocket.
+struct Beside {
+    front: Rc<Front>,
+    route: RouteRef,
+    target: usize,
+    is_secure: bool,
+    handshake: Compact,
+}
+
+/// Opens a WebSocket to a target.
+pub(super) async fn open(front: &Rc<Front>, exchange: &Rc<Exchange>, at: usize) -> Attempt {
+    let Some(target) = exchange.route.targets.get(at) else {
+        return Attempt::bad("no-target", "the route has no such target");
+    };
+    let (path, mut headers) = super::forwarded(front, exchange, target);
+    let handshake = Compact::new(&path, &headers);
+    let key = STANDARD.encode(uuid::Uuid::new_v4().as_bytes());
+    websocket::own_handshake(&mut headers, &key, exchange.route.no_grip);
+    if let Some(signature) = front.signature(&exchange.route) {
+        headers.insert("grip-sig", signature);
+    }
+    let parts = (Method::GET, path, headers);
+    let assignment = assignment(front, target, parts, BackendBody::Empty);
+    let (counters, crashes) = (front.edge.counters().clone(), front.edge.crashes());
+    let crashes = crashes.upstream.clone();
+    let answered = Upstream::upgrade(assignment, front.fetch.clone(), counters, crashes).await;
+    let switched = match answered {
+        Some(Ok(answered)) => match answered.response {
+            Upgrade::Switched(switched) => switched,
+            Upgrade::Refused(response) => return Attempt::Refused(response),
+        },
+        Some(Err(unanswered)) => return Attempt::Unanswered(unanswered),
+        None => return Attempt::bad("upstream-crashed", "the handshake's upstream crashed"),
+    };
+    let accept = switched.headers.get(header::SEC_WEBSOCKET_ACCEPT);
+    if accept.is_none_or(|accept| accept.as_bytes() != ws::accept_key(key.as_bytes()).as_bytes()) {
+        let why = "expected the Sec-WebSocket-Accept that belongs to the key";
+        return Attempt::bad("bad-websocket-accept", why);
+    }
+    let way = Beside {
+        front: front.clone(),
+        route: exchange.route.clone(),
+        target: at,
+        is_secure: exchange.is_secure,
+        handshake,
+    };
+    Attempt::Accepted(accept_of(front, exchange, (at, switched), way))
+}
+
+fn accept_of(
+    front: &Front,
+    exchange: &Exchange,
+    (target, switched): (usize, Switched),
+    way: Beside,
+) -> Accepted {
+    let Switched {
+        reason,
+        headers,
+        stream,
+        read,
+    } = switched;
+    let acceptance = Acceptance {
+        reason,
+        headers,
+        target,
+        backend: Backend::direct(),
+        way: Rc::new(way),
+        direct: Some(DirectLink::new(Direct { stream, read })),
+        said: Vec::new(),
+    };
+    Accepted::new(front, exchange, acceptance)
+}
+
+impl SocketBackend for Beside {
+    /// Never asked for: the backend hears everything on its WebSocket.
+    fn post(&self, _: Post) -> Promise<Result<PostAnswer, PostFailure>> {
+        let why = "this backend takes no posts".to_owned();
+        let may_retry = false;
+        Box::pin(std::future::ready(Err(PostFailure { may_retry, why })))
+    }
+
+    fn ask_filter(
+        &self,
+        question: Question,
+    ) -> Option<Promise<Result<FilterAnswer, FilterError>>> {
+        let (path, headers) = self.handshake.unpack();
+        let target = self.route.targets.get(self.target)?;
+        let way_back = WayBack::of(&self.front, (&self.route, target), self.is_secure, (&path, &headers))?;
+        Some(way_back.ask_filter(question))
+    }
+
+    fn ending(&self) -> Option<Ending> {
+        self.front.disconnects.clone().try_acquire_owned().ok()
+    }
+}

@@ -1,0 +1,204 @@
+//! WebSocket clients: their handshake, taken to a backend by requests that carry events or by a handshake
+//! of P-8's own, and the parked session that follows.
+//!
+//! ```text
+//! open ─▶ each target: over_http::open | direct::open | builtin ─▶ Accepted ─▶ begin: join, park, 101
+//!                                └▶ its refusal, relayed
+//! ```
+//!
+//! The client hears nothing before its backend has accepted. Not its concern: what a session does
+//! (`engine::web_socket`) and what frames are (`engine::ws`). Source: `docs/websockets.md`.
+
+mod begin;
+mod builtin;
+mod compact;
+mod direct;
+mod over_http;
+
+use std::{rc::Rc, sync::Arc};
+
+use actix_web::HttpResponse;
+use http::{HeaderMap, HeaderValue};
+
+pub use self::begin::Accepted;
+use super::{
+    border,
+    exchange::{log_access, Exchange, Front, Outcome},
+    proxy::relay,
+    reply,
+};
+use crate::{
+    actors::{
+        ports::{BackendBody, BackendRequest, BackendResponse, FetchError},
+        upstream::{Assignment, Unanswered},
+    },
+    engine::{
+        forward::{self, ClientRequest},
+        route::{Target, TargetKind},
+        ws,
+    },
+    stats::counters::{Refused, Total},
+};
+
+/// What became of a handshake at one target.
+enum Attempt {
+    /// It accepted.
+    Accepted(Accepted),
+    /// It answered something else, which the client gets.
+    Refused(BackendResponse),
+    /// Its answer is none.
+    Bad {
+        /// The stable word for it.
+        reason: &'static str,
+        /// For the client of a debugged route.
+        why: String,
+    },
+    /// The built-in target has no such WebSocket.
+    NoResource,
+    /// It was not reached, or broke off.
+    Unanswered(Unanswered),
+}
+
+impl Attempt {
+    fn bad(reason: &'static str, why: impl Into<String>) -> Self {
+        let why = why.into();
+        Self::Bad { reason, why }
+    }
+}
+
+/// Takes a handshake to the route's targets, in order, until one was reached.
+pub async fn open(front: &Rc<Front>, exchange: Exchange) -> Outcome {
+    let exchange = Rc::new(exchange);
+    if exchange.slot.is_none() {
+        return reply::no_websockets().into();
+    }
+    let headers = border::headers_in(exchange.request.headers());
+    let method = border::method_in(exchange.request.method());
+    if !ws::is_valid_handshake(&method, &headers) {
+        front.edge.counters().refuse(Refused::Handshake, 1);
+        log_access(&exchange.request, None, 400, "bad-handshake");
+        return reply::bad_handshake().into();
+    }
+    let mut tried = Vec::new();
+    for target in 0..exchange.route.targets.len() {
+        let Some(attempt) = attempt(front, &exchange, target).await else {
+            continue;
+        };
+        match attempt {
+            Attempt::Unanswered(unanswered) => {
+                tried.extend(unanswered.tried);
+                let error = unanswered.error;
+                let is_last = target + 1 == exchange.route.targets.len();
+                if is_last || !error.before_sending() {
+                    return unanswered_by_all(front, &exchange, error, tried);
+                }
+            }
+            Attempt::Accepted(accepted) => return begin::begin(front, &exchange, accepted).await,
+            Attempt::Refused(response) => return refused(&exchange, target, response),
+            Attempt::NoResource => {
+                log_access(&exchange.request, None, 404, "no-test-resource");
+                return reply::text(404, "no-test-resource", "no such test resource").into();
+            }
+            Attempt::Bad { reason, why } => return bad(front, &exchange, reason, &why),
+        }
+    }
+    reply::no_route(exchange.manners).into()
+}
+
+async fn attempt(front: &Rc<Front>, exchange: &Rc<Exchange>, at: usize) -> Option<Attempt> {
+    let target = exchange.route.targets.get(at)?;
+    Some(match target.kind {
+        TargetKind::Test | TargetKind::Demo => builtin::open(front, exchange, target),
+        _ if target.over_http => over_http::open(front, exchange, at).await,
+        _ => direct::open(front, exchange, at).await,
+    })
+}
+
+fn unanswered_by_all(
+    front: &Front,
+    exchange: &Exchange,
+    error: FetchError,
+    tried: Vec<TargetKind>,
+) -> Outcome {
+    front.on_unanswered(exchange, &Unanswered { error, tried })
+}
+
+fn refused(exchange: &Exchange, target: usize, response: BackendResponse) -> Outcome {
+    let target = exchange.route.targets.get(target);
+    let kind = target.map(|target| &target.kind);
+    log_access(&exchange.request, kind, response.status, "");
+    let mut response = relay(exchange, response);
+    close_after(&mut response);
+    Outcome::Response(response)
+}
+
+fn bad(front: &Front, exchange: &Exchange, reason: &'static str, why: &str) -> Outcome {
+    front.edge.counters().refuse(Refused::Backend, 1);
+    log_access(&exchange.request, None, 502, reason);
+    log::warn!(route:? = exchange.route.id, reason, why; "a backend's answer to a WebSocket is of no use");
+    let mut answer = reply::bad_backend(reason, why, exchange.manners);
+    close_after(&mut answer.response);
+    answer.into()
+}
+
+/// All that follows a handshake belongs to it, so its connection takes no further request.
+fn close_after(response: &mut HttpResponse) {
+    let head = response.head_mut();
+    head.set_connection_type(actix_http::ConnectionType::Close);
+}
+
+/// Returns path and headers of the handshake as the target sees them, unsigned.
+fn forwarded(front: &Front, exchange: &Exchange, target: &Target) -> (String, HeaderMap) {
+    let Exchange {
+        request,
+        route,
+        is_secure,
+        ..
+    } = exchange;
+    let mut headers = exchange.headers();
+    if let Some(authority) = request.uri().authority() {
+        let host = HeaderValue::from_str(authority.as_str());
+        headers.extend(host.ok().map(|host| (http::header::HOST, host)));
+    }
+    let forwarded = forward::request(
+        ClientRequest {
+            path_and_query: exchange.path_and_query(),
+            headers,
+            peer: request.peer_addr().map(|peer| peer.ip()),
+            secure: *is_secure,
+            is_websocket: true,
+            trusted: false,
+            last: &[],
+        },
+        route,
+        target,
+        &front.broker.options().backend.forward,
+        None,
+    );
+    (forwarded.path_and_query.into_owned(), forwarded.headers)
+}
+
+/// Makes a request to one target.
+fn assignment(front: &Front, target: &Target, parts: (http::Method, String, HeaderMap), body: BackendBody) -> Assignment {
+    let (method, uri, headers) = parts;
+    Assignment {
+        request: BackendRequest {
+            target: target.kind.clone(),
+            method,
+            uri,
+            headers,
+            body,
+        },
+        others: Vec::new(),
+        timeout: front.broker.options().backend.response_timeout,
+        informational: None,
+    }
+}
+
+/// Counts and logs an accepted handshake.
+fn note_accepted(front: &Front, exchange: &Exchange, target: Option<&Target>) {
+    front.edge.counters().add(Total::Proxied, 1);
+    log_access(&exchange.request, target.map(|target| &target.kind), 101, "");
+}
+
+type RouteRef = Arc<crate::engine::route::Route>;
