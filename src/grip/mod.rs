@@ -9,6 +9,7 @@
 //! POST /publish     --> publish::parse_request --> Vec<Item { channel, id, formats, .. }>
 //! a publisher       <-- publish::encode_request, grip_url::GripUrl
 //! proxied request   <-- sig::sign, feature::header_value
+//! WebSocket         <-> ws: events over HTTP, control messages
 //! ```
 //!
 //! Source: the GRIP protocol, and the wire behaviour of Pushpin 2.
@@ -32,6 +33,7 @@ pub mod publish;
 pub mod response;
 pub mod sig;
 pub mod status;
+pub mod ws;
 
 pub use channel::{ChannelName, ItemId};
 pub use error::{InstructError, PublishError, Side, SigError};
