@@ -5,7 +5,6 @@
 
 use std::{
     collections::VecDeque,
-    future::Future,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -158,6 +157,7 @@ impl Attentive {
             }
             // Whoever holds the session sees to these.
             SessionEvent::Drain
+            | SessionEvent::Socket(_)
             | SessionEvent::Finished
             | SessionEvent::Overflow
             | SessionEvent::Cut

@@ -18,7 +18,7 @@ use super::{
     channel_state::ChannelState,
     handler_state::HandlerState,
     messages::{
-        Accept, ChannelEmptied, Encoded, FromChannel, FromChannels, HubLink, Subscribe, Ticket,
+        Accept, ChannelEmptied, FromChannel, FromChannels, HubLink, Subscribe, Ticket,
         ToHub, Unsubscribe, Waiting,
     },
     outgoing::Refused,

@@ -167,8 +167,17 @@ async fn run(direct: Direct, pipe: &Pipe, session: &Session) -> io::Result<()> {
         let has_output = !pipe.queue.borrow().is_empty();
         let step = tokio::select! {
             biased;
-            step = poll_fn(|cx| poll_write(&mut *stream, pipe, cx)), if has_output => step?,
-            step = poll_fn(|cx| poll_read(&mut *stream, cx)), if wanted => step?,
+            step = poll_fn(|cx| {
+                if has_output {
+                    if let ready @ Poll::Ready(_) = poll_write(&mut *stream, pipe, cx) {
+                        return ready;
+                    }
+                }
+                match wanted {
+                    true => poll_read(&mut *stream, cx),
+                    false => Poll::Pending,
+                }
+            }) => step?,
             () = pipe.bell.notified() => Step::Rung,
         };
         match step {

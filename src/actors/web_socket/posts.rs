@@ -17,14 +17,14 @@ use crate::{
         session::Moment,
         web_socket::FromBackend,
         ws::{Close, MessageKind, Part},
-        ws_over_http::{AnswerFacts, Output, OverHttp, Post},
+        ws_over_http::{Output, OverHttp, Post},
     },
-    grip::ws::{parse_close, Event, EventKind},
+    grip::ws::{events::parse_close, Event, EventKind},
     stats::counters::{Counters, Total},
 };
 
 /// What a post was answered; none until it is.
-pub type Told = Rc<RefCell<Option<Result<PostAnswer, PostFailure>>>>;
+pub(super) type Told = Rc<RefCell<Option<Result<PostAnswer, PostFailure>>>>;
 
 /// A post under way.
 pub(super) struct Posting {
@@ -112,7 +112,7 @@ async fn rest(mut posts: OverHttp, mut posting: Option<Posting>, backend: &dyn S
                     Err(failure) => posts.on_failed(failure.may_retry, moment()),
                 }
             }
-            (Some(Output::Fail(_) | Output::Over), _) | (None, None) => return,
+            (Some(Output::Fail(_) | Output::Over { .. }), _) | (None, None) => return,
             (None, Some(due)) => {
                 actix::clock::sleep_until(due.into()).await;
                 posts.on_timer(moment().now);

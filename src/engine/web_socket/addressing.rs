@@ -14,7 +14,7 @@ use crate::engine::ws::{MessageKind, Part};
 const CONTROL: &[u8] = b"c:";
 
 /// Longest control message, in bytes; a longer one has no effect.
-pub const CONTROL_MAX: usize = 1_000_000;
+const CONTROL_MAX: usize = 1_000_000;
 
 /// Whom a message, or a part of it, is for.
 #[derive(Debug, PartialEq, Eq)]

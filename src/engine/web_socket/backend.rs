@@ -8,7 +8,7 @@ use super::{addressing::Addressed, Moment, Note, Output, ToBackend, ToClient, We
 use crate::{
     engine::{
         session::Published,
-        ws::{is_sendable, Assembly, Close, MessageKind, Part, ProtocolError, Received},
+        ws::{is_sendable, Assembly, Close, MessageKind, Part, ProtocolError},
         ws_over_http::OverHttp,
     },
     grip::publish::WsKind,
@@ -121,7 +121,9 @@ impl Backend {
 
     pub(super) fn on_ping<E>(&mut self, content: Bytes, outputs: &mut VecDeque<Output<E>>) {
         match self {
-            Self::OverHttp(posts) => posts.machine.on_message(WsKind::Ping, content),
+            Self::OverHttp(posts) => {
+                posts.machine.on_message(WsKind::Ping, content);
+            }
             Self::Direct(_) => outputs.push_back(Output::ToBackend(ToBackend::Ping(content))),
             Self::Detached => {}
         }
@@ -129,7 +131,9 @@ impl Backend {
 
     pub(super) fn on_pong<E>(&mut self, content: Bytes, outputs: &mut VecDeque<Output<E>>) {
         match self {
-            Self::OverHttp(posts) => posts.machine.on_message(WsKind::Pong, content),
+            Self::OverHttp(posts) => {
+                posts.machine.on_message(WsKind::Pong, content);
+            }
             Self::Direct(_) => outputs.push_back(Output::ToBackend(ToBackend::Pong(content))),
             Self::Detached => {}
         }

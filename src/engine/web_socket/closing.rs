@@ -3,10 +3,13 @@
 use std::time::Instant;
 
 use super::{backend::Backend, Note, Output, ToClient, WebSocket, CLOSE_MAX};
-use crate::engine::{
-    session::{Moment, Published},
-    ws::{is_sendable, Close},
-    ws_over_http::Failure,
+use crate::{
+    engine::{
+        session::{Moment, Published},
+        ws::{is_sendable, Close},
+        ws_over_http::{Failure, Options, OverHttp},
+    },
+    grip::ws::KeepAliveInterval,
 };
 
 /// The code that stands for none, and for those that no frame may have.
@@ -126,13 +129,25 @@ impl<E: Published> WebSocket<E> {
 
     /// What the backend was to be told over HTTP could not be, or its answer is of no use; it hears of the
     /// end all the same, if it can.
-    pub(super) fn on_posts_failed(&mut self, failure: &Failure, moment: Moment) {
+    pub(super) fn on_posts_failed(&mut self, failure: Failure, moment: Moment) {
+        self.backend = match self.closing {
+            // It was told of the end.
+            Closing::Received { .. } => Backend::Detached,
+            _ => Backend::over_http(OverHttp::new(
+                Options::default(),
+                KeepAliveInterval::Off,
+                moment.now,
+            )),
+        };
         self.fail_backend(failure.code(), moment);
     }
 
     /// The backend has heard everything over HTTP.
-    pub(super) fn on_posts_over(&mut self) {
+    pub(super) fn on_posts_over(&mut self, missed: Option<Failure>) {
         self.backend = Backend::Detached;
+        if let Some(failure) = missed {
+            self.note(Note::BackendFailed(failure.code()));
+        }
         if let Closing::Received { .. } = self.closing {
             // It was told of the client's close, and has not answered it.
             self.cut();

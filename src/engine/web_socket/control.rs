@@ -7,22 +7,22 @@ use crate::{
     engine::session::Published,
     grip::{
         channel::ChannelName,
-        ws::{self, Control, FILTERS_MAX},
+        ws::control::{self, Control, FILTERS_MAX},
     },
 };
 
 impl<E: Published> WebSocket<E> {
     /// Follows a control message; a bad one has no effect.
     pub(super) fn on_control(&mut self, text: &[u8], moment: Moment) {
-        match ws::parse_control(text) {
+        match control::parse(text) {
             Ok(_) if !self.is_open() => {}
-            Ok(control) => self.obey(control, moment),
+            Ok(order) => self.obey(order, moment),
             Err(error) => self.note(Note::BadControl(error)),
         }
     }
 
-    fn obey(&mut self, control: Control, moment: Moment) {
-        match control {
+    fn obey(&mut self, order: Control, moment: Moment) {
+        match order {
             Control::Subscribe { channel, filters } => self.subscribe(&channel, filters, moment),
             Control::Unsubscribe { channel } => {
                 if self.subscriptions.remove(&self.full_name(&channel)) {

@@ -41,7 +41,7 @@ use super::{
     plan::Wanted,
     route::Route,
     session::Moment,
-    ws::{Close, Part, ProtocolError, Received},
+    ws::{Close, ProtocolError, Received},
     ws_over_http::{self, AnswerFacts, OverHttp},
 };
 use crate::grip::channel::ChannelName;
@@ -315,8 +315,8 @@ impl<E: super::session::Published> WebSocket<E> {
             match posts.next_output() {
                 None => break,
                 Some(ws_over_http::Output::Post(post)) => self.outputs.push_back(Output::Post(post)),
-                Some(ws_over_http::Output::Fail(failure)) => self.on_posts_failed(&failure, moment),
-                Some(ws_over_http::Output::Over) => self.on_posts_over(),
+                Some(ws_over_http::Output::Fail(failure)) => self.on_posts_failed(failure, moment),
+                Some(ws_over_http::Output::Over { missed }) => self.on_posts_over(missed),
             }
         }
         self.check_invariants();

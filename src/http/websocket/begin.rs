@@ -3,7 +3,7 @@
 //! A session that its backend has accepted and that does not come about is told to the backend as one
 //! that has ended.
 
-use std::{rc::Rc, sync::Arc};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -13,7 +13,7 @@ use crate::{
     actors::{
         edge::{Edge, JoinError, Membership},
         held::{Held, Machine},
-        messages::{Encoded, Join, SessionKind},
+        messages::{Join, SessionKind},
         ports::SocketBackend,
         web_socket::{abandon, Dialect, DirectLink, Parts, Socket},
     },
@@ -189,6 +189,3 @@ fn head(exchange: &Exchange, accepted: &Accepted) -> Bytes {
     let accept = ws::accept_key(key);
     wire::websocket_head(reason, &accepted.headers, &accept, accepted.extensions)
 }
-
-/// The machine of a session, for all that is generic over its items.
-pub(super) type Session = WebSocket<Arc<Encoded>>;

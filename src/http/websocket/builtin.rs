@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use http::{header, HeaderMap, HeaderValue};
 
-use super::{begin::Acceptance, Accepted, Attempt, Exchange, Front};
+use super::{begin::Acceptance, over_http::ends, Accepted, Attempt, Exchange, Front};
 use crate::{
     actors::{
         ports::{Ending, PostAnswer, PostFailure, Promise, SocketBackend},
@@ -19,7 +19,7 @@ use crate::{
     grip::{
         filter::FilterError,
         network_filter::Question,
-        ws::{self, Event, EventKind, KeepAliveInterval},
+        ws::{events, Event, EventKind, KeepAliveInterval},
     },
     http::builtin::{channels_of, relative_path},
 };
@@ -62,7 +62,7 @@ pub(super) fn open(front: &Front, exchange: &Exchange, target: &Target) -> Attem
 
 impl SocketBackend for Echo {
     fn post(&self, post: Post) -> Promise<Result<PostAnswer, PostFailure>> {
-        let events = ws::decode_events(&post.body).unwrap_or_default();
+        let events = events::decode(&post.body).unwrap_or_default();
         let answered = events.into_iter().filter_map(|event| match event.kind {
             EventKind::Text | EventKind::Binary | EventKind::Close => Some(event),
             EventKind::Ping => Some(Event {
@@ -71,12 +71,14 @@ impl SocketBackend for Echo {
             }),
             EventKind::Open | EventKind::Pong | EventKind::Disconnect => None,
         });
+        let events: Vec<_> = answered.collect();
         let answer = PostAnswer {
             facts: AnswerFacts {
                 accepted: None,
                 keep_alive: KeepAliveInterval::Unchanged,
+                ends: ends(&events),
             },
-            events: answered.collect(),
+            events,
         };
         Box::pin(std::future::ready(Ok(answer)))
     }

@@ -21,12 +21,12 @@ use crate::{
         route::{Route, Target},
         session::FilterAnswer,
         web_socket::Backend,
-        ws_over_http::{AnswerFacts, OverHttp, Options, Post},
+        ws_over_http::{AnswerFacts, Ends, Options, OverHttp, Post},
     },
     grip::{
         filter::FilterError,
         network_filter::Question,
-        ws::{self, bytes_accepted, events, keep_alive_interval, BoundMeta, Event, EventKind, KeepAliveInterval},
+        ws::{bytes_accepted, events, keep_alive_interval, BoundMeta, Event, EventKind, KeepAliveInterval},
     },
     http::{
         body::{self, Gathered},
@@ -103,7 +103,7 @@ enum Asked {
 }
 
 async fn ask(front: &Front, exchange: &Exchange, events: &Rc<Events>) -> Asked {
-    let open = ws::encode_events(&[Event::bare(EventKind::Open)]);
+    let open = events::encode(&[Event::bare(EventKind::Open)]);
     let answer = match events.ask(open, 0).await {
         Ok(answer) => answer,
         Err(NoAnswer::Ordinary(response)) => return Asked::Once(Attempt::Refused(response)),
@@ -136,7 +136,7 @@ async fn ask(front: &Front, exchange: &Exchange, events: &Rc<Events>) -> Asked {
         headers: answer.headers,
         target: usize::from(events.target),
         backend: Backend::over_http(OverHttp::new(options, interval, now)),
-        way: events.clone(),
+        way: Rc::new(events.clone()),
         direct: None,
         said: said.filter_map(understood).collect(),
     };
@@ -196,7 +196,7 @@ impl Events {
             }
             Err(error) => return Err(NoAnswer::Bad("body-cut", error.to_string())),
         };
-        let events = ws::decode_events(&body);
+        let events = events::decode(&body);
         let events = events.map_err(|error| NoAnswer::Bad(error.code(), error.to_string()))?;
         let left_out = self.meta.borrow_mut().on_answer(&headers);
         if left_out > 0 {
@@ -204,6 +204,16 @@ impl Events {
         }
         Ok(Answer { headers, events })
     }
+}
+
+/// Tells what events say of the end.
+pub(super) fn ends(events: &[Event]) -> Ends {
+    let ends = events.iter().map(|event| match event.kind {
+        EventKind::Close => Ends::Close,
+        EventKind::Open | EventKind::Disconnect => Ends::Disconnect,
+        _ => Ends::No,
+    });
+    ends.into_iter().find(|end| *end != Ends::No).unwrap_or_default()
 }
 
 impl SocketBackend for Rc<Events> {
@@ -216,6 +226,7 @@ impl SocketBackend for Rc<Events> {
                     facts: AnswerFacts {
                         accepted: bytes_accepted(&answer.headers),
                         keep_alive: keep_alive_interval(&answer.headers),
+                        ends: ends(&answer.events),
                     },
                     events: answer.events,
                 }),
