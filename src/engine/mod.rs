@@ -30,3 +30,4 @@ pub mod subscription;
 pub mod timetable;
 pub mod web_socket;
 pub mod wire;
+pub mod ws;
