@@ -29,3 +29,4 @@ pub mod stream_hold;
 pub mod subscription;
 pub mod timetable;
 pub mod wire;
+pub mod ws_over_http;
