@@ -31,3 +31,4 @@ pub mod timetable;
 pub mod web_socket;
 pub mod wire;
 pub mod ws;
+pub mod ws_over_http;
