@@ -183,8 +183,7 @@ class Checks:
         """Waits until the echoes of all that was sent wait for the next poll."""
         if self.site.backend:
             until(lambda: self.site.backend.answered(session.name) >= count, "echoes")
-        else:
-            time.sleep(0.2)
+        time.sleep(0.2)  # the last answer is on its way
 
     def the_server_plays_no_part(self):
         session = Session(self.site).open()
