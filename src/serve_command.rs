@@ -3,32 +3,43 @@
 use std::io::Write;
 
 use p8::{Server, Settings};
+use tokio::signal::unix::{signal, Signal, SignalKind};
 
 /// Serves until a signal, then drains; a second signal ends that at once.
 pub(crate) async fn run(settings: Settings) -> Result<(), p8::Error> {
+    // Before the banner: whoever has read it may stop P-8 in good order.
+    let mut signals = Signals::listen()?;
     let server = Server::start(settings).await?;
     print_banner(&server);
-    wait_for_signal().await?;
+    signals.next().await;
     log::info!("stopping: holds are ended, requests in flight finish");
     tokio::select! {
         () = server.stop() => {}
-        second = wait_for_signal() => {
-            log::warn!("second signal: ending now");
-            second?;
-        }
+        () = signals.next() => log::warn!("second signal: ending now"),
     }
     Ok(())
 }
 
-async fn wait_for_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{signal, SignalKind};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that end P-8.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Says where everything is; nobody has to be reading it.

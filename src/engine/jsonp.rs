@@ -212,7 +212,7 @@ fn headers(query: &str) -> Result<HeaderMap, JsonpError> {
 }
 
 /// Finds the encoded value of the first parameter with a name; empty without a `=`.
-fn value_of<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+pub(super) fn value_of<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     let mut pieces = query.split('&').map(pair);
     pieces
         .find(|(key, _)| is_named(key, name))
@@ -228,7 +228,7 @@ fn is_named(key: &str, name: &str) -> bool {
 }
 
 /// Cuts parameters out, and the `?` if none is left; the others stay byte for byte.
-fn without(path: &str, query: &str, used: &[&str]) -> String {
+pub(super) fn without(path: &str, query: &str, used: &[&str]) -> String {
     let is_left = |piece: &&str| !used.iter().any(|name| is_named(pair(piece).0, name));
     let left: Vec<&str> = query.split('&').filter(is_left).collect();
     match left.as_slice() {
@@ -256,7 +256,7 @@ fn decoded(text: &str) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(out))
 }
 
-fn decoded_text(text: &str) -> Option<String> {
+pub(super) fn decoded_text(text: &str) -> Option<String> {
     String::from_utf8(decoded(text)?.into_owned()).ok()
 }
 

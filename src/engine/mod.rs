@@ -25,6 +25,7 @@ pub mod restart_budget;
 pub mod route;
 pub mod sequencer;
 pub mod session;
+pub mod sockjs;
 pub mod stream_hold;
 pub mod subscription;
 pub mod timetable;
