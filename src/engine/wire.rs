@@ -158,6 +158,16 @@ pub fn interim_response(status: u16, headers: &HeaderMap) -> Bytes {
     out.freeze()
 }
 
+/// Writes the head behind which a connection speaks the protocol that `Upgrade` in `headers` names.
+pub fn switching_protocols(reason: Option<&str>, headers: &HeaderMap) -> Bytes {
+    let mut out = BytesMut::with_capacity(256);
+    let reason = reason.unwrap_or(crate::grip::status::canonical(101));
+    put_status_line(&mut out, 101, reason, false);
+    put_headers(&mut out, headers);
+    out.put_slice(b"Connection: Upgrade\r\n\r\n");
+    out.freeze()
+}
+
 fn put_head(out: &mut BytesMut, response: &Response, http10: bool) {
     put_status_line(out, response.status, response.reason_phrase(), http10);
     put_headers(out, &response.headers);
