@@ -109,6 +109,7 @@ pub(super) struct Proxy {
     pub(super) pool_idle_max: Option<u64>,
     pub(super) pool_idle_secs: Option<u64>,
     pub(super) pool_age_secs: Option<u64>,
+    pub(super) tunnel_idle_secs: Option<u64>,
     pub(super) recovery_timeout_secs: Option<u64>,
     pub(super) recovery_requests_max: Option<u64>,
     pub(super) filter_requests_max: Option<u64>,

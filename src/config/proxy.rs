@@ -81,6 +81,12 @@ fn connections(
             default.pool_age,
             1..=604_800,
         )?,
+        tunnel_idle: checker.secs(
+            &key("tunnel_idle_secs"),
+            written.tunnel_idle_secs,
+            default.tunnel_idle,
+            1..=604_800,
+        )?,
         ..default
     })
 }

@@ -22,6 +22,8 @@ pub struct BackendOptions {
     pub pool_idle: Duration,
     /// How long a connection is used at most.
     pub pool_age: Duration,
+    /// How long nothing may pass through a tunnel before it is closed.
+    pub tunnel_idle: Duration,
     /// How long a backend may take to answer when it is asked again.
     pub recovery_timeout: Duration,
     /// Requests at a time to ask a route's backends again, for one worker.
@@ -49,6 +51,7 @@ impl Default for BackendOptions {
             pool_idle_max: 128,
             pool_idle: Duration::from_secs(55),
             pool_age: Duration::from_secs(3_600),
+            tunnel_idle: Duration::from_secs(3_600),
             recovery_timeout: Duration::from_secs(60),
             recovery_requests_max: 32,
             filter_requests_max: 64,

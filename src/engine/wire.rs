@@ -158,24 +158,13 @@ pub fn interim_response(status: u16, headers: &HeaderMap) -> Bytes {
     out.freeze()
 }
 
-/// Writes the head that switches a connection to WebSocket.
-pub fn websocket_head(
-    reason: Option<&str>,
-    headers: &HeaderMap,
-    accept: &str,
-    extensions: Option<&str>,
-) -> Bytes {
+/// Writes the head behind which a connection speaks the protocol that `Upgrade` in `headers` names.
+pub fn switching_protocols(reason: Option<&str>, headers: &HeaderMap) -> Bytes {
     let mut out = BytesMut::with_capacity(256);
-    let reason = reason.unwrap_or("Switching Protocols");
+    let reason = reason.unwrap_or(crate::grip::status::canonical(101));
     put_status_line(&mut out, 101, reason, false);
     put_headers(&mut out, headers);
-    out.put_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ");
-    out.put_slice(accept.as_bytes());
-    if let Some(extensions) = extensions {
-        out.put_slice(b"\r\nSec-WebSocket-Extensions: ");
-        out.put_slice(extensions.as_bytes());
-    }
-    out.put_slice(b"\r\n\r\n");
+    out.put_slice(b"Connection: Upgrade\r\n\r\n");
     out.freeze()
 }
 

@@ -1,4 +1,5 @@
-//! The life of a client connection: serve requests; if one is held, wait for its end; serve again.
+//! The life of a client connection: serve requests; if one is held, wait for its end; serve again. What
+//! a socket is left to for good is its last phase.
 //!
 //! It is the task of the connection's `Session` actor: the actor's context is polled here, beside the
 //! HTTP/1 dispatcher or the parked socket, so a held client costs one small task. A panic in either
@@ -63,7 +64,7 @@ pub struct Connection {
     worker: Rc<Worker>,
     /// None while a request is held, and at the end.
     serving: Option<Serving>,
-    /// The socket is closed; at most a gone link is still told.
+    /// No request follows: a gone link is told, or the socket was left to what is served.
     is_over: bool,
 }
 
@@ -95,7 +96,12 @@ impl Connection {
                 let session = &self.session;
                 self.slot.give_session(|| session.address());
                 ready!(serving.as_mut().poll(task));
-                self.serving = None;
+                self.serving = self.slot.take_successor();
+                if self.serving.is_some() {
+                    self.slot.slim_down();
+                    self.is_over = true;
+                    continue;
+                }
                 if self.is_over || self.slot.owner() == Owner::Serving {
                     return Poll::Ready(());
                 }

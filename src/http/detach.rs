@@ -7,7 +7,7 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    task::{ready, Context, Poll},
+    task::{ready, Context, Poll, Waker},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -56,7 +56,9 @@ impl AsyncWrite for Detachable {
 
     /// The dispatcher calls this when its own buffer is empty.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.is_flushed.set(true);
+        if !self.0.is_flushed.replace(true) {
+            let _ = self.0.watcher.take().map(Waker::wake);
+        }
         Poll::Ready(Ok(()))
     }
 

@@ -30,6 +30,7 @@ use super::{
     present::Asked,
     reply::{self, Manners},
     slot::Slot,
+    tunnel,
     turns::Turns,
     upstream::{Pool, PoolOptions},
     websocket,
@@ -206,6 +207,7 @@ impl Front {
             // Boxed, so that what is rare does not make every request's future large.
             Some(TargetKind::Test) => Box::pin(builtin::test(self, exchange)).await,
             Some(TargetKind::Demo) => Box::pin(builtin::demo(self, exchange, payload)).await,
+            _ if tunnel::is_wanted(&exchange) => Box::pin(self.tunnel(exchange)).await,
             _ => self.forward(exchange, payload).await,
         }
     }

@@ -138,6 +138,11 @@ impl Gate {
         self.waiting.is_empty()
     }
 
+    /// Takes what the client sent beyond the current request.
+    pub fn take_ahead(&mut self) -> Bytes {
+        self.waiting.split().freeze()
+    }
+
     /// Returns the current request as received, or nothing if it is too large to keep.
     pub fn recorded(&self) -> Box<[u8]> {
         self.record.keep()

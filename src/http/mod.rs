@@ -6,6 +6,7 @@
 //! | `connection`, `slot`, `gate`, `detach`, `parked` | a client connection: served, its socket taken, held |
 //! | `front` | where requests come in: routes, refusals, what handlers share |
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
+//! | `tunnel` | a client and a backend that switch to a protocol of their own |
 //! | `hold`, `begin`, `held_body` | from instructions to a held session |
 //! | `way_back`, `own_request`, `link_sharing`, `turns` | what held sessions ask their backends |
 //! | `websocket` | WebSocket handshakes, and how their sessions reach backends |
@@ -36,6 +37,7 @@ pub mod present;
 pub mod proxy;
 pub mod reply;
 pub mod slot;
+pub mod tunnel;
 pub mod turns;
 pub mod upstream;
 pub mod websocket;

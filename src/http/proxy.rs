@@ -22,7 +22,7 @@ use super::{
 use crate::{
     actors::{
         ports::{BackendBody, BackendRequest, BackendResponse, Informational},
-        upstream::{Assignment, Unanswered, Upstream},
+        upstream::{Answered, Assignment, Unanswered, Upstream},
     },
     engine::{
         forward::{self, ClientRequest},
@@ -52,21 +52,36 @@ impl Front {
         if let Some(slot) = &exchange.slot {
             slot.state.borrow_mut().on_backend_answered();
         }
-        match answered {
-            Some(Ok(answered)) => {
-                self.edge.counters().add(Total::Proxied, 1);
-                let Some(target) = exchange.route.targets.get(answered.target) else {
-                    return reply::no_route(exchange.manners).into();
-                };
-                self.on_response(&exchange, target, answered.response, &progress)
+        match self.answered(&exchange, answered) {
+            Ok((response, target)) => {
+                self.on_response(&exchange, target, response, &progress)
                     .await
             }
-            Some(Err(unanswered)) => self.on_unanswered(&exchange, &unanswered),
+            Err(outcome) => *outcome,
+        }
+    }
+
+    /// Returns an upstream's answer and the target that gave it, or what the client is told instead.
+    pub(super) fn answered<'e, A>(
+        &self,
+        exchange: &'e Exchange,
+        answered: Option<Result<Answered<A>, Unanswered>>,
+    ) -> Result<(A, &'e Target), Box<Outcome>> {
+        let outcome = match answered {
+            Some(Ok(Answered { response, target })) => {
+                self.edge.counters().add(Total::Proxied, 1);
+                match exchange.route.targets.get(target) {
+                    Some(target) => return Ok((response, target)),
+                    None => reply::no_route(exchange.manners).into(),
+                }
+            }
+            Some(Err(unanswered)) => self.on_unanswered(exchange, &unanswered),
             None => {
                 let why = "the request's upstream crashed";
                 reply::bad_backend("upstream-crashed", why, exchange.manners).into()
             }
-        }
+        };
+        Err(Box::new(outcome))
     }
 
     /// Tells a client that no target answered.
@@ -108,7 +123,7 @@ impl Front {
     }
 
     /// Makes the request for the first target, and the hosts of the others.
-    fn assignment(&self, exchange: &Exchange, body: BackendBody) -> Option<Assignment> {
+    pub(super) fn assignment(&self, exchange: &Exchange, body: BackendBody) -> Option<Assignment> {
         let Exchange {
             request,
             slot,

@@ -2,7 +2,8 @@
 //!
 //! While requests are served the socket belongs to the dispatcher (`detach`). A request handler may
 //! `park` it: then the dispatcher reads end of file and ends, and the session owns it (`parked`), until it
-//! is given back for the next request, or for the same one to be asked again.
+//! is given back for the next request, or for the same one to be asked again. Or it leaves the socket
+//! for good to something that speaks no HTTP (`leave_to`), which the connection's task then runs.
 //!
 //! ```text
 //! Serving ──park()──▶ Parked ──release()──▶ Released ──serve_again()──▶ Serving
@@ -12,22 +13,29 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::{poll_fn, Future},
     net::SocketAddr,
     rc::Rc,
-    task::Waker,
+    task::{Poll, Waker},
 };
 
 use actix::{Addr, Recipient};
 use actix_rt::net::TcpStream;
 use bytes::{Bytes, BytesMut};
 
-use super::gate::{Gate, GateLimits};
+use super::{
+    connection::Serving,
+    gate::{Gate, GateLimits},
+};
 use crate::{
     actors::{
         messages::ToSession,
         session::{Session, SessionState},
     },
-    engine::{framing::FramingError, wire::Reply},
+    engine::{
+        framing::{FramingError, Upgrade},
+        wire::Reply,
+    },
 };
 
 /// Who has the socket.
@@ -53,10 +61,9 @@ pub struct Slot {
     session: RefCell<Option<Addr<Session>>>,
     /// What the session knows of a hold.
     pub state: Rc<RefCell<SessionState>>,
-    /// The connection's task, while the socket is parked.
+    /// The connection's task, while the socket is parked, or its handler waits for it.
     pub(super) watcher: RefCell<Option<Waker>>,
-    /// The held request as received, if it can be asked again.
-    request: Cell<Box<[u8]>>,
+    kept: Cell<Kept>,
     pub(super) owner: Cell<Owner>,
     pub(super) is_blocked: Cell<bool>,
     pub(super) is_flushed: Cell<bool>,
@@ -64,6 +71,20 @@ pub struct Slot {
     pub(super) can_retry: Cell<bool>,
     pub(super) keep_alive: Cell<bool>,
     is_web_socket: Cell<bool>,
+}
+
+/// What is kept for after the dispatcher; never both, so it takes no more room than the request.
+enum Kept {
+    /// The held request as received, if it can be asked again.
+    Request(Box<[u8]>),
+    /// What has the socket from now on.
+    Successor(Box<Serving>),
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::Request(Box::default())
+    }
 }
 
 impl Slot {
@@ -80,7 +101,7 @@ impl Slot {
             session: RefCell::new(Some(session)),
             state,
             watcher: RefCell::new(None),
-            request: Cell::default(),
+            kept: Cell::default(),
             owner: Cell::new(Owner::Serving),
             is_blocked: Cell::new(false),
             is_flushed: Cell::new(true),
@@ -154,10 +175,58 @@ impl Slot {
         let request = self.with_gate(|gate| can_retry.then(|| gate.recorded()));
         let request = request.unwrap_or_default();
         self.can_retry.set(!request.is_empty());
-        self.request.set(request);
+        self.kept.set(Kept::Request(request));
         self.keep_alive.set(keep_alive);
         self.owner.set(Owner::Parked);
         true
+    }
+
+    /// Tells whether the current request asks for a protocol that only its backend knows.
+    pub fn wants_switch(&self) -> bool {
+        let facts = self.with_gate(|gate| gate.facts);
+        facts.is_some_and(|facts| facts.upgrade == Upgrade::Other)
+    }
+
+    /// Waits until all that was written before the current response has left the dispatcher.
+    pub async fn flushed(&self) {
+        poll_fn(|cx| {
+            if self.is_flushed.get() {
+                return Poll::Ready(());
+            }
+            self.watcher.replace(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Takes the socket away from the dispatcher for good; the last act of a request handler. False if it
+    /// cannot. The connection's task ends with what is made of the socket and of what the client sent ahead.
+    pub fn leave_to<F>(&self, make: impl FnOnce(TcpStream, Bytes) -> F) -> bool
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        if !self.is_parkable() {
+            return false;
+        }
+        let Some(socket) = self.socket.take() else {
+            return false;
+        };
+        let ahead = self.with_gate(Gate::take_ahead);
+        self.owner.set(Owner::Parked);
+        let successor: Serving = Box::pin(make(socket, ahead));
+        self.kept.set(Kept::Successor(Box::new(successor)));
+        true
+    }
+
+    /// Returns what the socket was left to.
+    pub fn take_successor(&self) -> Option<Serving> {
+        match self.kept.take() {
+            Kept::Successor(successor) => Some(*successor),
+            request => {
+                self.kept.set(request);
+                None
+            }
+        }
     }
 
     /// The dispatcher has ended: gives back what only serving needs.
@@ -169,13 +238,12 @@ impl Slot {
 
     /// Gives the socket to a new dispatcher, for the next request or for the held one once more.
     pub fn serve_again(&self, limits: GateLimits) {
-        let again = self.request.take();
+        let kept = self.kept.take();
         let mut gate = self.gate.borrow_mut();
         let gate = gate.get_or_insert_with(|| Box::new(Gate::new(limits)));
-        if self.owner() == Owner::Retried {
-            gate.replay(&again);
-        } else {
-            gate.next_request();
+        match kept {
+            Kept::Request(again) if self.owner() == Owner::Retried => gate.replay(&again),
+            _ => gate.next_request(),
         }
         self.watcher.borrow_mut().take();
         self.owner.set(Owner::Serving);

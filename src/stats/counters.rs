@@ -53,6 +53,10 @@ names! {
         Connections = "connections_current",
         /// Backend requests now.
         Upstreams = "upstreams_current",
+        /// Connections that became a tunnel to a backend.
+        Tunnels = "tunnels_total",
+        /// Tunnels now.
+        TunnelsNow = "tunnels_current",
         /// Items accepted from publishers.
         ItemsPublished = "items_published_total",
         /// Items put in an outbox of a stream, one for each session.

@@ -94,6 +94,15 @@ pub fn accepted(headers: &mut HeaderMap) {
     super::remove_prefixed(headers, "grip-");
 }
 
+/// Adds what switches the client's connection.
+pub fn add_switch(headers: &mut HeaderMap, accept: &str, extensions: Option<&'static str>) {
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    let accept = HeaderValue::from_str(accept);
+    headers.extend(accept.ok().map(|accept| (header::SEC_WEBSOCKET_ACCEPT, accept)));
+    let extensions = extensions.map(HeaderValue::from_static);
+    headers.extend(extensions.map(|value| (header::SEC_WEBSOCKET_EXTENSIONS, value)));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -182,6 +182,10 @@ struct Seen<'a> {
     upgrade_option: bool,
     upgrade_header: bool,
     websocket: bool,
+    /// `Upgrade` names a protocol.
+    names_protocol: bool,
+    /// One of them is HTTP, WebSocket in odd writing, or no name.
+    names_unserved: bool,
     expect_continue: bool,
 }
 
@@ -215,7 +219,11 @@ impl<'a> Seen<'a> {
             self.on_connection(value)?;
         } else if is("upgrade") {
             self.upgrade_header = true;
-            self.websocket |= members(value).any(|name| name.eq_ignore_ascii_case(b"websocket"));
+            for protocol in members(value).filter(|protocol| !protocol.is_empty()) {
+                self.names_protocol = true;
+                self.websocket |= protocol.eq_ignore_ascii_case(b"websocket");
+                self.names_unserved |= !is_served(protocol);
+            }
         } else if is("expect") {
             self.expect_continue |= !http10 && expects_continue(value);
         }
@@ -247,12 +255,9 @@ impl<'a> Seen<'a> {
                 return Err(FramingError::TargetHostMismatch);
             }
         }
-        let upgrade = match (self.upgrade_header, self.websocket && !line.http10) {
-            (_, true) => Upgrade::WebSocket,
-            (true, false) => Upgrade::Ignored,
-            (false, false) => Upgrade::None,
-        };
-        if upgrade == Upgrade::WebSocket && !matches!(body, Body::None | Body::Counted(0)) {
+        let has_body = !matches!(body, Body::None | Body::Counted(0));
+        let upgrade = self.upgrade(line.http10, has_body);
+        if upgrade == Upgrade::WebSocket && has_body {
             return Err(FramingError::WebSocketBody);
         }
         let changes = Changes {
@@ -261,8 +266,8 @@ impl<'a> Seen<'a> {
                 .is_none()
                 .then_some(line.target_host.unwrap_or(b"localhost")),
             add_zero_length: line.http10 && line.method == b"POST" && body == Body::None,
-            drop_upgrade: upgrade != Upgrade::WebSocket
-                && (self.upgrade_header || self.upgrade_option),
+            drop_upgrade_header: upgrade == Upgrade::Ignored,
+            drop_upgrade_option: upgrade != Upgrade::WebSocket && self.upgrade_option,
         };
         let facts = HeadFacts {
             http10: line.http10,
@@ -274,6 +279,32 @@ impl<'a> Seen<'a> {
         };
         Ok((facts, changes))
     }
+
+    fn upgrade(&self, http10: bool, has_body: bool) -> Upgrade {
+        let can_switch = self.upgrade_option && !http10 && !has_body;
+        if self.websocket && !http10 {
+            Upgrade::WebSocket
+        } else if can_switch && self.names_protocol && !self.names_unserved {
+            Upgrade::Other
+        } else if self.upgrade_header {
+            Upgrade::Ignored
+        } else {
+            Upgrade::None
+        }
+    }
+}
+
+/// Tells whether a backend may be asked for a protocol, written as `name` or `name/version`.
+fn is_served(protocol: &[u8]) -> bool {
+    let mut parts = protocol.splitn(2, |byte| *byte == b'/');
+    let name = parts.next().unwrap_or_default();
+    let is_valid = |part: &[u8]| !part.is_empty() && part.iter().copied().all(is_token);
+    let unserved: [&[u8]; 6] = [b"http", b"h2", b"h2c", b"h3", b"tls", b"websocket"];
+    is_valid(name)
+        && parts.next().is_none_or(is_valid)
+        && !unserved
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// Digits only: `str::parse` alone would take a sign.

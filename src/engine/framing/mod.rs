@@ -104,9 +104,13 @@ pub enum Body {
 pub enum Upgrade {
     /// Nothing.
     None,
-    /// Something that is not served (`h2c`), or any upgrade on HTTP/1.0. The passed head no longer says so:
-    /// the request is answered as if it had not asked.
+    /// Something that is not served: HTTP by another name (`h2c`, `HTTP/2.0`, `TLS/1.0`), whose requests
+    /// would pass the routes by; any upgrade on HTTP/1.0, of a request with a body, or without the
+    /// connection option. The passed head no longer says so: the request is answered as if it had not asked.
     Ignored,
+    /// A protocol that only its backend knows. The passed head names it in `Upgrade`, but has lost the
+    /// connection option: actix-http reads the request as any other.
+    Other,
     /// WebSocket. actix-http reads all that follows the head as an endless payload, so the connection
     /// is either taken over or closed after the answer.
     WebSocket,

@@ -18,14 +18,18 @@ pub(super) struct Changes<'a> {
     /// `Content-Length: 0` for a POST of HTTP/1.0 that names no length: actix-http refuses it otherwise,
     /// while RFC 9112 section 6.3 gives it an empty body.
     pub(super) add_zero_length: bool,
-    /// Without `Upgrade` and the connection option of that name: actix-http would answer
-    /// `Connection: upgrade` and close.
-    pub(super) drop_upgrade: bool,
+    /// Without `Upgrade`.
+    pub(super) drop_upgrade_header: bool,
+    /// Without the connection option `upgrade`: actix-http would answer with it, and close.
+    pub(super) drop_upgrade_option: bool,
 }
 
 impl Changes<'_> {
     pub(super) fn is_any(&self) -> bool {
-        self.add_host.is_some() || self.add_zero_length || self.drop_upgrade
+        self.add_host.is_some()
+            || self.add_zero_length
+            || self.drop_upgrade_header
+            || self.drop_upgrade_option
     }
 }
 
@@ -47,10 +51,10 @@ pub(super) fn head(line: &RequestLine<'_>, headers: &[Header<'_>], changes: &Cha
         header(&mut out, b"Content-Length", b"0");
     }
     for Header { name, value } in headers {
-        if changes.drop_upgrade && name.eq_ignore_ascii_case("upgrade") {
+        if changes.drop_upgrade_header && name.eq_ignore_ascii_case("upgrade") {
             continue;
         }
-        if changes.drop_upgrade && name.eq_ignore_ascii_case("connection") {
+        if changes.drop_upgrade_option && name.eq_ignore_ascii_case("connection") {
             let kept: Vec<&[u8]> = members(value)
                 .filter(|option| !option.is_empty() && !option.eq_ignore_ascii_case(b"upgrade"))
                 .collect();

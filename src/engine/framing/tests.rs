@@ -186,11 +186,62 @@ fn heads_that_would_be_misread_pass_rewritten() {
          "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
         ("GET / HTTP/1.0\r\nHost: a\r\nUpgrade: websocket\r\nConnection: keep-alive,upgrade,\r\n\r\n",
          "GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: X\r\n\r\n",
+         "GET / HTTP/1.1\r\nHost: a\r\nConnection: X\r\n\r\n"),
+        ("PUT / HTTP/1.1\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\nContent-Length: 1\r\n\r\nx",
+         "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"),
+        ("GET / HTTP/1.0\r\nHost: a\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n",
+         "GET / HTTP/1.0\r\nHost: a\r\n\r\n"),
     ];
     for (input, expected) in table {
         let (passed, head) = passed_head(input);
         assert_eq!(passed, expected, "{input:?}");
-        assert_ne!(head.upgrade, Upgrade::WebSocket, "{input:?}");
+        let is_served = matches!(head.upgrade, Upgrade::WebSocket | Upgrade::Other);
+        assert!(!is_served, "{input:?}");
+    }
+}
+
+#[test]
+fn only_foreign_protocols_may_be_asked_of_a_backend() {
+    let passed = |upgrade: &str| {
+        passed_head(&format!(
+            "GET / HTTP/1.1\r\nHost: a\r\n{upgrade}Connection: x, Upgrade\r\n\r\n"
+        ))
+    };
+    for upgrade in [
+        "Upgrade: echo\r\n",
+        "Upgrade: echo/1.0, Other\r\n",
+        "Upgrade: echo\r\nupgrade: ,other\r\n",
+        "Upgrade: httpx\r\nContent-Length: 0\r\n",
+    ] {
+        let (passed, head) = passed(upgrade);
+        assert_eq!(head.upgrade, Upgrade::Other, "{upgrade:?}");
+        assert_eq!(
+            passed,
+            format!("GET / HTTP/1.1\r\nHost: a\r\n{upgrade}Connection: x\r\n\r\n")
+        );
+    }
+    for protocols in [
+        "",
+        ",",
+        "h2c",
+        "H2",
+        "h3",
+        "HTTP/2.0",
+        "http",
+        "TLS/1.0",
+        "websocket/13",
+        "echo, h2c",
+        "echo, HTTP/1.1",
+        "echo/",
+        "/1",
+        "e cho",
+        "echo/1/2",
+        "\u{e4}cho",
+    ] {
+        let (passed, head) = passed(&format!("Upgrade: {protocols}\r\n"));
+        assert_eq!(head.upgrade, Upgrade::Ignored, "{protocols:?}");
+        assert!(!passed.contains("Upgrade"), "{passed:?}");
     }
 }
 

@@ -175,17 +175,17 @@ pub(super) async fn begin(
         return Outcome::Parked;
     };
     note_accepted(front, exchange, exchange.route.targets.get(accepted.target));
-    membership.begin(slot.clone(), head(exchange, &accepted));
+    membership.begin(slot.clone(), head(exchange, &mut accepted));
     let machine = Machine::Socket(Socket::new(parts));
     let held = Held::new(membership, Some(slot.clone()), machine);
     slot.state.borrow_mut().begin(held, Vec::new());
     Outcome::Parked
 }
 
-fn head(exchange: &Exchange, accepted: &Accepted) -> Bytes {
+fn head(exchange: &Exchange, accepted: &mut Accepted) -> Bytes {
     let key = exchange.request.headers().get("sec-websocket-key");
     let key = key.map(|key| key.as_bytes()).unwrap_or_default();
-    let reason = accepted.reason.as_deref();
-    let accept = ws::accept_key(key);
-    wire::websocket_head(reason, &accepted.headers, &accept, accepted.extensions)
+    let headers = &mut accepted.headers;
+    forward::websocket::add_switch(headers, &ws::accept_key(key), accepted.extensions);
+    wire::switching_protocols(accepted.reason.as_deref(), headers)
 }

@@ -19,6 +19,8 @@ const LINES: &[&str] = &[
     "Connection: keep-alive, upgrade",
     "Upgrade: h2c",
     "Upgrade: websocket",
+    "Upgrade: echo",
+    "Connection: upgrade",
     "Expect: 100-continue",
     " folded",
     "X : y",
