@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PYTHON ?= python3
 
-.PHONY: help check fmt lint test doc bench run eventstream conformance ci clean
+.PHONY: help check fmt lint test doc bench run eventstream interop conformance ci clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -37,6 +37,10 @@ bench:           ## the end-to-end measurements, one after another
 eventstream:     ## Django's event streams to clients that come and go, from the release build
 	$(CARGO) build --release
 	$(PYTHON) tests/eventstream/run.py
+
+interop:         ## WebSocket libraries that others use, through the release build
+	$(CARGO) build --release
+	$(PYTHON) tests/interop/run.py
 
 conformance:     ## the black-box suite, against the release build
 	$(CARGO) build --release
