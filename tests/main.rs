@@ -60,3 +60,4 @@ mod slow_client;
 mod static_files;
 #[cfg(feature = "chaos")]
 mod supervision;
+mod websocket;
