@@ -36,7 +36,8 @@ async def exchange(url, seed, count, compression):
     rng = random.Random(seed)
     messages = [message(rng) for _ in range(count)]
     room = asyncio.Semaphore(AHEAD)
-    async with connect(url, compression="deflate" if compression else None, max_size=None, ping_interval=None) as socket:
+    options = {"compression": "deflate" if compression else None, "max_size": None, "ping_interval": None, "proxy": None}
+    async with connect(url, **options) as socket:
         async def send():
             for whole in messages:
                 await room.acquire()

@@ -163,20 +163,6 @@ fn groups_12_and_13_binaries_that_do_not_compress_come_back_as_they_were() {
 }
 
 #[test]
-fn a_client_that_forgets_nothing_between_messages_is_understood() {
-    // What the answer asks of the client binds it; one that sends what needs no memory is fine too.
-    for (_backend, p8) in echoing() {
-        let mut client = compressed(&p8);
-        for _ in 0..3 {
-            let mut fresh = Deflate::new((false, false));
-            let frame = Frame::new(TEXT, fresh.compress(b"the same again"));
-            client.send(&frame.reserved(RSV1));
-            client.expect_text("the same again");
-        }
-    }
-}
-
-#[test]
 fn a_compressed_message_may_be_in_fragments_with_pings_between() {
     for (_backend, p8) in echoing() {
         let mut client = compressed(&p8);
