@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PYTHON ?= python3
 
-.PHONY: help check fmt lint test doc bench run eventstream sockjs conformance ci clean
+.PHONY: help check fmt lint test doc bench run eventstream sockjs interop conformance ci clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -41,6 +41,10 @@ eventstream:     ## Django's event streams to clients that come and go, from the
 sockjs:          ## SockJS's own client, and plain requests, against the release build
 	$(CARGO) build --release
 	$(PYTHON) tests/sockjs/run.py
+
+interop:         ## WebSocket libraries that others use, through the release build
+	$(CARGO) build --release
+	$(PYTHON) tests/interop/run.py
 
 conformance:     ## the black-box suite, against the release build
 	$(CARGO) build --release

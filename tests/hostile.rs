@@ -13,7 +13,7 @@ mod requests;
 
 /// Nothing panicked, nothing was restarted, and a publish is still taken.
 #[track_caller]
-fn assert_sound(p8: &P8) {
+pub fn assert_sound(p8: &P8) {
     p8.publish(&[stream_item("nobody", "x")]);
     let snapshot = p8.snapshot();
     let actors = snapshot.json()["actors"].as_object().expect("actors");

@@ -61,3 +61,4 @@ mod static_files;
 #[cfg(feature = "chaos")]
 mod supervision;
 mod tunnel;
+mod websocket;

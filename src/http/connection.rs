@@ -163,8 +163,8 @@ impl Connection {
     /// Waits for a WebSocket's client, and takes what it sends.
     fn poll_socket(&self, is_wanted: bool, task: &mut TaskContext<'_>) -> Poll<Event> {
         let state = &self.slot.state;
-        if let Some(mut ahead) = self.slot.take_ahead().filter(|ahead| !ahead.is_empty()) {
-            state.borrow_mut().on_client_bytes(&mut ahead);
+        if let Some(ahead) = self.slot.take_ahead().filter(|ahead| !ahead.is_empty()) {
+            state.borrow_mut().on_client_bytes(&mut ahead.to_vec());
             return Poll::Ready(Event::Sent(ahead.len()));
         }
         let mut scratch = self.worker.scratch.borrow_mut();

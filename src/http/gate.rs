@@ -180,11 +180,6 @@ impl Gate {
         fits
     }
 
-    /// Gives out what the client has sent beyond the current request.
-    pub fn take_ahead(&mut self) -> BytesMut {
-        self.waiting.split()
-    }
-
     /// Writes an interim response, as far as the client takes it now; the rest leaves before the response.
     pub fn send_interim(&mut self, socket: &TcpStream, interim: &Bytes) -> bool {
         let is_http11 = self.facts.is_some_and(|facts| !facts.http10);

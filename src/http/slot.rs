@@ -21,7 +21,7 @@ use std::{
 
 use actix::{Addr, Recipient};
 use actix_rt::net::TcpStream;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{
     connection::Serving,
@@ -277,7 +277,7 @@ impl Slot {
     }
 
     /// Gives out what the client has sent beyond the held request, and the gate with it.
-    pub fn take_ahead(&self) -> Option<BytesMut> {
+    pub fn take_ahead(&self) -> Option<Bytes> {
         self.gate.borrow_mut().take().map(|mut gate| gate.take_ahead())
     }
 

@@ -101,7 +101,15 @@ pub struct Backend {
 impl Backend {
     /// Answers each request with what the closure makes of it; bodies are read first.
     pub fn answering(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Backend {
-        Backend::scripted(move |exchange| {
+        Backend::answering_on(free_port(), answer)
+    }
+
+    /// The same, on a port that was chosen before.
+    pub fn answering_on(
+        listener: TcpListener,
+        answer: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Backend {
+        Backend::scripted_on(listener, move |exchange| {
             exchange.read_body();
             let answer = answer(&exchange.request());
             exchange.answer(&answer);
@@ -110,7 +118,13 @@ impl Backend {
 
     /// Lets the closure do everything after the request's head was read.
     pub fn scripted(script: impl Fn(&mut Exchange) + Send + Sync + 'static) -> Backend {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Backend::scripted_on(free_port(), script)
+    }
+
+    fn scripted_on(
+        listener: TcpListener,
+        script: impl Fn(&mut Exchange) + Send + Sync + 'static,
+    ) -> Backend {
         let backend = Backend {
             addr: listener.local_addr().expect("an address"),
             shared: Arc::new(Shared::default()),
@@ -157,10 +171,16 @@ impl Backend {
         self.shared.open.load(Ordering::SeqCst)
     }
 
+    /// Closes every connection, whatever it is doing.
+    pub fn close_connections(&self) {
+        for socket in lock(&self.shared.sockets).drain(..) {
+            drop(socket.shutdown(Shutdown::Both));
+        }
+    }
+
     /// An address where nothing listens.
     pub fn nowhere() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        listener.local_addr().expect("an address")
+        free_port().local_addr().expect("an address")
     }
 }
 
@@ -168,10 +188,12 @@ impl Drop for Backend {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
         drop(TcpStream::connect(self.addr));
-        for socket in lock(&self.shared.sockets).drain(..) {
-            drop(socket.shutdown(Shutdown::Both));
-        }
+        self.close_connections();
     }
+}
+
+fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").expect("a port")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -319,6 +341,15 @@ impl Exchange {
         }
         self.stream.set_write_timeout(None).expect("no timeout");
         written
+    }
+
+    /// The socket, for another protocol, and what came behind the request; the connection ends after
+    /// this exchange.
+    pub fn upgraded(&mut self) -> (TcpStream, Vec<u8>) {
+        self.ended = true;
+        let unread = self.reader.buffer().to_vec();
+        self.reader.consume(unread.len());
+        (self.stream.try_clone().expect("a clone"), unread)
     }
 
     /// Ends the connection after this exchange.

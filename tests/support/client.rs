@@ -337,6 +337,13 @@ impl Client {
             .expect("the sending side closes");
     }
 
+    /// The socket, for another protocol, and what came behind the head.
+    #[track_caller]
+    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        assert_eq!(self.framing, Framing::Done, "no body is left unread");
+        (self.stream, self.unread)
+    }
+
     /// Leaves with RST instead of FIN.
     pub fn reset(self) {
         let socket = socket2::Socket::from(self.stream);

@@ -27,6 +27,20 @@ impl Config {
         Config::new().route("host = \"*\"", &[backend])
     }
 
+    /// Every host and path to that backend, WebSockets as HTTP requests.
+    pub fn over_http(backend: SocketAddr) -> Config {
+        Config::over_http_with("host = \"*\"", &[backend], "")
+    }
+
+    /// A route to these backends, WebSockets as HTTP requests; more of each target as TOML.
+    pub fn over_http_with(lines: &str, targets: &[SocketAddr], more: &str) -> Config {
+        let targets: Vec<String> = targets
+            .iter()
+            .map(|addr| format!("{{ url = \"http://{addr}\", over_http = true{more} }}"))
+            .collect();
+        Config::new().route_to(lines, targets.join(", "))
+    }
+
     /// A line of `[http]`.
     pub fn http(mut self, line: &str) -> Config {
         self.http.push(line.into());

@@ -6,6 +6,8 @@
 pub mod backend;
 pub mod client;
 pub mod config;
+pub mod events;
+pub mod frames;
 pub mod grip;
 pub mod links;
 pub mod programs;
@@ -13,6 +15,7 @@ pub mod publish;
 pub mod server;
 pub mod snapshot;
 pub mod wait;
+pub mod ws;
 
 pub use backend::{Answer, Backend};
 pub use client::Client;

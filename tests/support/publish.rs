@@ -21,6 +21,22 @@ pub fn stream_item(channel: &str, content: &str) -> Value {
     stream_with(channel, json!({ "content": content }))
 }
 
+/// An item for WebSockets, of that format.
+pub fn ws_with(channel: &str, format: Value) -> Value {
+    json!({"channel": channel, "formats": {"ws-message": format}})
+}
+
+/// An item that WebSockets get as a text message.
+pub fn ws_item(channel: &str, content: &str) -> Value {
+    ws_with(channel, json!({ "content": content }))
+}
+
+/// An item that ends WebSockets, with these fields.
+pub fn ws_close(channel: &str, mut format: Value) -> Value {
+    format["action"] = json!("close");
+    ws_with(channel, format)
+}
+
 /// An item that appends its id to streams on channel `a`, behind another one.
 pub fn numbered(id: &str, prev_id: &str) -> Value {
     let mut item = stream_item("a", id);
