@@ -18,8 +18,8 @@ use super::{
     channel_state::ChannelState,
     handler_state::HandlerState,
     messages::{
-        Accept, ChannelEmptied, FromChannel, FromChannels, HubLink, Subscribe, Ticket,
-        ToHub, Unsubscribe, Waiting,
+        Accept, ChannelEmptied, FromChannel, FromChannels, HubLink, Subscribe, Ticket, ToHub,
+        Unsubscribe, Waiting,
     },
     outgoing::Refused,
     supervisor::note_lost_item,

@@ -17,9 +17,7 @@ use super::{
     flusher::{self, Bells},
     handlers::Handlers,
     hub::Hub,
-    messages::{
-        ChangeChannels, Encoded, Forget, Join, Leave, SessionEvent, Subscribed, Waiting,
-    },
+    messages::{ChangeChannels, Encoded, Forget, Join, Leave, SessionEvent, Subscribed, Waiting},
     ports::Outlet,
     store::{HubOptions, HubStore},
     supervisor::{supervise, CrashRecord},

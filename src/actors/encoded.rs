@@ -8,7 +8,7 @@ use crate::{
     engine::{
         session::Published,
         wire,
-        ws::{self, MessageKind, Deflater, Opcode},
+        ws::{self, Deflater, MessageKind, Opcode},
     },
     grip::publish::{Item, StreamFormat, WsFormat, WsKind},
 };

@@ -96,8 +96,7 @@ pub trait SocketBackend {
     fn post(&self, post: Post) -> Promise<Result<PostAnswer, PostFailure>>;
 
     /// Asks it what a filter makes of an item; none if there is no way to.
-    fn ask_filter(&self, question: Question)
-        -> Option<Promise<Result<FilterAnswer, FilterError>>>;
+    fn ask_filter(&self, question: Question) -> Option<Promise<Result<FilterAnswer, FilterError>>>;
 
     /// Takes a place among the sessions that have ended and whose backends are still told so; none if
     /// there are too many.

@@ -142,8 +142,7 @@ impl Outbox {
         }
         self.bytes += bytes.len();
         let kind = Kind::Own;
-        self.queue
-            .insert(self.writable(), Entry { bytes, kind });
+        self.queue.insert(self.writable(), Entry { bytes, kind });
         self.check_invariants();
     }
 

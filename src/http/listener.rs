@@ -1,7 +1,8 @@
 //! P-8's own listeners: for clients, on the parking connection loop, and for publishers and operators.
 
 use std::{
-    cell::RefCell, future::Future, io, net::TcpListener, pin::Pin, rc::Rc, sync::atomic::Ordering, time::Duration,
+    cell::RefCell, future::Future, io, net::TcpListener, pin::Pin, rc::Rc, sync::atomic::Ordering,
+    time::Duration,
 };
 
 use actix_http::{Extensions, HttpService, Protocol};

@@ -40,8 +40,8 @@ pub mod slot;
 pub mod tunnel;
 pub mod turns;
 pub mod upstream;
-pub mod websocket;
 pub mod way_back;
+pub mod websocket;
 
 pub use admin::admin;
 pub use control::control;

@@ -85,7 +85,8 @@ pub fn no_websockets() -> OwnAnswer {
 
 /// What asks for a WebSocket and is no handshake.
 pub fn bad_handshake() -> OwnAnswer {
-    let line = "Request contained an Upgrade header with value \"websocket\" but the request was not \
+    let line =
+        "Request contained an Upgrade header with value \"websocket\" but the request was not \
         a valid WebSocket request.";
     closing(text(400, "bad-handshake", line))
 }

@@ -278,7 +278,10 @@ impl Slot {
 
     /// Gives out what the client has sent beyond the held request, and the gate with it.
     pub fn take_ahead(&self) -> Option<Bytes> {
-        self.gate.borrow_mut().take().map(|mut gate| gate.take_ahead())
+        self.gate
+            .borrow_mut()
+            .take()
+            .map(|mut gate| gate.take_ahead())
     }
 
     /// Keeps what a held client sends for after the hold; false if it is too much.

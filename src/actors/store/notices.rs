@@ -2,7 +2,9 @@
 
 use super::{Entry, HubStore};
 use crate::{
-    actors::messages::{SessionEvent, SessionKind}, engine::fan_out::SessionKey, grip::channel::ChannelName,
+    actors::messages::{SessionEvent, SessionKind},
+    engine::fan_out::SessionKey,
+    grip::channel::ChannelName,
 };
 
 impl HubStore {

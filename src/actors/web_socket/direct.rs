@@ -142,7 +142,6 @@ impl DirectLink {
         pipe.is_full.set(is_full);
         is_full
     }
-
 }
 
 /// Nothing more is said: the connection ends when the backend has read the rest, or does not.
@@ -181,7 +180,9 @@ async fn run(direct: Direct, pipe: &Pipe, session: &Session) -> io::Result<()> {
             () = pipe.bell.notified() => Step::Rung,
         };
         match step {
-            Step::Read(bytes) if bytes.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Step::Read(bytes) if bytes.is_empty() => {
+                return Err(io::ErrorKind::UnexpectedEof.into())
+            }
             Step::Read(bytes) => pass_on(&bytes, pipe, session),
             Step::Written => is_writable = true,
             Step::Rung => {}
@@ -209,7 +210,11 @@ async fn run(direct: Direct, pipe: &Pipe, session: &Session) -> io::Result<()> {
 
 fn pass_on(bytes: &[u8], pipe: &Pipe, session: &Session) {
     pipe.is_wanted.set(false);
-    tell(&session.0, session.1, SocketEvent::FromBackend(bytes.to_vec()));
+    tell(
+        &session.0,
+        session.1,
+        SocketEvent::FromBackend(bytes.to_vec()),
+    );
 }
 
 /// What the stream has done.
@@ -235,7 +240,9 @@ fn poll_write(
     let mut queue = pipe.queue.borrow_mut();
     let mut slices = [IoSlice::new(&[]); 64];
     let filled = slices.iter_mut().zip(queue.iter());
-    let count = filled.map(|(slot, entry)| *slot = IoSlice::new(entry)).count();
+    let count = filled
+        .map(|(slot, entry)| *slot = IoSlice::new(entry))
+        .count();
     let slices = slices.get(..count).unwrap_or_default();
     let mut written = ready!(Pin::new(stream).poll_write_vectored(cx, slices))?;
     if written == 0 && count > 0 {

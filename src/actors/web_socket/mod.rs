@@ -18,12 +18,12 @@ use std::{
 
 use actix_rt::task::JoinHandle;
 
+use self::posts::Posting;
 pub use self::{
     dialect::Dialect,
     direct::{Direct, DirectLink},
     posts::{abandon, understood},
 };
-use self::posts::Posting;
 use super::{
     attentive::skip,
     edge::Membership,
@@ -248,7 +248,10 @@ impl Socket {
 
     fn is_client_slow(&self, membership: &Membership) -> bool {
         let machine = &self.parts.machine;
-        let is_waited_for = self.tasks.as_ref().is_some_and(|tasks| tasks.writing.is_some());
+        let is_waited_for = self
+            .tasks
+            .as_ref()
+            .is_some_and(|tasks| tasks.writing.is_some());
         !machine.is_over() && !is_waited_for && membership.queued_bytes() > CLIENT_WAITING_MAX
     }
 
@@ -314,7 +317,11 @@ impl Socket {
 }
 
 /// Tells a session something about its hold.
-fn tell(edge: &super::edge::Edge, place: (crate::engine::fan_out::SessionKey, u64), event: SocketEvent) {
+fn tell(
+    edge: &super::edge::Edge,
+    place: (crate::engine::fan_out::SessionKey, u64),
+    event: SocketEvent,
+) {
     edge.tell(place, SessionEvent::Socket(Box::new(event)));
 }
 

@@ -40,7 +40,7 @@ impl Case {
                 peer: self.peer,
                 secure: self.secure,
                 is_websocket: false,
-            trusted: self.trusted,
+                trusted: self.trusted,
                 last: &[],
             },
             &self.route,

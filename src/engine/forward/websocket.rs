@@ -98,7 +98,11 @@ pub fn accepted(headers: &mut HeaderMap) {
 pub fn add_switch(headers: &mut HeaderMap, accept: &str, extensions: Option<&'static str>) {
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     let accept = HeaderValue::from_str(accept);
-    headers.extend(accept.ok().map(|accept| (header::SEC_WEBSOCKET_ACCEPT, accept)));
+    headers.extend(
+        accept
+            .ok()
+            .map(|accept| (header::SEC_WEBSOCKET_ACCEPT, accept)),
+    );
     let extensions = extensions.map(HeaderValue::from_static);
     headers.extend(extensions.map(|value| (header::SEC_WEBSOCKET_EXTENSIONS, value)));
 }
@@ -128,7 +132,10 @@ mod tests {
             ("Cookie", "a=b"),
         ]);
         repeated(&mut head);
-        assert_eq!(head, headers(&[("Sec-WebSocket-Key", "k"), ("Cookie", "a=b")]));
+        assert_eq!(
+            head,
+            headers(&[("Sec-WebSocket-Key", "k"), ("Cookie", "a=b")])
+        );
         let events = |replayed, no_grip| EventsHead {
             connection_id: "id",
             replayed,
@@ -150,7 +157,12 @@ mod tests {
         assert!(with.contains_key("grip-feature"));
         let mut without = head;
         add_events_head(&mut without, events(0, true));
-        for name in ["grip-sig", "grip-feature", "sec-websocket-extensions", "content-bytes-replayed"] {
+        for name in [
+            "grip-sig",
+            "grip-feature",
+            "sec-websocket-extensions",
+            "content-bytes-replayed",
+        ] {
             assert!(!without.contains_key(name), "{name}");
         }
     }

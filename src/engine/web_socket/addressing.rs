@@ -74,7 +74,10 @@ impl Addressing {
             }
             Some(Amid::Client { is_first }) => {
                 let part = Part { is_first, ..part };
-                (Some(Addressed::Client(part)), Amid::Client { is_first: false })
+                (
+                    Some(Addressed::Client(part)),
+                    Amid::Client { is_first: false },
+                )
             }
             Some(Amid::Control(text)) => more_of_control(text, &part),
             Some(Amid::Nobody) => (None, Amid::Nobody),
@@ -109,7 +112,10 @@ fn begin(prefix: &Bytes, part: Part) -> (Option<Addressed>, Amid) {
     if part.content.is_empty() && !part.is_last {
         return (None, Amid::Client { is_first: true });
     }
-    (Some(Addressed::Client(part)), Amid::Client { is_first: false })
+    (
+        Some(Addressed::Client(part)),
+        Amid::Client { is_first: false },
+    )
 }
 
 fn more_of_control(mut text: BytesMut, part: &Part) -> (Option<Addressed>, Amid) {
@@ -119,7 +125,10 @@ fn more_of_control(mut text: BytesMut, part: &Part) -> (Option<Addressed>, Amid)
     text.extend_from_slice(&part.content);
     if part.is_last {
         let text = text.freeze();
-        return (Some(Addressed::Control(text.slice(CONTROL.len()..))), Amid::Nobody);
+        return (
+            Some(Addressed::Control(text.slice(CONTROL.len()..))),
+            Amid::Nobody,
+        );
     }
     (None, Amid::Control(text))
 }
@@ -186,7 +195,11 @@ mod tests {
             (Some(""), &["", "a"], "a|", vec![]),
             (Some("c:d:"), &["c:d:x"], "", vec!["d:x".to_owned()]),
         ] {
-            assert_eq!(judge(prefix, parts), (client.to_owned(), others), "{prefix:?} {parts:?}");
+            assert_eq!(
+                judge(prefix, parts),
+                (client.to_owned(), others),
+                "{prefix:?} {parts:?}"
+            );
         }
     }
 

@@ -147,7 +147,9 @@ impl Backend {
     ) {
         match self {
             Self::OverHttp(posts) => {
-                posts.machine.on_close(close.map(|close| (close.code, close.reason)));
+                posts
+                    .machine
+                    .on_close(close.map(|close| (close.code, close.reason)));
             }
             Self::Direct(direct) => direct.close(close, outputs),
             Self::Detached => {}
@@ -163,7 +165,10 @@ impl Backend {
         match self {
             Self::OverHttp(posts) => posts.machine.on_server_close(),
             Self::Direct(direct) => {
-                direct.close(close.filter(|close| is_sendable(close.code)).cloned(), outputs);
+                direct.close(
+                    close.filter(|close| is_sendable(close.code)).cloned(),
+                    outputs,
+                );
             }
             Self::Detached => {}
         }

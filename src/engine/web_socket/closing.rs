@@ -81,7 +81,8 @@ impl<E: Published> WebSocket<E> {
     /// A publish wants it closed.
     pub(super) fn on_published_close(&mut self, close: Option<Close>, moment: Moment) {
         if self.closing == Closing::No {
-            self.backend.on_server_close(close.as_ref(), &mut self.outputs);
+            self.backend
+                .on_server_close(close.as_ref(), &mut self.outputs);
             self.close_client(close, moment.now);
         }
     }

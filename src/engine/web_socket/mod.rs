@@ -21,8 +21,6 @@ mod items;
 mod output;
 mod rare;
 mod subscriptions;
-#[cfg(test)]
-mod tests;
 
 use std::{
     collections::VecDeque,
@@ -32,11 +30,11 @@ use std::{
 
 use bytes::Bytes;
 
+use self::{addressing::Addressing, closing::Closing, rare::Rare, subscriptions::Subscriptions};
 pub use self::{
     backend::{Backend, Direct, FromBackend},
     output::{Note, Output, ToBackend, ToClient},
 };
-use self::{addressing::Addressing, closing::Closing, rare::Rare, subscriptions::Subscriptions};
 use super::{
     plan::Wanted,
     route::Route,
@@ -179,7 +177,8 @@ impl<E: super::session::Published> WebSocket<E> {
             let (code, reason) = (error.close_code(), String::new());
             self.to_client(ToClient::Close(Close { code, reason }));
         }
-        self.outputs.push_back(Output::Note(Note::ClientError(error.code())));
+        self.outputs
+            .push_back(Output::Note(Note::ClientError(error.code())));
         self.lose_client();
         self.outputs.push_back(Output::Finish);
     }
@@ -314,7 +313,9 @@ impl<E: super::session::Published> WebSocket<E> {
             posts.hold_up(is_held);
             match posts.next_output() {
                 None => break,
-                Some(ws_over_http::Output::Post(post)) => self.outputs.push_back(Output::Post(post)),
+                Some(ws_over_http::Output::Post(post)) => {
+                    self.outputs.push_back(Output::Post(post))
+                }
                 Some(ws_over_http::Output::Fail(failure)) => self.on_posts_failed(failure, moment),
                 Some(ws_over_http::Output::Over { missed }) => self.on_posts_over(missed),
             }

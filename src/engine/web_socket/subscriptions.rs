@@ -124,7 +124,9 @@ impl Subscriptions {
         let filtered = self.filtered.as_deref().unwrap_or(&none);
         let filters_of = |channel: &ChannelName| {
             let known = filtered.filters.iter().find(|(known, _)| known == channel);
-            known.map(|(_, filters)| filters.clone()).unwrap_or_default()
+            known
+                .map(|(_, filters)| filters.clone())
+                .unwrap_or_default()
         };
         let subscription = |channel: &ChannelName| Subscription {
             channel: channel.clone(),

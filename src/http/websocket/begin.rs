@@ -77,7 +77,9 @@ impl Accepted {
             Backend::Direct(_) | Backend::Detached => usize::MAX,
         };
         let implicit = route.targets.get(target);
-        let implicit = implicit.map(|target| target.subs.clone()).unwrap_or_default();
+        let implicit = implicit
+            .map(|target| target.subs.clone())
+            .unwrap_or_default();
         let terms = Terms {
             route,
             implicit,
@@ -131,7 +133,10 @@ fn spoken(route: &crate::engine::route::Route, headers: &HeaderMap) -> Option<Gr
 
 /// Returns what a client that offers compression is answered.
 fn deflate(exchange: &Exchange) -> Option<&'static str> {
-    let offers = exchange.request.headers().get_all("sec-websocket-extensions");
+    let offers = exchange
+        .request
+        .headers()
+        .get_all("sec-websocket-extensions");
     ws::accept_deflate(offers.map(|offer| offer.as_bytes()))
 }
 
@@ -146,6 +151,7 @@ pub(super) async fn begin(
     };
     let options = front.broker.options();
     let waiting_max = options.outbox.items_max;
+    slot.flushed().await;
     slot.state.borrow_mut().expect(waiting_max);
     let Some(session) = slot.take_session() else {
         return reply::not_joined(JoinError::HubUnavailable).into();

@@ -12,7 +12,8 @@ pub(super) struct Compact(Bytes);
 impl Compact {
     /// Packs a path and headers.
     pub(super) fn new(path: &str, headers: &HeaderMap) -> Self {
-        let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 2;
+        let size =
+            |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 2;
         let size = path.len() + 1 + headers.iter().map(size).sum::<usize>();
         let mut packed = BytesMut::with_capacity(size);
         packed.put_slice(path.as_bytes());

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use base64::engine::{general_purpose::STANDARD, Engine};
 use http::{header, Method};
 
-use super::{assignment, begin::Acceptance, compact::Compact, Accepted, Attempt, Exchange, Front, RouteRef};
+use super::{
+    assignment, begin::Acceptance, compact::Compact, Accepted, Attempt, Exchange, Front, RouteRef,
+};
 use crate::{
     actors::{
         ports::{
@@ -103,13 +105,15 @@ impl SocketBackend for Beside {
         Box::pin(std::future::ready(Err(PostFailure { may_retry, why })))
     }
 
-    fn ask_filter(
-        &self,
-        question: Question,
-    ) -> Option<Promise<Result<FilterAnswer, FilterError>>> {
+    fn ask_filter(&self, question: Question) -> Option<Promise<Result<FilterAnswer, FilterError>>> {
         let (path, headers) = self.handshake.unpack();
         let target = self.route.targets.get(self.target)?;
-        let way_back = WayBack::of(&self.front, (&self.route, target), self.is_secure, (&path, &headers))?;
+        let way_back = WayBack::of(
+            &self.front,
+            (&self.route, target),
+            self.is_secure,
+            (&path, &headers),
+        )?;
         Some(way_back.ask_filter(question))
     }
 

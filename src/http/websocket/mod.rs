@@ -179,7 +179,12 @@ fn forwarded(front: &Front, exchange: &Exchange, target: &Target) -> (String, He
 }
 
 /// Makes a request to one target.
-fn assignment(front: &Front, target: &Target, parts: (http::Method, String, HeaderMap), body: BackendBody) -> Assignment {
+fn assignment(
+    front: &Front,
+    target: &Target,
+    parts: (http::Method, String, HeaderMap),
+    body: BackendBody,
+) -> Assignment {
     let (method, uri, headers) = parts;
     Assignment {
         request: BackendRequest {
@@ -198,7 +203,12 @@ fn assignment(front: &Front, target: &Target, parts: (http::Method, String, Head
 /// Counts and logs an accepted handshake.
 fn note_accepted(front: &Front, exchange: &Exchange, target: Option<&Target>) {
     front.edge.counters().add(Total::Proxied, 1);
-    log_access(&exchange.request, target.map(|target| &target.kind), 101, "");
+    log_access(
+        &exchange.request,
+        target.map(|target| &target.kind),
+        101,
+        "",
+    );
 }
 
 type RouteRef = Arc<crate::engine::route::Route>;

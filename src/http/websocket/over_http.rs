@@ -26,7 +26,10 @@ use crate::{
     grip::{
         filter::FilterError,
         network_filter::Question,
-        ws::{bytes_accepted, events, keep_alive_interval, BoundMeta, Event, EventKind, KeepAliveInterval},
+        ws::{
+            bytes_accepted, events, keep_alive_interval, BoundMeta, Event, EventKind,
+            KeepAliveInterval,
+        },
     },
     http::{
         body::{self, Gathered},
@@ -140,7 +143,9 @@ async fn ask(front: &Front, exchange: &Exchange, events: &Rc<Events>) -> Asked {
         direct: None,
         said: said.filter_map(understood).collect(),
     };
-    Asked::Once(Attempt::Accepted(Accepted::new(front, exchange, acceptance)))
+    Asked::Once(Attempt::Accepted(Accepted::new(
+        front, exchange, acceptance,
+    )))
 }
 
 impl Events {
@@ -213,7 +218,9 @@ pub(super) fn ends(events: &[Event]) -> Ends {
         EventKind::Open | EventKind::Disconnect => Ends::Disconnect,
         _ => Ends::No,
     });
-    ends.into_iter().find(|end| *end != Ends::No).unwrap_or_default()
+    ends.into_iter()
+        .find(|end| *end != Ends::No)
+        .unwrap_or_default()
 }
 
 impl SocketBackend for Rc<Events> {
@@ -247,13 +254,15 @@ impl SocketBackend for Rc<Events> {
         })
     }
 
-    fn ask_filter(
-        &self,
-        question: Question,
-    ) -> Option<Promise<Result<FilterAnswer, FilterError>>> {
+    fn ask_filter(&self, question: Question) -> Option<Promise<Result<FilterAnswer, FilterError>>> {
         let (path, headers) = self.handshake.unpack();
         let target = self.target()?;
-        let way_back = WayBack::of(&self.front, (&self.route, target), self.is_secure, (&path, &headers))?;
+        let way_back = WayBack::of(
+            &self.front,
+            (&self.route, target),
+            self.is_secure,
+            (&path, &headers),
+        )?;
         Some(way_back.ask_filter(question))
     }
 
