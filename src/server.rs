@@ -183,6 +183,7 @@ fn broker_options(settings: &Settings) -> Result<BrokerOptions, Error> {
     options.subscriptions_max = handler.connection_subscription_max;
     options.control_body_max = settings.control.max_body_size;
     options.backend = settings.proxy.clone().into();
+    options.polled_sessions_max = settings.http.client_maxconn;
     options.allow_compression = settings.http.allow_compression;
     options.tcp = TcpOptions {
         keepalive: settings.http.tcp_keepalive,

@@ -25,6 +25,7 @@ use super::{
     handlers::{Handlers, PATIENCE},
     messages::{Drain, PublishFailure, Recover, TakeSnapshot},
     meter::{Hubs, Meter},
+    polled_sessions::PolledSessions,
     publisher::Publisher,
     store::HubOptions,
     supervisor::supervise,
@@ -67,6 +68,8 @@ pub struct BrokerOptions {
     pub tcp: TcpOptions,
     /// Messages of WebSockets are compressed for clients that offer it.
     pub allow_compression: bool,
+    /// Most sessions of clients that poll.
+    pub polled_sessions_max: usize,
 }
 
 /// TCP settings of parked clients.
@@ -102,6 +105,7 @@ impl Default for BrokerOptions {
             control_body_max: 1_000_000,
             tcp: TcpOptions::default(),
             allow_compression: false,
+            polled_sessions_max: 50_000,
         }
     }
 }
@@ -141,6 +145,7 @@ struct Inner {
     bad_publishes: Arc<AtomicU64>,
     demo_rate: Mutex<Rate>,
     rate: Option<Arc<SharedRate>>,
+    polled: PolledSessions,
 }
 
 /// Why a broker could not start.
@@ -176,6 +181,7 @@ impl Broker {
         .await?;
         arbiters.push(control);
         let rate = SharedRate::new(options.rate, &options.routes).map(Arc::new);
+        let polled = PolledSessions::new(options.polled_sessions_max);
         Ok(Self(Arc::new(Inner {
             id: BROKERS.fetch_add(1, Ordering::Relaxed),
             options,
@@ -189,6 +195,7 @@ impl Broker {
             bad_publishes,
             demo_rate: Mutex::new(Rate::new(DEMO_PUBLISHES_PER_SEC)),
             rate,
+            polled,
         })))
     }
 
@@ -266,6 +273,11 @@ impl Broker {
     /// Returns how many client connections there are; the listener keeps count.
     pub fn connections(&self) -> &AtomicUsize {
         &self.0.connections
+    }
+
+    /// Returns the sessions whose clients poll, of all workers.
+    pub fn polled_sessions(&self) -> &PolledSessions {
+        &self.0.polled
     }
 
     /// Counts a publish that was refused before it reached a publisher.

@@ -30,6 +30,7 @@ pub mod link_body;
 pub mod messages;
 pub mod meter;
 pub mod outgoing;
+pub mod polled_sessions;
 pub mod ports;
 pub mod publisher;
 pub mod session;

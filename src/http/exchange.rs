@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     actors::{broker::Broker, edge::Edge, ports::Fetch},
-    engine::route::{Route, TargetKind},
+    engine::{
+        route::{Route, TargetKind},
+        sockjs::pages::Iframe,
+    },
 };
 
 /// What request handlers of a worker share.
@@ -34,6 +37,8 @@ pub struct Front {
     pub turns: Turns,
     /// Clients that offer compression get it.
     pub offers_deflate: bool,
+    /// The page that old SockJS clients talk through, if there is a script for it.
+    pub sockjs_page: Option<Iframe>,
     /// WebSockets that have ended and whose backends are still told so.
     pub disconnects: Arc<Semaphore>,
     /// Signatures made this second, by route.
@@ -70,6 +75,22 @@ pub struct Exchange {
     pub manners: Manners,
     /// How the answer is shown to pages of other origins, and what is asked instead for that.
     pub asked: Asked,
+    /// How its client would speak WebSocket.
+    pub speech: Speech,
+}
+
+/// How a client speaks WebSocket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Speech {
+    /// As it is.
+    #[default]
+    Plain,
+    /// In SockJS's frames; its backend is asked for this path and query.
+    Framed(String),
+    /// As it is, by a SockJS client; likewise.
+    Raw(String),
+    /// By SockJS's polls; likewise.
+    Polled(String),
 }
 
 impl Exchange {
@@ -83,9 +104,10 @@ impl Exchange {
 
     /// Returns the path and query that the backend is asked for, before the route's edits.
     pub fn path_and_query(&self) -> &str {
-        match &self.asked.rewritten {
-            Some(rewritten) => &rewritten.path_and_query,
-            None => border::path_and_query(&self.request),
+        match (&self.speech, &self.asked.rewritten) {
+            (Speech::Framed(path) | Speech::Raw(path) | Speech::Polled(path), _) => path,
+            (Speech::Plain, Some(rewritten)) => &rewritten.path_and_query,
+            (Speech::Plain, None) => border::path_and_query(&self.request),
         }
     }
 

@@ -25,12 +25,12 @@ use actix_web::{
 use super::{
     body::Tracked,
     border, builtin,
-    exchange::{log_access, Exchange, Front, Outcome},
+    exchange::{log_access, Exchange, Front, Outcome, Speech},
     link_sharing::LinkSharing,
     present::Asked,
     reply::{self, Manners},
     slot::Slot,
-    tunnel,
+    sockjs, tunnel,
     turns::Turns,
     upstream::{Pool, PoolOptions},
     websocket,
@@ -41,6 +41,7 @@ use crate::{
         forward,
         framing::FramingError,
         route::{Proto, Query, Route, RouteTable, TargetKind},
+        sockjs::pages::Iframe,
     },
     grip::ws::events,
     stats::counters::{Refused, Total},
@@ -105,7 +106,9 @@ impl Front {
         let edge = broker.edge();
         let offers_demo = offers_demo(&broker.options().routes);
         let disconnects = Semaphore::new(options.ws_disconnects_max.min(Semaphore::MAX_PERMITS));
+        let sockjs_page = options.sockjs_url.as_deref().map(Iframe::new);
         Rc::new(Self {
+            sockjs_page,
             offers_demo,
             offers_deflate: broker.options().allow_compression,
             disconnects: Arc::new(disconnects),
@@ -163,7 +166,8 @@ impl Front {
         manners.debug = route.debug || self.broker.options().backend.debug;
         manners.may_see_targets |= manners.debug;
         manners.offer_demo = self.offers_demo;
-        if wants_websocket(&request) {
+        let is_websocket = wants_websocket(&request);
+        if is_websocket || sockjs::is_asked(&request, &route) {
             let exchange = Exchange {
                 request,
                 slot,
@@ -171,9 +175,10 @@ impl Front {
                 is_secure,
                 manners,
                 asked: Asked::default(),
+                speech: Speech::Plain,
             };
             // Boxed, so that what is rare does not make every request's future large.
-            return Box::pin(websocket::open(self, exchange)).await;
+            return Box::pin(self.speak(exchange, is_websocket, payload)).await;
         }
         if is_event_post(&request, &route) {
             log_access(&request, None, 403, "events-not-allowed");
@@ -192,6 +197,7 @@ impl Front {
                     is_secure,
                     manners,
                     asked,
+                    speech: Speech::Plain,
                 };
                 self.exchange(exchange, payload).await
             }
@@ -199,6 +205,23 @@ impl Front {
         match presentation {
             None => outcome,
             Some(shown) => Box::pin(self.present(outcome, &shown, manners)).await,
+        }
+    }
+
+    /// Answers a client that speaks WebSocket, by itself or through SockJS.
+    async fn speak(
+        self: &Rc<Self>,
+        exchange: Exchange,
+        is_websocket: bool,
+        payload: web::Payload,
+    ) -> Outcome {
+        match (
+            sockjs::is_asked(&exchange.request, &exchange.route),
+            is_websocket,
+        ) {
+            (false, _) => websocket::open(self, exchange).await,
+            (true, true) => sockjs::open(self, exchange).await,
+            (true, false) => sockjs::serve(self, exchange, payload).await,
         }
     }
 

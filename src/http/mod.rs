@@ -9,7 +9,7 @@
 //! | `tunnel` | a client and a backend that switch to a protocol of their own |
 //! | `hold`, `begin`, `held_body` | from instructions to a held session |
 //! | `way_back`, `own_request`, `link_sharing`, `turns` | what held sessions ask their backends |
-//! | `websocket` | WebSocket handshakes, and how their sessions reach backends |
+//! | `websocket`, `sockjs` | WebSocket handshakes, and how their sessions reach backends; SockJS clients |
 //! | `control`, `admin`, `builtin`, `pages` | what P-8 serves itself |
 //! | `present` | answers shown to pages of other origins: cross-origin headers, JSON-P |
 //! | `reply` | the only map from errors to statuses |
@@ -37,6 +37,7 @@ pub mod present;
 pub mod proxy;
 pub mod reply;
 pub mod slot;
+pub mod sockjs;
 pub mod tunnel;
 pub mod turns;
 pub mod upstream;

@@ -226,7 +226,8 @@ impl Front {
         Some(signature)
     }
 
-    async fn on_response(
+    /// Passes an answer on, or follows its instructions.
+    pub(super) async fn on_response(
         self: &Rc<Self>,
         exchange: &Exchange,
         target: &Target,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Upgrade: x ──▶ targets ──┬── 101 ──▶ the client's socket is taken ──▶ bytes both ways, to both ends
-//!                          └── any other answer ──▶ relayed, instructions in it too
+//!                          └── any other answer ──▶ as of any request
 //! ```
 //!
 //! What one side ends, the other is told to be ended; the opposite way goes on. Whoever reads slowly
@@ -23,9 +23,9 @@ use http::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{
+    body::Progress,
     border,
     exchange::{log_access, Exchange, Front, Outcome},
-    proxy::relay,
     reply,
 };
 use crate::{
@@ -48,7 +48,7 @@ pub fn is_wanted(exchange: &Exchange) -> bool {
 
 impl Front {
     /// Asks the route's targets to switch, and leaves the client's socket to a tunnel if one does.
-    pub async fn tunnel(&self, exchange: Exchange) -> Outcome {
+    pub async fn tunnel(self: &Rc<Self>, exchange: Exchange) -> Outcome {
         let Some(mut assignment) = self.assignment(&exchange, BackendBody::Empty) else {
             return reply::no_route(exchange.manners).into();
         };
@@ -71,8 +71,9 @@ impl Front {
                 })
             }
             Ok((Upgrade::Refused(response), target)) => {
-                log_access(&exchange.request, Some(&target.kind), response.status, "");
-                Outcome::Response(relay(&exchange, response))
+                let progress = Progress::no_body();
+                let answer = self.on_response(&exchange, target, response, &progress);
+                answer.await
             }
             Err(outcome) => *outcome,
         }

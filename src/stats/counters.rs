@@ -167,6 +167,8 @@ names! {
         Handshake = "bad-handshake",
         /// A WebSocket whose client broke the protocol.
         Frame = "bad-frame",
+        /// A request of a SockJS client that cannot be answered as it wants.
+        SockJs = "bad-sockjs",
         /// A backend's control message that has no effect, or a frame of its that cannot be sent.
         Control = "bad-control",
         /// A JSON-P request with a bad parameter.

@@ -138,16 +138,19 @@ fn ten_thousand_tiny_events_in_one_answer_all_arrive() {
 }
 
 #[test]
-fn control_events_too_long_for_a_frame_end_the_session_visibly() {
+fn control_events_too_long_for_a_frame_are_not_sent_and_counted() {
     for long in [
         event("PING", "x".repeat(126)),
         event("PONG", "x".repeat(5_000)),
     ] {
-        let backend = opening_with(accept_plain(&[]), move |_| answer(from_ref(&long)));
+        let backend = opening_with(accept_plain(&[]), move |_| {
+            answer(&[long.clone(), text("behind")])
+        });
         let p8 = over_http(&backend);
         let mut client = p8.ws("/");
         client.send_text("x");
-        client.expect_gone();
+        client.expect_text("behind");
+        assert_eq!(p8.snapshot().refused("bad-control"), 1);
         assert_sound(&p8);
     }
 }

@@ -665,7 +665,7 @@ fn binary_stays_binary_in_every_byte() {
 }
 
 #[test]
-fn a_later_answer_that_is_none_closes_with_1011_and_nothing_is_sent_behind_it() {
+fn a_later_answer_that_is_none_closes_with_1011_and_the_backend_hears_of_the_end() {
     for (status, media_type) in [
         (500, EVENTS),
         (204, EVENTS),
@@ -677,9 +677,11 @@ fn a_later_answer_that_is_none_closes_with_1011_and_nothing_is_sent_behind_it() 
         let mut client = p8.ws("/");
         client.send_text("x");
         client.expect_closed(1011);
+        wait_for_event(&backend, &bare("DISCONNECT"));
         p8.get("/settle");
         let events = all_events(&backend);
-        assert_eq!(events, [bare("OPEN"), text("x")], "{status} {media_type}");
+        let expected = [bare("OPEN"), text("x"), bare("DISCONNECT")];
+        assert_eq!(events, expected, "{status} {media_type}");
     }
 }
 

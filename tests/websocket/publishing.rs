@@ -174,7 +174,7 @@ fn a_hint_does_no_harm() {
 }
 
 #[test]
-fn an_item_with_other_content_filters_than_the_subscriptions_is_skipped() {
+fn an_item_with_other_content_filters_is_skipped_and_closes_on_debug_routes() {
     for debug in [false, true] {
         let filtered = json!({"type": "subscribe", "channel": "a", "filters": ["build-id"]});
         let backend = open_and(&[control(&filtered)]);
@@ -191,7 +191,11 @@ fn an_item_with_other_content_filters_than_the_subscriptions_is_skipped() {
             with("fits too", json!(["build-id"])),
         ]);
         client.expect_text("fits");
-        client.expect_text("fits too");
+        if debug {
+            client.expect_close(1011);
+        } else {
+            client.expect_text("fits too");
+        }
     }
 }
 

@@ -1,28 +1,52 @@
-//! What a client is told, in the form it reads: frames.
+//! What a client is told, in the form it reads, and what it says, as its backend reads it.
+
+use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::super::{edge::Membership, messages::Encoded};
-use crate::engine::{
-    web_socket::ToClient,
-    ws::{self, Close, MessageKind, Opcode, Part, Received},
+use super::{framed::Framed, polled::Polled};
+use crate::{
+    actors::{edge::Membership, messages::Encoded},
+    engine::{
+        web_socket::ToClient,
+        ws::{self, Close, MessageKind, Opcode, Part, Received},
+    },
 };
 
 /// How a session's client reads and writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// Frames of a WebSocket.
     Frames {
         /// It takes compressed messages.
         has_deflate: bool,
     },
+    /// SockJS's frames in those of a WebSocket.
+    Framed(Box<Framed>),
+    /// Answers to polls.
+    Polled(Box<Polled>),
 }
 
 impl Dialect {
+    /// SockJS's frames in those of a WebSocket.
+    pub fn framed() -> Self {
+        Self::Framed(Box::new(Framed::new()))
+    }
+
+    /// The client is connected.
+    pub(super) fn begin(&mut self, membership: &Membership, now: Instant) {
+        match self {
+            Self::Frames { .. } => {}
+            Self::Framed(framed) => framed.begin(membership, now),
+            Self::Polled(polled) => polled.begin(now),
+        }
+    }
+
     /// Puts what the client is told behind what waits for it.
-    pub(super) fn say(self, said: &ToClient, membership: &Membership) {
-        match said {
-            ToClient::Part(part) => {
+    pub(super) fn say(&mut self, said: &ToClient, membership: &Membership, now: Instant) {
+        match (self, said) {
+            (Self::Framed(framed), said) => framed.say(said, membership, now),
+            (Self::Polled(polled), said) => polled.say(said, membership, now),
+            (Self::Frames { .. }, ToClient::Part(part)) => {
                 if part.is_first && !part.is_last {
                     membership.begin_message();
                 }
@@ -31,32 +55,76 @@ impl Dialect {
                     membership.end_message();
                 }
             }
-            other => membership.append_body(frame(other)),
+            (Self::Frames { .. }, ToClient::Close(close)) => {
+                membership.append_body(close_frame(close));
+            }
+            (Self::Frames { .. }, other) => membership.append_body(control_frame(other)),
         }
     }
 
     /// Puts an item behind what waits, within the client's bounds.
-    pub(super) fn say_item(self, entry: &Encoded, content: Bytes, membership: &Membership) {
-        let Self::Frames { has_deflate } = self;
-        let bytes = match entry.is_unedited_message(&content) {
-            true => entry.frame(has_deflate),
-            false => ws::frame(entry.opcode(), &content, true),
+    pub(super) fn say_item(
+        &mut self,
+        entry: &Encoded,
+        content: Bytes,
+        (membership, now): (&Membership, Instant),
+    ) {
+        let bytes = match self {
+            Self::Frames { has_deflate } if entry.is_unedited_message(&content) => {
+                entry.frame(*has_deflate)
+            }
+            Self::Frames { .. } => ws::frame(entry.opcode(), &content, true),
+            // Pings are no messages of SockJS's.
+            _ if !matches!(entry.opcode(), Opcode::Text | Opcode::Binary) => return,
+            Self::Framed(framed) => framed.item(&content, now),
+            Self::Polled(polled) => return polled.wait(&content, membership, now),
         };
         membership.append_own_form(bytes, entry);
     }
 
     /// Keeps the client alive, unless it is not keeping up anyway.
-    pub(super) fn keep_alive(self, said: &ToClient, membership: &Membership) {
-        membership.append_content(frame(said));
+    pub(super) fn keep_alive(&mut self, said: &ToClient, membership: &Membership, now: Instant) {
+        match (self, said) {
+            (Self::Frames { .. }, ToClient::Part(part)) => {
+                membership.append_content(part_frame(part));
+            }
+            (Self::Frames { .. }, other) => membership.append_content(control_frame(other)),
+            (sockjs, said) => sockjs.say(said, membership, now),
+        }
     }
-}
 
-fn frame(said: &ToClient) -> Bytes {
-    match said {
-        ToClient::Part(part) => part_frame(part),
-        ToClient::Ping(content) => ws::frame(Opcode::Ping, content, true),
-        ToClient::Pong(content) => ws::frame(Opcode::Pong, content, true),
-        ToClient::Close(close) => close_frame(close),
+    /// Reads what the client has sent; none if it is nothing that it could say.
+    pub(super) fn understand(&mut self, received: Received) -> Option<Vec<Received>> {
+        match self {
+            Self::Framed(framed) => framed.understand(received),
+            Self::Frames { .. } | Self::Polled(_) => Some(vec![received]),
+        }
+    }
+
+    /// Returns when [`Dialect::on_timer`] is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Frames { .. } => None,
+            Self::Framed(framed) => framed.deadline(),
+            Self::Polled(polled) => polled.deadline(),
+        }
+    }
+
+    /// Looks at the clock.
+    pub(super) fn on_timer(&mut self, membership: &Membership, now: Instant) {
+        match self {
+            Self::Frames { .. } => {}
+            Self::Framed(framed) => framed.on_timer(membership, now),
+            Self::Polled(polled) => polled.on_timer(now),
+        }
+    }
+
+    /// Returns the client's side if it polls.
+    pub(super) fn polled(&mut self) -> Option<&mut Polled> {
+        match self {
+            Self::Polled(polled) => Some(polled),
+            Self::Frames { .. } | Self::Framed(_) => None,
+        }
     }
 }
 
@@ -68,7 +136,17 @@ fn part_frame(part: &Part) -> Bytes {
     ws::frame(opcode, &part.content, part.is_last)
 }
 
-fn close_frame(close: &Close) -> Bytes {
+/// Makes the frame of a ping or pong.
+pub(super) fn control_frame(said: &ToClient) -> Bytes {
+    match said {
+        ToClient::Part(part) => part_frame(part),
+        ToClient::Ping(content) => ws::frame(Opcode::Ping, content, true),
+        ToClient::Pong(content) => ws::frame(Opcode::Pong, content, true),
+        ToClient::Close(close) => close_frame(close),
+    }
+}
+
+pub(super) fn close_frame(close: &Close) -> Bytes {
     ws::frame(Opcode::Close, &ws::close_payload(Some(close)), true)
 }
 

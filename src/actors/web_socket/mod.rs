@@ -4,10 +4,12 @@
 //! What takes time (a post, a change of channels, a filter that asks) is a task of its own that tells the
 //! session the outcome by a message. The rules are in `engine::web_socket`. `posts`: what a backend is
 //! told over HTTP, and what is told of a session that has ended. `direct`: a backend's own WebSocket.
-//! `dialect`: what a client is told, as it reads it.
+//! `dialect`: what a client is told, as it reads it; `framed` and `polled` are those of SockJS.
 
 mod dialect;
 mod direct;
+mod framed;
+mod polled;
 mod posts;
 
 use std::{
@@ -22,6 +24,7 @@ use self::posts::Posting;
 pub use self::{
     dialect::Dialect,
     direct::{Direct, DirectLink},
+    polled::{Asking, Polled, Reply},
     posts::{abandon, understood},
 };
 use super::{
@@ -36,7 +39,7 @@ use crate::{
     engine::{
         plan::Wanted,
         session::{Beginning, Moment},
-        web_socket::{FromBackend, Note, Output, WebSocket},
+        web_socket::{FromBackend, Note, Output, ToClient, WebSocket},
         ws::{Decoder, Received},
     },
     grip::{filter::FilterError, network_filter::Question},
@@ -61,8 +64,12 @@ pub enum SocketEvent {
     BackendGone,
     /// The backend has taken enough of what waited.
     BackendWritten,
-    /// A client that polls has sent these messages.
-    ClientSent(Vec<String>),
+    /// A client that polls has done so.
+    Poll(Asking),
+    /// It has gone away again.
+    PollGone,
+    /// It has sent these messages.
+    ClientSent(Vec<String>, Asking),
 }
 
 /// What a session is made with.
@@ -111,6 +118,7 @@ impl Socket {
     /// Begins: the client is told that it is connected, and then what came meanwhile.
     pub fn begin(&mut self, beginning: Beginning<Arc<Encoded>>, membership: &Membership) {
         let moment = moment();
+        self.parts.dialect.begin(membership, moment.now);
         self.parts.machine.begin(moment);
         for entry in beginning.waiting {
             self.parts.machine.on_item(entry, moment);
@@ -143,7 +151,13 @@ impl Socket {
     }
 
     fn on_received(&mut self, received: Received, moment: Moment) {
-        self.parts.machine.on_client(received, moment);
+        let machine = &mut self.parts.machine;
+        match self.parts.dialect.understand(received) {
+            None => machine.on_client_nonsense("bad-sockjs-payload"),
+            Some(understood) => understood
+                .into_iter()
+                .for_each(|received| machine.on_client(received, moment)),
+        }
     }
 
     /// Takes what happened.
@@ -160,6 +174,7 @@ impl Socket {
                 self.woken_at = None;
                 let last_sent = membership.last_sent().unwrap_or(moment.now);
                 machine.on_timer(last_sent, moment);
+                self.parts.dialect.on_timer(membership, moment.now);
             }
             // Whoever holds the session sees to the end; the rest is for other holds.
             SessionEvent::Finished
@@ -188,9 +203,19 @@ impl Socket {
                     machine.on_backend(said, moment);
                 }
             }
-            SocketEvent::ClientSent(messages) => {
-                for message in messages {
-                    machine.on_client(dialect::text(message), moment);
+            SocketEvent::Poll(asking) => {
+                let polled = self.parts.dialect.polled();
+                let _ = polled.map(|polled| polled.on_poll(asking, moment.now));
+            }
+            SocketEvent::PollGone => {
+                let _ = self.parts.dialect.polled().map(Polled::on_poll_gone);
+            }
+            SocketEvent::ClientSent(messages, asking) => {
+                let polled = self.parts.dialect.polled();
+                if polled.is_some_and(|polled| polled.on_send(asking)) {
+                    for message in messages {
+                        machine.on_client(dialect::text(message), moment);
+                    }
                 }
             }
         }
@@ -212,10 +237,36 @@ impl Socket {
                 break;
             }
         }
-        let deadline = self.parts.machine.deadline();
+        self.see_to_polls(membership);
+        let due = [self.parts.machine.deadline(), self.parts.dialect.deadline()];
+        let deadline = due.into_iter().flatten().min();
         if self.woken_at != deadline {
             self.woken_at = deadline;
             membership.wake_at(deadline);
+        }
+    }
+
+    /// Lets requests with messages go on, and the session end, if its client polls.
+    fn see_to_polls(&mut self, membership: &Membership) {
+        let has_room = self.parts.machine.wants_client();
+        let Some(polled) = self.parts.dialect.polled() else {
+            return;
+        };
+        if has_room {
+            polled.on_room();
+        }
+        if polled.is_over() {
+            cut(membership);
+        }
+    }
+
+    /// Tells the client; one that polls has no close frame to answer with.
+    fn say(&mut self, said: &ToClient, membership: &Membership) {
+        let moment = moment();
+        self.parts.dialect.say(said, membership, moment.now);
+        if let (ToClient::Close(close), Some(_)) = (said, self.parts.dialect.polled()) {
+            let answer = Received::Close(Some(close.clone()));
+            self.parts.machine.on_client(answer, moment);
         }
     }
 
@@ -224,9 +275,11 @@ impl Socket {
             dialect, direct, ..
         } = &mut self.parts;
         match output {
-            Output::ToClient(said) => dialect.say(&said, membership),
-            Output::Item(entry, content) => dialect.say_item(&entry, content, membership),
-            Output::KeepAlive(said) => dialect.keep_alive(&said, membership),
+            Output::ToClient(said) => self.say(&said, membership),
+            Output::Item(entry, content) => {
+                dialect.say_item(&entry, content, (membership, moment().now));
+            }
+            Output::KeepAlive(said) => dialect.keep_alive(&said, membership, moment().now),
             Output::Post(post) => self.post(post, membership),
             Output::ToBackend(said) => {
                 if direct.as_ref().is_some_and(|link| link.say(said)) {
@@ -238,10 +291,11 @@ impl Socket {
             Output::Ask(question) => self.ask_filter(*question, membership),
             Output::Skip(entry, why) => skip(&entry, &why, membership),
             Output::Deafen => membership.deafen(),
+            Output::Finish | Output::Cut if dialect.polled().is_some() => {
+                let _ = dialect.polled().map(Polled::on_finish);
+            }
             Output::Finish => membership.finish(bytes::Bytes::new()),
-            Output::Cut => membership
-                .edge()
-                .tell(membership.place(), SessionEvent::Cut),
+            Output::Cut => cut(membership),
             Output::Note(note) => take_note(&note, membership),
         }
     }
@@ -300,7 +354,8 @@ impl Socket {
     pub fn end(mut self, membership: &Membership) -> (Option<JoinHandle<()>>, usize) {
         self.parts.machine.on_client_gone();
         self.say_the_rest();
-        let in_hand = self.parts.machine.in_hand();
+        let polled = self.parts.dialect.polled();
+        let in_hand = self.parts.machine.in_hand() + polled.map_or(0, |polled| polled.in_hand());
         (self.tell_the_rest(membership.edge().counters()), in_hand)
     }
 
@@ -314,6 +369,11 @@ impl Socket {
             }
         }
     }
+}
+
+fn cut(membership: &Membership) {
+    let place = membership.place();
+    membership.edge().tell(place, SessionEvent::Cut);
 }
 
 /// Tells a session something about its hold.

@@ -60,7 +60,7 @@ pub enum FramingError {
     LengthAndEncoding,
     #[error("Failed to parse request: HTTP/1.0 has no transfer encoding")]
     EncodingOnHttp10,
-    #[error("Failed to parse request: a WebSocket request must not have a body")]
+    #[error("Request contained an Upgrade header with value \"websocket\" but the request was not a valid WebSocket request.")]
     WebSocketBody,
     #[error("CONNECT is not served here")]
     Connect,

@@ -37,6 +37,19 @@ pub struct Posts {
     machine: OverHttp,
     /// What has come of the client's message.
     assembly: Assembly,
+    /// The backend has left its client to publishers.
+    leave: Leave,
+}
+
+/// How far a backend has left its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leave {
+    /// It has not.
+    No,
+    /// It has, and what stands behind that in the same answer still counts.
+    Said,
+    /// What it answers means nothing any more.
+    Silent,
 }
 
 /// A backend that is reached by a WebSocket of its own.
@@ -87,7 +100,35 @@ impl Backend {
         Self::OverHttp(Posts {
             machine,
             assembly: Assembly::default(),
+            leave: Leave::No,
         })
+    }
+
+    /// Tells whether the client's words reach nobody.
+    pub(super) fn is_left(&self) -> bool {
+        match self {
+            Self::OverHttp(posts) => posts.leave != Leave::No,
+            Self::Direct(_) => false,
+            Self::Detached => true,
+        }
+    }
+
+    /// Tells whether what the backend says means nothing.
+    pub(super) fn is_silent(&self) -> bool {
+        match self {
+            Self::OverHttp(posts) => posts.leave == Leave::Silent,
+            Self::Direct(_) => false,
+            Self::Detached => true,
+        }
+    }
+
+    /// An answer of the backend has come to its end.
+    pub(super) fn on_answer_ended(&mut self) {
+        if let Self::OverHttp(posts) = self {
+            if posts.leave == Leave::Said {
+                posts.leave = Leave::Silent;
+            }
+        }
     }
 
     /// The backend is reached by a WebSocket of its own.
@@ -197,7 +238,10 @@ impl Backend {
     /// Lets the client go on without it: it hears of a close without a code.
     pub(super) fn detach<E>(&mut self, outputs: &mut VecDeque<Output<E>>) {
         match self {
-            Self::OverHttp(posts) => posts.machine.on_detach(),
+            Self::OverHttp(posts) => {
+                posts.machine.on_detach();
+                posts.leave = Leave::Said;
+            }
             Self::Direct(direct) => {
                 direct.close(None, outputs);
                 self.end(outputs);
@@ -219,7 +263,7 @@ impl<E: Published> WebSocket<E> {
     /// Does what the backend says.
     pub(super) fn follow(&mut self, said: FromBackend, moment: Moment) {
         match said {
-            _ if self.is_over() || matches!(self.backend, Backend::Detached) => {}
+            _ if self.is_over() || self.backend.is_silent() => {}
             FromBackend::Part(part) => self.on_backend_part(part, moment),
             FromBackend::Close(close) => self.on_backend_close(close, moment),
             FromBackend::Disconnect => self.on_disconnect(),
@@ -229,7 +273,7 @@ impl<E: Published> WebSocket<E> {
             }
             FromBackend::Error(error) => self.fail_backend(error.code(), moment),
             FromBackend::BadText => self.fail_backend("bad-event-text", moment),
-            _ if !self.is_open() => {}
+            _ if !self.may_speak() => {}
             FromBackend::Ping(content) | FromBackend::Pong(content)
                 if content.len() > CONTROL_PAYLOAD_MAX =>
             {
@@ -245,7 +289,7 @@ impl<E: Published> WebSocket<E> {
             return;
         };
         match addressed {
-            Addressed::Client(part) if self.is_open() => self.to_client(ToClient::Part(part)),
+            Addressed::Client(part) if self.may_speak() => self.to_client(ToClient::Part(part)),
             Addressed::Client(_) => {}
             Addressed::Control(text) => self.on_control(&text, moment),
             Addressed::Nobody => self.note(Note::Unaddressed),

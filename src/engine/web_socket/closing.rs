@@ -60,10 +60,10 @@ impl<E: Published> WebSocket<E> {
                     Backend::Direct(_) | Backend::Detached => Some(moment.now + CLOSE_MAX),
                 };
                 self.closing = Closing::Received { due };
-                self.backend.on_client_close(close, &mut self.outputs);
-                if let Backend::Detached = self.backend {
-                    self.close_client_by(NORMAL, "", moment.now);
+                if self.backend.is_left() {
+                    return self.close_client_by(NORMAL, "", moment.now);
                 }
+                self.backend.on_client_close(close, &mut self.outputs);
             }
             Closing::Received { .. } | Closing::Over => {}
         }
@@ -115,10 +115,10 @@ impl<E: Published> WebSocket<E> {
         self.close_client(Some(Close { code, reason }), now);
     }
 
-    /// The backend wants the client's connection ended without a word.
+    /// The backend wants the client's connection ended without a close frame.
     pub(super) fn on_disconnect(&mut self) {
         self.backend = Backend::Detached;
-        self.cut();
+        self.finish();
     }
 
     /// The backend is of no use any more.
@@ -151,7 +151,7 @@ impl<E: Published> WebSocket<E> {
         }
         if let Closing::Received { .. } = self.closing {
             // It was told of the client's close, and has not answered it.
-            self.cut();
+            self.finish();
         }
     }
 

@@ -60,6 +60,8 @@ pub struct Terms {
     pub waiting_max: usize,
     /// GRIP is spoken, and messages for the client begin with this.
     pub prefix: Option<Bytes>,
+    /// Items are for the session to say, be there filters or not.
+    pub is_attentive: bool,
 }
 
 /// A session.
@@ -71,6 +73,7 @@ pub struct WebSocket<E> {
     addressing: Addressing,
     subscriptions: Subscriptions,
     waiting_max: u32,
+    is_attentive: bool,
     /// The client is not told yet that it is connected.
     is_opening: bool,
     /// A change of channels is not acknowledged yet.
@@ -89,6 +92,7 @@ impl<E: super::session::Published> WebSocket<E> {
             addressing: Addressing::new(terms.prefix),
             subscriptions: Subscriptions::new(terms.implicit, terms.subscriptions_max),
             waiting_max: u32::try_from(terms.waiting_max).unwrap_or(u32::MAX),
+            is_attentive: terms.is_attentive || terms.route.debug,
             route: terms.route,
             backend,
             closing: Closing::No,
@@ -107,12 +111,13 @@ impl<E: super::session::Published> WebSocket<E> {
 
     /// Tells whether it looks at each item itself.
     pub fn is_attentive(&self) -> bool {
-        self.route.debug || self.subscriptions.has_filters()
+        self.is_attentive || self.subscriptions.has_filters()
     }
 
     /// Its channels have acknowledged, and the client is told that it is connected.
     pub fn begin(&mut self, moment: Moment) {
         self.is_opening = false;
+        self.backend.on_answer_ended();
         self.settle(moment);
     }
 
@@ -183,6 +188,22 @@ impl<E: super::session::Published> WebSocket<E> {
         self.outputs.push_back(Output::Finish);
     }
 
+    /// The client's messages are nothing that it could say, which this word names.
+    pub fn on_client_nonsense(&mut self, code: &'static str) {
+        if self.is_open() {
+            let (number, reason) = (1002, String::new());
+            self.to_client(ToClient::Close(Close {
+                code: number,
+                reason,
+            }));
+        }
+        if !self.is_over() {
+            self.note(Note::ClientError(code));
+            self.lose_client();
+            self.outputs.push_back(Output::Finish);
+        }
+    }
+
     /// The client is gone without a close handshake.
     pub fn on_client_gone(&mut self) {
         if !self.is_over() {
@@ -215,6 +236,7 @@ impl<E: super::session::Published> WebSocket<E> {
 
     /// A post was answered; its events were taken before.
     pub fn on_answer(&mut self, facts: &AnswerFacts, moment: Moment) {
+        self.backend.on_answer_ended();
         if let Some(posts) = self.backend.posts() {
             posts.on_answer(facts, moment.now);
         }
@@ -280,7 +302,7 @@ impl<E: super::session::Published> WebSocket<E> {
 
     /// P-8 answers pings itself once the backend hears nothing any more, or if it is told to.
     fn answers_pings(&self) -> bool {
-        self.route.auto_pong || matches!(self.backend, Backend::Detached)
+        self.route.auto_pong || self.backend.is_left()
     }
 
     fn rare(&mut self) -> &mut Rare<E> {
@@ -334,7 +356,12 @@ impl<E: super::session::Published> WebSocket<E> {
         );
     }
 
-    /// Tells whether messages still pass to the client.
+    /// Tells whether the client has been told nothing of the end; it may have said so itself.
+    fn may_speak(&self) -> bool {
+        matches!(self.closing, Closing::No | Closing::Received { .. })
+    }
+
+    /// Tells whether nobody has said anything of the end.
     fn is_open(&self) -> bool {
         matches!(self.closing, Closing::No)
     }

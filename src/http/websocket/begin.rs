@@ -3,22 +3,26 @@
 //! A session that its backend has accepted and that does not come about is told to the backend as one
 //! that has ended.
 
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 
+use actix::Recipient;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::{note_accepted, Exchange, Front, Outcome};
+use super::{note_accepted, Exchange, Front, Outcome, Speech};
 use crate::{
     actors::{
         edge::{Edge, JoinError, Membership},
         held::{Held, Machine},
-        messages::{Join, SessionKind},
+        messages::{Join, SessionKind, ToSession},
+        polled_sessions::{Place, Reached},
         ports::SocketBackend,
-        web_socket::{abandon, Dialect, DirectLink, Parts, Socket},
+        session::{Session, SessionState},
+        supervisor::start_temporary,
+        web_socket::{abandon, Asking, Dialect, DirectLink, Parts, Polled, Socket},
     },
     engine::{
-        forward,
+        forward, sockjs,
         web_socket::{Backend, FromBackend, Terms, WebSocket},
         wire::{self, BodyEnd},
         ws::{self, Decoder, DecoderOptions, Sender},
@@ -71,8 +75,12 @@ impl Accepted {
         let route = exchange.route.clone();
         let grip = spoken(&route, &headers);
         forward::websocket::accepted(&mut headers);
-        let deflate = front.offers_deflate.then(|| deflate(exchange)).flatten();
+        let is_plain = matches!(exchange.speech, Speech::Plain | Speech::Raw(_));
+        let deflate = (front.offers_deflate && is_plain)
+            .then(|| deflate(exchange))
+            .flatten();
         let message_max = match &backend {
+            _ if !is_plain => sockjs::FRAME_MAX,
             Backend::OverHttp(_) => options.backend.ws_message_max,
             Backend::Direct(_) | Backend::Detached => usize::MAX,
         };
@@ -86,6 +94,7 @@ impl Accepted {
             subscriptions_max: options.subscriptions_max,
             waiting_max: options.outbox.items_max,
             prefix: grip.map(|grip| grip.prefix),
+            is_attentive: !is_plain,
         };
         let mut machine = WebSocket::new(terms, backend);
         let moment = crate::actors::held::moment();
@@ -100,7 +109,10 @@ impl Accepted {
                 message_max,
                 has_deflate,
             }),
-            dialect: Dialect::Frames { has_deflate },
+            dialect: match is_plain {
+                true => Dialect::Frames { has_deflate },
+                false => Dialect::framed(),
+            },
             backend: way,
             direct,
             deflating: has_deflate.then(|| front.edge.enter_deflating()),
@@ -140,36 +152,24 @@ fn deflate(exchange: &Exchange) -> Option<&'static str> {
     ws::accept_deflate(offers.map(|offer| offer.as_bytes()))
 }
 
-/// Begins the session.
-pub(super) async fn begin(
+/// Begins the session on the client's socket.
+pub(super) async fn on_socket(
     front: &Rc<Front>,
     exchange: &Exchange,
     mut accepted: Accepted,
 ) -> Outcome {
-    let (Some(slot), Some(parts)) = (exchange.slot.clone(), &accepted.parts) else {
+    let Some(slot) = exchange.slot.clone() else {
         return reply::no_websockets().into();
     };
-    let options = front.broker.options();
-    let waiting_max = options.outbox.items_max;
     slot.flushed().await;
-    slot.state.borrow_mut().expect(waiting_max);
+    slot.state
+        .borrow_mut()
+        .expect(front.broker.options().outbox.items_max);
     let Some(session) = slot.take_session() else {
         return reply::not_joined(JoinError::HubUnavailable).into();
     };
-    let mut limits = options.outbox;
-    limits.policy = exchange.route.slow_client;
-    let has_deflate = accepted.extensions.is_some();
-    let join = Join {
-        session,
-        kind: SessionKind::Socket { has_deflate },
-        body_end: BodyEnd::Outside,
-        is_attentive: parts.machine.is_attentive(),
-        limits,
-        queue: front.broker.queue(exchange.route.id.as_deref()),
-        channels: parts.machine.channels(),
-    };
-    let membership: Membership = match front.edge.join(join).await {
-        Ok((membership, _)) => membership,
+    let membership = match join(front, exchange, &accepted, session).await {
+        Ok(membership) => membership,
         Err(error) => return reply::not_joined(error).into(),
     };
     if !slot.park(false, false) {
@@ -177,15 +177,63 @@ pub(super) async fn begin(
     }
     // From here on nothing may be awaited.
     slot.become_web_socket();
-    let Some(parts) = accepted.parts.take() else {
-        return Outcome::Parked;
-    };
     note_accepted(front, exchange, exchange.route.targets.get(accepted.target));
     membership.begin(slot.clone(), head(exchange, &mut accepted));
-    let machine = Machine::Socket(Socket::new(parts));
-    let held = Held::new(membership, Some(slot.clone()), machine);
-    slot.state.borrow_mut().begin(held, Vec::new());
+    if let Some(parts) = accepted.parts.take() {
+        let machine = Machine::Socket(Socket::new(parts));
+        let held = Held::new(membership, Some(slot.clone()), machine);
+        slot.state.borrow_mut().begin(held, Vec::new());
+    }
     Outcome::Parked
+}
+
+/// Begins a session whose client polls; its first poll is answered as the session says.
+pub async fn begin_polled(
+    front: &Rc<Front>,
+    exchange: &Exchange,
+    mut accepted: Accepted,
+    (place, poll): (Place, Asking),
+) -> Result<(), JoinError> {
+    let state = Rc::<RefCell<SessionState>>::default();
+    state
+        .borrow_mut()
+        .expect(front.broker.options().outbox.items_max);
+    let crashes = front.edge.crashes().session.clone();
+    let session = start_temporary(crashes, Session::new(state.clone())).recipient();
+    let membership = join(front, exchange, &accepted, session.clone()).await?;
+    note_accepted(front, exchange, exchange.route.targets.get(accepted.target));
+    let hold = membership.hold();
+    if let Some(mut parts) = accepted.parts.take() {
+        place.open(Reached { session, hold });
+        parts.dialect = Dialect::Polled(Polled::new(place, poll));
+        let held = Held::new(membership, None, Machine::Socket(Socket::new(parts)));
+        state.borrow_mut().begin(held, Vec::new());
+    }
+    Ok(())
+}
+
+async fn join(
+    front: &Rc<Front>,
+    exchange: &Exchange,
+    accepted: &Accepted,
+    session: Recipient<ToSession>,
+) -> Result<Membership, JoinError> {
+    let options = front.broker.options();
+    let machine = accepted.parts.as_ref().map(|parts| &parts.machine);
+    let mut limits = options.outbox;
+    limits.policy = exchange.route.slow_client;
+    let has_deflate = accepted.extensions.is_some();
+    let join = Join {
+        session,
+        kind: SessionKind::Socket { has_deflate },
+        body_end: BodyEnd::Outside,
+        is_attentive: machine.is_some_and(WebSocket::is_attentive),
+        limits,
+        queue: front.broker.queue(exchange.route.id.as_deref()),
+        channels: machine.map(WebSocket::channels).unwrap_or_default(),
+    };
+    let (membership, _) = front.edge.join(join).await?;
+    Ok(membership)
 }
 
 fn head(exchange: &Exchange, accepted: &mut Accepted) -> Bytes {

@@ -17,24 +17,27 @@ mod over_http;
 
 use std::{rc::Rc, sync::Arc};
 
-use actix_web::HttpResponse;
+use actix_web::{
+    body::{BodySize, MessageBody},
+    HttpResponse,
+};
 use http::{HeaderMap, HeaderValue};
 
-pub use self::begin::Accepted;
+pub use self::begin::{begin_polled, Accepted};
 use super::{
     border,
-    exchange::{log_access, Exchange, Front, Outcome},
+    exchange::{log_access, Exchange, Front, Outcome, Speech},
     proxy::relay,
     reply,
 };
 use crate::{
     actors::{
-        ports::{BackendBody, BackendRequest, BackendResponse, FetchError},
+        ports::{BackendBody, BackendRequest, BackendResponse},
         upstream::{Assignment, Unanswered},
     },
     engine::{
         forward::{self, ClientRequest},
-        route::{Target, TargetKind},
+        route::{Route, Target, TargetKind},
         ws,
     },
     stats::counters::{Refused, Total},
@@ -66,7 +69,7 @@ impl Attempt {
     }
 }
 
-/// Takes a handshake to the route's targets, in order, until one was reached.
+/// Takes a handshake to the route's targets, and begins a session with the first that accepts.
 pub async fn open(front: &Rc<Front>, exchange: Exchange) -> Outcome {
     let exchange = Rc::new(exchange);
     if exchange.slot.is_none() {
@@ -79,30 +82,42 @@ pub async fn open(front: &Rc<Front>, exchange: Exchange) -> Outcome {
         log_access(&exchange.request, None, 400, "bad-handshake");
         return reply::bad_handshake().into();
     }
+    match connect(front, &exchange).await {
+        Ok(accepted) => begin::on_socket(front, &exchange, accepted).await,
+        Err(outcome) => *outcome,
+    }
+}
+
+/// Asks the route's targets to accept, in order, until one was reached.
+///
+/// **Errors**: what the client is answered instead.
+pub async fn connect(front: &Rc<Front>, exchange: &Rc<Exchange>) -> Result<Accepted, Box<Outcome>> {
     let mut tried = Vec::new();
     for target in 0..exchange.route.targets.len() {
-        let Some(attempt) = attempt(front, &exchange, target).await else {
+        let Some(attempt) = attempt(front, exchange, target).await else {
             continue;
         };
-        match attempt {
+        let outcome = match attempt {
+            Attempt::Accepted(accepted) => return Ok(accepted),
             Attempt::Unanswered(unanswered) => {
                 tried.extend(unanswered.tried);
                 let error = unanswered.error;
                 let is_last = target + 1 == exchange.route.targets.len();
-                if is_last || !error.before_sending() {
-                    return unanswered_by_all(front, &exchange, error, tried);
+                if !is_last && error.before_sending() {
+                    continue;
                 }
+                front.on_unanswered(exchange, &Unanswered { error, tried })
             }
-            Attempt::Accepted(accepted) => return begin::begin(front, &exchange, accepted).await,
-            Attempt::Refused(response) => return refused(&exchange, target, response),
+            Attempt::Refused(response) => refused(exchange, target, response),
             Attempt::NoResource => {
                 log_access(&exchange.request, None, 404, "no-test-resource");
-                return reply::text(404, "no-test-resource", "no such test resource").into();
+                reply::text(404, "no-test-resource", "no such test resource").into()
             }
-            Attempt::Bad { reason, why } => return bad(front, &exchange, reason, &why),
-        }
+            Attempt::Bad { reason, why } => bad(front, exchange, reason, &why),
+        };
+        return Err(Box::new(outcome));
     }
-    reply::no_route(exchange.manners).into()
+    Err(Box::new(reply::no_route(exchange.manners).into()))
 }
 
 async fn attempt(front: &Rc<Front>, exchange: &Rc<Exchange>, at: usize) -> Option<Attempt> {
@@ -114,21 +129,19 @@ async fn attempt(front: &Rc<Front>, exchange: &Rc<Exchange>, at: usize) -> Optio
     })
 }
 
-fn unanswered_by_all(
-    front: &Front,
-    exchange: &Exchange,
-    error: FetchError,
-    tried: Vec<TargetKind>,
-) -> Outcome {
-    front.on_unanswered(exchange, &Unanswered { error, tried })
-}
-
 fn refused(exchange: &Exchange, target: usize, response: BackendResponse) -> Outcome {
     let target = exchange.route.targets.get(target);
     let kind = target.map(|target| &target.kind);
     log_access(&exchange.request, kind, response.status, "");
     let mut response = relay(exchange, response);
+    if let Speech::Polled(_) = exchange.speech {
+        return Outcome::Response(response);
+    }
     close_after(&mut response);
+    if response.body().size() == BodySize::Stream {
+        // To a request like this one actix would announce chunks and write none.
+        response.head_mut().no_chunking(true);
+    }
     Outcome::Response(response)
 }
 
@@ -211,4 +224,4 @@ fn note_accepted(front: &Front, exchange: &Exchange, target: Option<&Target>) {
     );
 }
 
-type RouteRef = Arc<crate::engine::route::Route>;
+type RouteRef = Arc<Route>;
