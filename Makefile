@@ -33,6 +33,9 @@ bench:           ## the end-to-end measurements, one after another
 	bench/proxy.sh
 	bench/publish.sh
 	bench/poll.sh
+	bench/ws_hold.sh
+	bench/ws_fanout.sh
+	bench/ws_echo.sh
 
 eventstream:     ## Django's event streams to clients that come and go, from the release build
 	$(CARGO) build --release

@@ -82,6 +82,7 @@ start_p8() {                               # start_p8 [SIG_KEY]: sets p8_pid
     cat >"$work/p-8.toml" <<C
 [http]
 listen = ["127.0.0.1:$port"]
+allow_compression = true
 
 [control]
 listen = "127.0.0.1:$control"
@@ -92,7 +93,7 @@ $(handler_keys)
 $signing
 [[routes]]
 host = "*"
-targets = [{ url = "http://127.0.0.1:$backend" }]
+targets = [{ url = "http://127.0.0.1:$backend", over_http = true }]
 C
     RUST_LOG=${RUST_LOG:-warn} "$p8" "$work/p-8.toml" >"$work/p-8.log" 2>&1 &
     p8_pid=$!
@@ -155,7 +156,7 @@ start_pushpin() {                          # start_pushpin [SIG_KEY]: sets pushp
     mkdir -p "$here/run" "$here/log"
     # zurl runs under Pushpin's own runner, not as the service that the package expects
     sed 's#ipc:///var/run/zurl/#ipc://{rundir}/{ipc_prefix}#' /usr/lib/pushpin/internal.conf >"$here/internal.conf"
-    echo "* 127.0.0.1:$backend" >"$here/routes"
+    echo "* 127.0.0.1:$backend,over_http" >"$here/routes"
     cat >"$here/pushpin.conf" <<C
 [global]
 include=$here/internal.conf
@@ -206,6 +207,21 @@ start_limit() {                            # sets limit_pid
 
 # measure KEY=VALUE... -- PUSHLOAD ARGUMENTS: one line of JSON in the results, with the CPU time of $server_pid
 measure() { python3 bench/measure.py run "$out.jsonl" "$server_pid" "$pushload" "$@"; }
+
+# fill_twice CONNS PUSHLOAD ARGUMENTS: fills P-8 with held clients, lets them go, and does so again
+fill_twice() {
+    local n=$1 fill
+    shift
+    server_pid=$p8_pid
+    python3 bench/measure.py memory "$out.jsonl" "$p8_pid" "conns=$n" "round=$round" "when=start"
+    for fill in 1 2; do
+        measure "server=p-8" "round=$round" "fill=$fill" -- hold --target "127.0.0.1:$port" "$@" \
+            --conns "$n" --hold-secs "$hold_secs"
+        sleep 5
+        python3 bench/measure.py memory "$out.jsonl" "$p8_pid" "conns=$n" "round=$round" \
+            "when=5 s after fill $fill left"
+    done
+}
 
 begin() {
     rm -f "$out.jsonl"

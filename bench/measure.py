@@ -161,7 +161,7 @@ def table_hold(lines):
                      spread(rows(mine, fill="1"), "rss_per_conn", digits=0),
                      spread(mine, "server_cpu_us_per_accept", digits=1), spread(mine, "accepts_per_s", digits=0),
                      total(mine, "closed_while_held"), spread(mine, "idle_server_cpu_s")])
-    grid(["held streams", "fills", "ready in all", "resident bytes per connection, first fill", "CPU us per accept",
+    grid(["held", "fills", "ready in all", "resident bytes per connection, first fill", "CPU us per accept",
           "accepts/s", "closed while held", "CPU s while idle"], body)
     if len(sizes) > 1:
         low, high = rows(runs, conns=sizes[0], fill="1"), rows(runs, conns=sizes[-1], fill="1")
@@ -258,6 +258,19 @@ def table_poll(lines):
                    ("responses", "published", "empty", "refused", "publish_errors", "corrupt"))
 
 
+def table_ws_fanout(lines):
+    table_fanout(lines)
+    cost = {s: per_delivery(rows(lines, server=s), "all_user_s")[0] for s in ("stream", "websocket", "deflate")}
+    print("**User time, WebSocket against stream: %.2f; compressed against not: %.2f.**"
+          % (cost["websocket"] / cost["stream"], cost["deflate"] / cost["websocket"]))
+
+
+def table_ws_echo(lines):
+    runs = [r for r in lines if r.get("test") == "ws-echo"]
+    print("Messages that went to the backend in a request, and came back in its answer.\n")
+    beside_pushpin(runs, [("%d clients" % runs[0]["conns"], runs)], "echoes", ("errors", "corrupt"))
+
+
 def table(bench, out):
     with open(out, encoding="utf-8") as f:
         lines = [json.loads(l) for l in f]
@@ -266,7 +279,7 @@ def table(bench, out):
     print("%s, commit %s, %s, %s GiB, Linux %s, %s, %s open files a process. Median (smallest to largest).\n"
           % (head["date"], head["commit"], head["machine"], head["memory_gib"], head["kernel"], head["rustc"], head["open_files"]))
     {"hold": table_hold, "fanout": table_fanout, "proxy": table_proxy, "publish": table_publish,
-     "poll": table_poll}[bench](lines[1:])
+     "poll": table_poll, "ws_hold": table_hold, "ws_fanout": table_ws_fanout, "ws_echo": table_ws_echo}[bench](lines[1:])
     noise = [r["others_cpu_s"] for r in lines[1:] if "others_cpu_s" in r]
     if noise:
         print("\nCPU used by others while measuring: median %.2f s, at most %.2f s a run." % (statistics.median(noise), max(noise)))
