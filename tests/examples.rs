@@ -13,6 +13,9 @@ mod backend_long_poll;
 #[path = "../examples/backend_stream.rs"]
 #[expect(dead_code, reason = "`main`: the test calls what it calls")]
 mod backend_stream;
+#[path = "../examples/backend_ws.rs"]
+#[expect(dead_code, reason = "`main`: the test calls what it calls")]
+mod backend_ws;
 #[path = "../examples/embed.rs"]
 mod embed;
 #[path = "../examples/publish.rs"]
@@ -47,6 +50,28 @@ fn the_long_poll_backend() {
     assert_eq!(p8.client().post("/number", b"").text(), "1\n");
     assert_eq!(waiting.reply().text(), "1\n");
     assert_eq!(p8.get("/number?known=0").text(), "1\n");
+}
+
+#[test]
+fn the_websocket_backend() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let p8 = P8::start(&Config::over_http(
+        listener.local_addr().expect("an address"),
+    ));
+    let control = p8.control.to_string();
+    thread::spawn(move || backend_ws::serve(&listener, &control));
+    let mut clients = [p8.ws("/"), p8.ws("/")];
+    for client in &mut clients {
+        client.expect_text("welcome");
+    }
+    clients[0].send_text("c:{\"hello\"}");
+    for client in &mut clients {
+        client.expect_text("c:{\"hello\"}");
+    }
+    clients[1].ping("x");
+    clients[1].expect_pong("x");
+    clients[1].close(3000, "bye");
+    assert_eq!(clients[1].expect_close(3000), "bye");
 }
 
 #[test]
