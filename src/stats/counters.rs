@@ -59,7 +59,7 @@ names! {
         TunnelsNow = "tunnels_current",
         /// Items accepted from publishers.
         ItemsPublished = "items_published_total",
-        /// Items put in an outbox of a stream, one for each session.
+        /// Items put in an outbox of a stream or WebSocket, one for each session.
         ItemsDelivered = "items_delivered_total",
         /// Long-polls answered by an item, their timeout or the server's end.
         ResponsesSent = "responses_sent_total",
