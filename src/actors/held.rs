@@ -1,7 +1,7 @@
-//! A held request: its machine, its place in the worker's tables, and its way out.
+//! A held request or a WebSocket: its machine, its place in the worker's tables, and its way out.
 //!
 //! A plain stream's items go from the hub to its outbox, and only keep-alives pass here; every other
-//! session is `attentive`.
+//! hold is `attentive`. WebSockets are `web_socket`.
 
 use std::{collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
 
