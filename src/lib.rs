@@ -3,8 +3,8 @@
 //! It passes every request on. When the application answers with GRIP instructions (`Grip-Hold`,
 //! `Grip-Channel` or a JSON instruct), P-8 takes them off, holds the client's connection and subscribes
 //! it to channels. Later the application posts an item to the control port, and P-8 pushes it to
-//! everybody on that channel: long-polling, HTTP streaming and server-sent events for applications that
-//! answer short requests. Clients never see a proprietary protocol.
+//! everybody on that channel: long-polling, HTTP streaming, server-sent events and WebSockets for
+//! applications that answer short requests. Clients never see a proprietary protocol.
 //!
 //! ```text
 //! grip <- engine <- actors <- http <- server <- main        nothing looks upward
