@@ -145,10 +145,14 @@ impl<E: Published> WebSocket<E> {
 
     /// The backend has heard everything over HTTP.
     pub(super) fn on_posts_over(&mut self, missed: Option<Failure>) {
-        self.backend = Backend::Detached;
         if let Some(failure) = missed {
             self.note(Note::BackendFailed(failure.code()));
         }
+        if self.has_incoming() {
+            // What it has said before is followed first.
+            return;
+        }
+        self.backend = Backend::Detached;
         if let Closing::Received { .. } = self.closing {
             // It was told of the client's close, and has not answered it.
             self.finish();

@@ -22,12 +22,21 @@ use crate::{
 /// The rare parts of a session.
 #[derive(Debug)]
 pub(super) struct Rare<E> {
-    /// What the backend has said since a change of channels that is not acknowledged yet.
-    pub(super) incoming: VecDeque<FromBackend>,
+    /// What has come of the backend since a change of channels that is not acknowledged yet.
+    pub(super) incoming: VecDeque<Incoming>,
     /// Items and their filters.
     pub(super) items: Items<E>,
     keep_alive: Option<(WsKind, StreamHold)>,
     delayed: Option<(WsMessage, Instant)>,
+}
+
+/// What waits for an acknowledgement.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    /// The backend has said this.
+    Said(FromBackend),
+    /// An answer with something to say has ended.
+    AnswerEnded,
 }
 
 impl<E> Default for Rare<E> {
