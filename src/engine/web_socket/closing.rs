@@ -104,6 +104,8 @@ impl<E: Published> WebSocket<E> {
             }
             Closing::Received { .. } => {
                 self.to_client(ToClient::Close(Close { code, reason }));
+                // It was told, and nobody waits for its answer.
+                self.lose_backend();
                 self.finish();
             }
             Closing::Sent { .. } | Closing::Over => {}
