@@ -340,11 +340,11 @@ impl<E: super::session::Published> WebSocket<E> {
         self.outputs.push_back(Output::Note(note));
     }
 
-    /// Brings the posts up to date with everything else; once the session is over, they are somebody
-    /// else's to send.
+    /// Brings the posts up to date with everything else, once it has begun; when it is over, they are
+    /// somebody else's to send.
     fn settle(&mut self, moment: Moment) {
-        let is_held = self.is_opening || self.is_awaiting || self.is_slow;
-        while !self.is_over() {
+        let is_held = self.is_awaiting || self.is_slow;
+        while !self.is_over() && !self.is_opening {
             let Some(posts) = self.backend.posts() else {
                 break;
             };
