@@ -289,7 +289,13 @@ impl<E: Published> WebSocket<E> {
             return;
         };
         match addressed {
-            Addressed::Client(part) if self.may_speak() => self.to_client(ToClient::Part(part)),
+            Addressed::Client(part) if self.may_speak() => {
+                let is_last = part.is_last;
+                self.to_client(ToClient::Part(part));
+                if is_last {
+                    self.on_message_end();
+                }
+            }
             Addressed::Client(_) => {}
             Addressed::Control(text) => self.on_control(&text, moment),
             Addressed::Nobody => self.note(Note::Unaddressed),

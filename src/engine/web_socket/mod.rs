@@ -80,6 +80,8 @@ pub struct WebSocket<E> {
     is_awaiting: bool,
     /// The client takes less than the backend says.
     is_slow: bool,
+    /// The client has had a part of a message, and not its end.
+    is_amid_message: bool,
     rare: Option<Box<Rare<E>>>,
     outputs: VecDeque<Output<E>>,
 }
@@ -99,6 +101,7 @@ impl<E: super::session::Published> WebSocket<E> {
             is_opening: true,
             is_awaiting: false,
             is_slow: false,
+            is_amid_message: false,
             rare: None,
             outputs: VecDeque::new(),
         }
@@ -333,6 +336,9 @@ impl<E: super::session::Published> WebSocket<E> {
     }
 
     fn to_client(&mut self, said: ToClient) {
+        if let ToClient::Part(part) = &said {
+            self.is_amid_message = !part.is_last;
+        }
         self.outputs.push_back(Output::ToClient(said));
     }
 
