@@ -215,6 +215,18 @@ impl Backend {
         }
     }
 
+    /// It closes while the client is being closed for another reason: directly, it is answered at once.
+    pub(super) fn on_close_crossed<E>(
+        &mut self,
+        close: Option<&Close>,
+        outputs: &mut VecDeque<Output<E>>,
+    ) {
+        if let Self::Direct(_) = self {
+            self.on_server_close(close, outputs);
+            self.end(outputs);
+        }
+    }
+
     /// The client is gone without a close handshake.
     pub(super) fn on_gone<E>(&mut self, outputs: &mut VecDeque<Output<E>>) {
         match self {

@@ -71,11 +71,11 @@ impl<E: Published> WebSocket<E> {
 
     /// The backend wants it closed.
     pub(super) fn on_backend_close(&mut self, close: Option<Close>, moment: Moment) {
-        let is_answered = self.closing != Closing::No;
-        self.close_client(close, moment.now);
-        if is_answered {
-            self.backend.end(&mut self.outputs);
+        if let Closing::Sent { .. } = self.closing {
+            self.backend
+                .on_close_crossed(close.as_ref(), &mut self.outputs);
         }
+        self.close_client(close, moment.now);
     }
 
     /// A publish wants it closed.

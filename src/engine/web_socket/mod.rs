@@ -30,7 +30,12 @@ use std::{
 
 use bytes::Bytes;
 
-use self::{addressing::Addressing, closing::Closing, rare::{Incoming, Rare}, subscriptions::Subscriptions};
+use self::{
+    addressing::Addressing,
+    closing::Closing,
+    rare::{Incoming, Rare},
+    subscriptions::Subscriptions,
+};
 pub use self::{
     backend::{Backend, Direct, FromBackend},
     output::{Note, Output, ToBackend, ToClient},
