@@ -133,10 +133,13 @@ impl<E: Published> WebSocket<E> {
     /// What the backend was to be told over HTTP could not be, or its answer is of no use; it hears of the
     /// end all the same, if it can.
     pub(super) fn on_posts_failed(&mut self, failure: Failure, moment: Moment) {
-        self.backend = match self.closing {
-            // It was told of the end.
-            Closing::Received { .. } => Backend::Detached,
-            _ => Backend::over_http(OverHttp::new(
+        let is_told = self
+            .backend
+            .posts()
+            .is_some_and(|posts| posts.has_said_close());
+        self.backend = match is_told {
+            true => Backend::Detached,
+            false => Backend::over_http(OverHttp::new(
                 Options::default(),
                 KeepAliveInterval::Off,
                 moment.now,
