@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Longest payload of a ping or pong, in bytes.
-const CONTROL_PAYLOAD_MAX: usize = 125;
+pub(super) const CONTROL_PAYLOAD_MAX: usize = 125;
 
 /// Says that whoever sends it leaves.
 const GOING_AWAY: u16 = 1001;
@@ -215,6 +215,18 @@ impl Backend {
         }
     }
 
+    /// It closes while the client is being closed for another reason: directly, it is answered at once.
+    pub(super) fn on_close_crossed<E>(
+        &mut self,
+        close: Option<&Close>,
+        outputs: &mut VecDeque<Output<E>>,
+    ) {
+        if let Self::Direct(_) = self {
+            self.on_server_close(close, outputs);
+            self.end(outputs);
+        }
+    }
+
     /// The client is gone without a close handshake.
     pub(super) fn on_gone<E>(&mut self, outputs: &mut VecDeque<Output<E>>) {
         match self {
@@ -289,7 +301,13 @@ impl<E: Published> WebSocket<E> {
             return;
         };
         match addressed {
-            Addressed::Client(part) if self.may_speak() => self.to_client(ToClient::Part(part)),
+            Addressed::Client(part) if self.may_speak() => {
+                let is_last = part.is_last;
+                self.to_client(ToClient::Part(part));
+                if is_last {
+                    self.on_message_end();
+                }
+            }
             Addressed::Client(_) => {}
             Addressed::Control(text) => self.on_control(&text, moment),
             Addressed::Nobody => self.note(Note::Unaddressed),

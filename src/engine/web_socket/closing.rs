@@ -71,11 +71,11 @@ impl<E: Published> WebSocket<E> {
 
     /// The backend wants it closed.
     pub(super) fn on_backend_close(&mut self, close: Option<Close>, moment: Moment) {
-        let is_answered = self.closing != Closing::No;
-        self.close_client(close, moment.now);
-        if is_answered {
-            self.backend.end(&mut self.outputs);
+        if let Closing::Sent { .. } = self.closing {
+            self.backend
+                .on_close_crossed(close.as_ref(), &mut self.outputs);
         }
+        self.close_client(close, moment.now);
     }
 
     /// A publish wants it closed.
@@ -104,6 +104,8 @@ impl<E: Published> WebSocket<E> {
             }
             Closing::Received { .. } => {
                 self.to_client(ToClient::Close(Close { code, reason }));
+                // It was told, and nobody waits for its answer.
+                self.lose_backend();
                 self.finish();
             }
             Closing::Sent { .. } | Closing::Over => {}
@@ -131,10 +133,13 @@ impl<E: Published> WebSocket<E> {
     /// What the backend was to be told over HTTP could not be, or its answer is of no use; it hears of the
     /// end all the same, if it can.
     pub(super) fn on_posts_failed(&mut self, failure: Failure, moment: Moment) {
-        self.backend = match self.closing {
-            // It was told of the end.
-            Closing::Received { .. } => Backend::Detached,
-            _ => Backend::over_http(OverHttp::new(
+        let is_told = self
+            .backend
+            .posts()
+            .is_some_and(|posts| posts.has_said_close());
+        self.backend = match is_told {
+            true => Backend::Detached,
+            false => Backend::over_http(OverHttp::new(
                 Options::default(),
                 KeepAliveInterval::Off,
                 moment.now,
@@ -145,10 +150,14 @@ impl<E: Published> WebSocket<E> {
 
     /// The backend has heard everything over HTTP.
     pub(super) fn on_posts_over(&mut self, missed: Option<Failure>) {
-        self.backend = Backend::Detached;
         if let Some(failure) = missed {
             self.note(Note::BackendFailed(failure.code()));
         }
+        if self.has_incoming() {
+            // What it has said before is followed first.
+            return;
+        }
+        self.backend = Backend::Detached;
         if let Closing::Received { .. } = self.closing {
             // It was told of the client's close, and has not answered it.
             self.finish();

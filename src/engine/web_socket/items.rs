@@ -66,6 +66,14 @@ impl<E: Published> WebSocket<E> {
 
     /// Takes the backend's word on an item.
     pub fn on_filtered(&mut self, answer: Result<FilterAnswer, FilterError>, moment: Moment) {
+        // What a closed session still has goes with it.
+        if self.is_open() {
+            self.go_on(answer, moment);
+        }
+        self.settle(moment);
+    }
+
+    fn go_on(&mut self, answer: Result<FilterAnswer, FilterError>, moment: Moment) {
         let Some(pending) = self.rare().items.pending.take() else {
             return;
         };
@@ -90,13 +98,12 @@ impl<E: Published> WebSocket<E> {
             Ok(Verdict::Ask { .. }) => {}
             Err(error) => self.on_filter_error(entry, error, moment),
         }
-        while self.rare().items.pending.is_none() {
+        while self.is_open() && self.rare().items.pending.is_none() {
             let Some(entry) = self.rare().items.waiting.pop_front() else {
                 break;
             };
             self.take_item(entry, moment);
         }
-        self.settle(moment);
     }
 
     /// Returns how many items it has taken and done nothing with yet.

@@ -30,7 +30,12 @@ use std::{
 
 use bytes::Bytes;
 
-use self::{addressing::Addressing, closing::Closing, rare::Rare, subscriptions::Subscriptions};
+use self::{
+    addressing::Addressing,
+    closing::Closing,
+    rare::{Incoming, Rare},
+    subscriptions::Subscriptions,
+};
 pub use self::{
     backend::{Backend, Direct, FromBackend},
     output::{Note, Output, ToBackend, ToClient},
@@ -80,6 +85,8 @@ pub struct WebSocket<E> {
     is_awaiting: bool,
     /// The client takes less than the backend says.
     is_slow: bool,
+    /// The client has had a part of a message, and not its end.
+    is_amid_message: bool,
     rare: Option<Box<Rare<E>>>,
     outputs: VecDeque<Output<E>>,
 }
@@ -99,6 +106,7 @@ impl<E: super::session::Published> WebSocket<E> {
             is_opening: true,
             is_awaiting: false,
             is_slow: false,
+            is_amid_message: false,
             rare: None,
             outputs: VecDeque::new(),
         }
@@ -227,7 +235,7 @@ impl<E: super::session::Published> WebSocket<E> {
     /// Takes what the backend says, in order.
     pub fn on_backend(&mut self, said: FromBackend, moment: Moment) {
         if self.is_awaiting {
-            self.rare().incoming.push_back(said);
+            self.rare().incoming.push_back(Incoming::Said(said));
         } else {
             self.follow(said, moment);
         }
@@ -236,7 +244,11 @@ impl<E: super::session::Published> WebSocket<E> {
 
     /// A post was answered; its events were taken before.
     pub fn on_answer(&mut self, facts: &AnswerFacts, moment: Moment) {
-        self.backend.on_answer_ended();
+        if self.has_incoming() {
+            self.rare().incoming.push_back(Incoming::AnswerEnded);
+        } else {
+            self.backend.on_answer_ended();
+        }
         if let Some(posts) = self.backend.posts() {
             posts.on_answer(facts, moment.now);
         }
@@ -257,8 +269,14 @@ impl<E: super::session::Published> WebSocket<E> {
         if !is_subscribed {
             self.close_client_by(1011, "subscription failed", moment.now);
         }
-        while let Some(said) = self.next_incoming() {
-            self.follow(said, moment);
+        while let Some(incoming) = self.next_incoming() {
+            match incoming {
+                Incoming::Said(said) => self.follow(said, moment),
+                Incoming::AnswerEnded => self.backend.on_answer_ended(),
+            }
+        }
+        if self.backend.posts().is_some_and(|posts| posts.is_over()) {
+            self.on_posts_over(None);
         }
         self.settle(moment);
     }
@@ -309,7 +327,13 @@ impl<E: super::session::Published> WebSocket<E> {
         self.rare.get_or_insert_default()
     }
 
-    fn next_incoming(&mut self) -> Option<FromBackend> {
+    /// Tells whether something of the backend waits for an acknowledgement.
+    fn has_incoming(&self) -> bool {
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| !rare.incoming.is_empty())
+    }
+
+    fn next_incoming(&mut self) -> Option<Incoming> {
         if self.is_awaiting {
             return None;
         }
@@ -317,6 +341,9 @@ impl<E: super::session::Published> WebSocket<E> {
     }
 
     fn to_client(&mut self, said: ToClient) {
+        if let ToClient::Part(part) = &said {
+            self.is_amid_message = !part.is_last;
+        }
         self.outputs.push_back(Output::ToClient(said));
     }
 
@@ -324,11 +351,11 @@ impl<E: super::session::Published> WebSocket<E> {
         self.outputs.push_back(Output::Note(note));
     }
 
-    /// Brings the posts up to date with everything else; once the session is over, they are somebody
-    /// else's to send.
+    /// Brings the posts up to date with everything else, once it has begun; when it is over, they are
+    /// somebody else's to send.
     fn settle(&mut self, moment: Moment) {
-        let is_held = self.is_opening || self.is_awaiting || self.is_slow;
-        while !self.is_over() {
+        let is_held = self.is_awaiting || self.is_slow;
+        while !self.is_over() && !self.is_opening {
             let Some(posts) = self.backend.posts() else {
                 break;
             };
@@ -347,11 +374,7 @@ impl<E: super::session::Published> WebSocket<E> {
 
     fn check_invariants(&self) {
         debug_assert!(
-            self.is_awaiting
-                || self
-                    .rare
-                    .as_ref()
-                    .is_none_or(|rare| rare.incoming.is_empty()),
+            self.is_awaiting || !self.has_incoming(),
             "what the backend said waits only for an acknowledgement"
         );
     }

@@ -122,6 +122,8 @@ pub struct OverHttp {
     is_wanted: bool,
     is_held_up: bool,
     has_backend_closed: bool,
+    /// A request carried the close.
+    has_said_close: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +169,7 @@ impl OverHttp {
             is_wanted: false,
             is_held_up: false,
             has_backend_closed: false,
+            has_said_close: false,
         };
         machine.set_keep_alive(keep_alive, now);
         machine.check_invariants();
@@ -280,6 +283,11 @@ impl OverHttp {
     /// Tells whether the client may be read; false once too much waits.
     pub fn has_room(&self) -> bool {
         !self.takes_messages() || self.waiting.bytes() < self.queue_bytes_max as usize
+    }
+
+    /// Tells whether a request has carried the client's close.
+    pub fn has_said_close(&self) -> bool {
+        self.has_said_close
     }
 
     /// Tells whether nothing more is sent.

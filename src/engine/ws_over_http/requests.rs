@@ -76,7 +76,9 @@ impl OverHttp {
             Some(under_way) if under_way.phase == Phase::Retry => under_way.phase = Phase::Sent,
             Some(_) => return None,
             None => {
-                self.under_way = Some(Box::new(self.begin()?));
+                let carried = self.begin()?;
+                self.has_said_close |= carried.tail == Tail::Close;
+                self.under_way = Some(Box::new(carried));
                 self.keep_alive_at = None;
                 self.is_wanted = false;
             }
