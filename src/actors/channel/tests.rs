@@ -73,6 +73,7 @@ impl Setup {
             id: 1,
             recipient: Arc::new(listener.recipient()),
             waiting: Depth::default(),
+            deflating: Depth::default(),
         };
         Self {
             channel,

@@ -23,7 +23,6 @@ impl Default for Case {
             options: ForwardOptions::default(),
             peer: "192.0.2.7".parse().ok(),
             secure: false,
-            is_websocket: false,
             trusted: false,
         }
     }
