@@ -93,7 +93,7 @@ pub trait Backend {
 /// The way from a WebSocket session to its backend.
 pub trait SocketBackend {
     /// Sends events to it.
-    fn post(&self, post: Post) -> Promise<Result<PostAnswer, PostFailure>>;
+    fn post(self: Rc<Self>, post: Post) -> Promise<Result<PostAnswer, PostFailure>>;
 
     /// Asks it what a filter makes of an item; none if there is no way to.
     fn ask_filter(&self, question: Question) -> Option<Promise<Result<FilterAnswer, FilterError>>>;

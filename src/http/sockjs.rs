@@ -28,8 +28,8 @@ use crate::{
     engine::{
         route::Route,
         sockjs::{
-            decode, pages, Callback, Close, Endpoint, SessionId, SockJsError, SocketEndpoint,
-            Wrapping, REQUEST_MAX,
+            decode, encode::SENT, pages, Callback, Close, Endpoint, SessionId, SockJsError,
+            SocketEndpoint, Wrapping, REQUEST_MAX,
         },
     },
     stats::counters::Refused,
@@ -226,7 +226,8 @@ async fn send(front: &Front, exchange: &Exchange, session: SessionId, payload: &
     let (asking, asked) = oneshot::channel();
     reached.tell(SocketEvent::ClientSent(messages, asking));
     match asked.await.unwrap_or(Err(SockJsError::NotFound)) {
-        Ok(frame) => answer(request, 200, Some("text/plain"), frame),
+        Ok(sent) if sent == SENT => answer(request, 200, Some("text/plain"), sent),
+        Ok(close) => answer(request, 200, Some("text/plain"), Wrapping::Xhr.body(&close)),
         Err(error) => refuse(front, request, error),
     }
 }

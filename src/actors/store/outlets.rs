@@ -96,6 +96,9 @@ impl HubStore {
             return false;
         };
         let old = std::mem::replace(&mut entry.deadline, deadline);
+        if old == deadline {
+            return false;
+        }
         self.timetable.change(key, old, deadline)
     }
 

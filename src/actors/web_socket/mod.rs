@@ -9,41 +9,33 @@
 mod dialect;
 mod direct;
 mod framed;
+mod notes;
 mod polled;
 mod posts;
+mod tasks;
 
-use std::{
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use actix_rt::task::JoinHandle;
 
-use self::posts::Posting;
 pub use self::{
     dialect::Dialect,
     direct::{Direct, DirectLink},
     polled::{Asking, Polled, Reply},
     posts::{abandon, understood},
 };
+use self::{notes::take_note, posts::Posting, tasks::Tasks};
 use super::{
     attentive::skip,
     edge::Membership,
     held::moment,
     messages::{Encoded, SessionEvent, Waiting},
     ports::SocketBackend,
-    task::Task,
 };
-use crate::{
-    engine::{
-        plan::Wanted,
-        session::{Beginning, Moment},
-        web_socket::{FromBackend, Note, Output, ToClient, WebSocket},
-        ws::{Decoder, Received},
-    },
-    grip::{filter::FilterError, network_filter::Question},
-    stats::counters::{Refused, Total},
+use crate::engine::{
+    session::{Beginning, Moment},
+    web_socket::{FromBackend, Output, ToClient, WebSocket},
+    ws::{Decoder, Received},
 };
 
 /// What waits for a client past which its backend is not listened to, in bytes.
@@ -91,17 +83,8 @@ pub struct Parts {
 /// The shell of a session.
 pub struct Socket {
     parts: Parts,
-    posting: Option<Posting>,
-    woken_at: Option<Instant>,
+    posting: Option<Box<Posting>>,
     tasks: Option<Box<Tasks>>,
-}
-
-/// Tasks that most sessions do not have most of the time.
-#[derive(Default)]
-struct Tasks {
-    changing: Option<Task>,
-    filtering: Option<Task>,
-    writing: Option<Task>,
 }
 
 impl Socket {
@@ -110,7 +93,6 @@ impl Socket {
         Box::new(Self {
             parts,
             posting: None,
-            woken_at: None,
             tasks: None,
         })
     }
@@ -171,7 +153,6 @@ impl Socket {
             SessionEvent::Drain => machine.on_drain(moment),
             SessionEvent::Socket(event) => self.on_socket_event(*event, moment),
             SessionEvent::Timer => {
-                self.woken_at = None;
                 let last_sent = membership.last_sent().unwrap_or(moment.now);
                 machine.on_timer(last_sent, moment);
                 self.parts.dialect.on_timer(membership, moment.now);
@@ -239,11 +220,7 @@ impl Socket {
         }
         self.see_to_polls(membership);
         let due = [self.parts.machine.deadline(), self.parts.dialect.deadline()];
-        let deadline = due.into_iter().flatten().min();
-        if self.woken_at != deadline {
-            self.woken_at = deadline;
-            membership.wake_at(deadline);
-        }
+        membership.wake_at(due.into_iter().flatten().min());
     }
 
     /// Lets requests with messages go on, and the session end, if its client polls.
@@ -309,47 +286,6 @@ impl Socket {
         !machine.is_over() && !is_waited_for && membership.queued_bytes() > CLIENT_WAITING_MAX
     }
 
-    fn wait_for_client(&mut self, membership: &Membership) {
-        let (edge, place) = (membership.edge().clone(), membership.place());
-        self.tasks().writing = Task::spawn(async move {
-            edge.written_below(place.0, CLIENT_WAITING_MAX / 2).await;
-            tell(&edge, place, SocketEvent::Written);
-        });
-    }
-
-    fn tasks(&mut self) -> &mut Tasks {
-        self.tasks.get_or_insert_default()
-    }
-
-    fn change_channels(&mut self, wanted: Vec<Wanted>, membership: &Membership) {
-        let is_attentive = self.parts.machine.is_attentive();
-        let (edge, place) = (membership.edge().clone(), membership.place());
-        self.tasks().changing = Task::spawn(async move {
-            let changed = edge.change_channels(place, is_attentive, wanted).await;
-            if let Err(error) = &changed {
-                log::warn!(session = place.0 .0, error:%; "a WebSocket's channels cannot be subscribed to");
-            }
-            tell(&edge, place, SocketEvent::Subscribed(changed.is_ok()));
-        });
-    }
-
-    fn ask_filter(&mut self, question: Question, membership: &Membership) {
-        let (edge, place) = (membership.edge().clone(), membership.place());
-        edge.counters().add(Total::FilterRequests, 1);
-        let filter = question.filter;
-        let asked = self.parts.backend.ask_filter(question);
-        self.tasks().filtering = Task::spawn(async move {
-            let answer = match asked {
-                Some(asked) => asked.await,
-                None => Err(FilterError::Unanswered {
-                    filter,
-                    why: "the session's URL is of no use".to_owned(),
-                }),
-            };
-            edge.tell(place, SessionEvent::Filtered(Box::new(answer)));
-        });
-    }
-
     /// The hold is over: the backend hears of it, if it has not. Returns how many items go with it, too.
     pub fn end(mut self, membership: &Membership) -> (Option<JoinHandle<()>>, usize) {
         self.parts.machine.on_client_gone();
@@ -383,38 +319,6 @@ fn tell(
     event: SocketEvent,
 ) {
     edge.tell(place, SessionEvent::Socket(Box::new(event)));
-}
-
-/// Counts and logs what nobody else would hear of.
-fn take_note(note: &Note, membership: &Membership) {
-    let (session, counters) = (membership.key().0, membership.edge().counters());
-    match note {
-        Note::Unaddressed => counters.add(Total::MessagesUnaddressed, 1),
-        Note::BadControl(error) => {
-            counters.refuse(Refused::Control, 1);
-            log::debug!(session, error:%; "a control message has no effect");
-        }
-        Note::LongControl => {
-            counters.refuse(Refused::Control, 1);
-            log::warn!(session; "a control message is too long and has no effect");
-        }
-        Note::ChannelRefused => {
-            counters.refuse(Refused::Channels, 1);
-            log::warn!(session; "a WebSocket asked for too many channels: one is not subscribed");
-        }
-        Note::LongPing => {
-            counters.refuse(Refused::Control, 1);
-            log::warn!(session; "a backend's ping or pong is over 125 bytes and is not sent");
-        }
-        Note::BackendFailed(reason) => {
-            counters.refuse(Refused::Backend, 1);
-            log::warn!(session, reason; "a WebSocket is closed: its backend failed");
-        }
-        Note::ClientError(reason) => {
-            counters.refuse(Refused::Frame, 1);
-            log::info!(session, reason; "a WebSocket is closed: its client broke the protocol");
-        }
-    }
 }
 
 /// How long a direct backend may take to read the last that it is told.

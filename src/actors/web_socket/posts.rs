@@ -38,13 +38,13 @@ impl Socket {
         let (edge, place) = (membership.edge().clone(), membership.place());
         edge.counters().add(Total::EventRequests, 1);
         let told = Told::default();
-        let (answer, asked) = (told.clone(), self.parts.backend.post(post));
+        let (answer, asked) = (told.clone(), self.parts.backend.clone().post(post));
         let work = actix_rt::spawn(async move {
             let outcome = asked.await;
             *answer.borrow_mut() = Some(outcome);
             tell(&edge, place, SocketEvent::Posted);
         });
-        self.posting = Some(Posting { told, work });
+        self.posting = Some(Box::new(Posting { told, work }));
     }
 
     /// Takes what a post was answered.
@@ -79,7 +79,7 @@ impl Socket {
         };
         counters.add(Total::EndingsTold, 1);
         Some(actix_rt::spawn(async move {
-            rest(posts, posting, &*backend).await;
+            rest(posts, posting, backend).await;
             drop(ending);
         }))
     }
@@ -93,10 +93,15 @@ pub fn abandon(mut parts: Parts, counters: &Counters) {
     drop(socket.tell_the_rest(counters));
 }
 
-async fn rest(mut posts: OverHttp, mut posting: Option<Posting>, backend: &dyn SocketBackend) {
+async fn rest(
+    mut posts: OverHttp,
+    mut posting: Option<Box<Posting>>,
+    backend: Rc<dyn SocketBackend>,
+) {
     posts.hold_up(false);
     loop {
-        if let Some(Posting { told, work }) = posting.take() {
+        if let Some(posting) = posting.take() {
+            let Posting { told, work } = *posting;
             let _ = work.await;
             match told.take() {
                 Some(Ok(answer)) => posts.on_answer(&answer.facts, moment().now),
@@ -106,7 +111,7 @@ async fn rest(mut posts: OverHttp, mut posting: Option<Posting>, backend: &dyn S
         }
         match (posts.next_output(), posts.deadline()) {
             (Some(Output::Post(post)), _) => {
-                let outcome = backend.post(post).await;
+                let outcome = backend.clone().post(post).await;
                 match outcome {
                     Ok(answer) => posts.on_answer(&answer.facts, moment().now),
                     Err(failure) => posts.on_failed(failure.may_retry, moment()),

@@ -32,10 +32,24 @@ pub(super) enum Addressed {
 /// How far the current message is.
 #[derive(Debug, Default)]
 pub(super) struct Addressing {
-    /// What messages for the client begin with; none without GRIP.
-    prefix: Option<Bytes>,
+    prefix: Prefix,
     amid: Option<Box<Amid>>,
 }
+
+/// What messages for the client begin with.
+#[derive(Debug, Default)]
+enum Prefix {
+    /// GRIP is not spoken.
+    #[default]
+    NoGrip,
+    /// As it is if the backend says nothing else.
+    Usual,
+    /// This.
+    Own(Box<Bytes>),
+}
+
+/// What the usual prefix is.
+const USUAL: Bytes = Bytes::from_static(b"m:");
 
 /// A message of which more is to come.
 #[derive(Debug)]
@@ -52,13 +66,20 @@ enum Amid {
 
 impl Addressing {
     pub(super) fn new(prefix: Option<Bytes>) -> Self {
+        let prefix = match prefix {
+            None => Prefix::NoGrip,
+            Some(prefix) if prefix == USUAL => Prefix::Usual,
+            Some(prefix) => Prefix::Own(Box::new(prefix)),
+        };
         Self { prefix, amid: None }
     }
 
     /// Takes a part; says whom it is for, if anything is to be said.
     pub(super) fn on_part(&mut self, part: Part) -> Option<Addressed> {
-        let Some(prefix) = &self.prefix else {
-            return Some(Addressed::Client(part));
+        let prefix = match &self.prefix {
+            Prefix::NoGrip => return Some(Addressed::Client(part)),
+            Prefix::Usual => &USUAL,
+            Prefix::Own(prefix) => &**prefix,
         };
         let amid = self.amid.take().map(|amid| *amid);
         let is_last = part.is_last;

@@ -3,7 +3,7 @@
 //!
 //! Sends nothing. An accepted part is cut off; what remains of a message keeps its kind.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Deref};
 
 use bytes::{Buf, Bytes};
 
@@ -13,16 +13,55 @@ use crate::grip::ws::events::Event;
 /// What a message costs beside its content, so that empty ones are bounded too.
 const MESSAGE_BYTES: usize = 64;
 
-/// The queue of one session; without messages it owns no memory.
+/// The messages of one session; without any it owns no memory.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct Waiting(Option<Box<Queue>>);
+
+static EMPTY: Queue = Queue {
+    messages: VecDeque::new(),
+    bytes: 0,
+    offered: 0,
+};
+
+impl Deref for Waiting {
+    type Target = Queue;
+
+    fn deref(&self) -> &Queue {
+        self.0.as_deref().unwrap_or(&EMPTY)
+    }
+}
+
+impl Waiting {
+    pub(super) fn push(&mut self, kind: WsKind, content: Bytes) {
+        self.0.get_or_insert_default().push(kind, content);
+    }
+
+    /// Keeps only the first `len` messages.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.change(|queue| queue.truncate(len));
+    }
+
+    /// The first `count` messages were offered, and so many of their bytes accepted. What has no
+    /// bytes left is accepted with what precedes it.
+    pub(super) fn accept(&mut self, count: usize, accepted: u64) {
+        self.change(|queue| queue.accept(count, accepted));
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Queue)) {
+        let _ = self.0.as_deref_mut().map(change);
+        self.0.take_if(|queue| queue.messages.is_empty());
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
     messages: VecDeque<(WsKind, Bytes)>,
     bytes: usize,
     /// How many at the front were offered before.
     offered: u32,
 }
 
-impl Waiting {
+impl Queue {
     pub(super) fn len(&self) -> usize {
         self.messages.len()
     }
@@ -37,13 +76,12 @@ impl Waiting {
         self.len() > self.offered as usize
     }
 
-    pub(super) fn push(&mut self, kind: WsKind, content: Bytes) {
+    fn push(&mut self, kind: WsKind, content: Bytes) {
         self.bytes += cost(&content);
         self.messages.push_back((kind, content));
     }
 
-    /// Keeps only the first `len` messages.
-    pub(super) fn truncate(&mut self, len: usize) {
+    fn truncate(&mut self, len: usize) {
         let dropped = self.messages.iter().skip(len);
         self.bytes -= dropped.map(|(_, content)| cost(content)).sum::<usize>();
         self.messages.truncate(len);
@@ -69,9 +107,7 @@ impl Waiting {
         self.content_bytes(count.min(self.offered as usize))
     }
 
-    /// The first `count` messages were offered, and so many of their bytes accepted. What has no
-    /// bytes left is accepted with what precedes it.
-    pub(super) fn accept(&mut self, count: usize, mut accepted: u64) {
+    fn accept(&mut self, count: usize, mut accepted: u64) {
         let mut left = count;
         while let Some((_, content)) = self.messages.front_mut().filter(|_| left > 0) {
             let len = content.len() as u64;
@@ -93,9 +129,6 @@ impl Waiting {
     fn set_offered(&mut self, count: usize) {
         // The bound of a queue is far below 32 bits.
         self.offered = u32::try_from(count.min(self.len())).unwrap_or(u32::MAX);
-        if self.messages.is_empty() {
-            self.messages = VecDeque::new();
-        }
     }
 
     pub(super) fn check_invariants(&self) {

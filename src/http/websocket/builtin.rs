@@ -61,7 +61,7 @@ pub(super) fn open(front: &Front, exchange: &Exchange, target: &Target) -> Attem
 }
 
 impl SocketBackend for Echo {
-    fn post(&self, post: Post) -> Promise<Result<PostAnswer, PostFailure>> {
+    fn post(self: Rc<Self>, post: Post) -> Promise<Result<PostAnswer, PostFailure>> {
         let events = events::decode(&post.body).unwrap_or_default();
         let answered = events.into_iter().filter_map(|event| match event.kind {
             EventKind::Text | EventKind::Binary | EventKind::Close => Some(event),

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A path with headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Compact(Bytes);
+pub(super) struct Compact(Box<[u8]>);
 
 impl Compact {
     /// Packs a path and headers.
@@ -24,12 +24,13 @@ impl Compact {
             packed.put_slice(value.as_bytes());
             packed.put_u8(b'\n');
         }
-        Self(packed.freeze())
+        Self(Vec::from(packed).into_boxed_slice())
     }
 
     /// Unpacks them; values share the memory of the packed ones.
     pub(super) fn unpack(&self) -> (String, HeaderMap) {
-        let mut lines = self.0.split(|byte| *byte == b'\n');
+        let packed = Bytes::copy_from_slice(&self.0);
+        let mut lines = packed.split(|byte| *byte == b'\n');
         let path = lines.next().unwrap_or_default();
         let mut headers = HeaderMap::with_capacity(24);
         for line in lines {
@@ -37,7 +38,7 @@ impl Compact {
                 continue;
             };
             let (name, value) = line.split_at(colon);
-            let value = self.0.slice_ref(value).slice(1..);
+            let value = packed.slice_ref(value).slice(1..);
             let name = HeaderName::from_bytes(name);
             let value = HeaderValue::from_maybe_shared(value);
             if let (Ok(name), Ok(value)) = (name, value) {

@@ -99,7 +99,7 @@ fn accept_of(
 
 impl SocketBackend for Beside {
     /// Never asked for: the backend hears everything on its WebSocket.
-    fn post(&self, _: Post) -> Promise<Result<PostAnswer, PostFailure>> {
+    fn post(self: Rc<Self>, _: Post) -> Promise<Result<PostAnswer, PostFailure>> {
         let why = "this backend takes no posts".to_owned();
         let may_retry = false;
         Box::pin(std::future::ready(Err(PostFailure { may_retry, why })))

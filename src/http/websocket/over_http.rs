@@ -139,7 +139,7 @@ async fn ask(front: &Front, exchange: &Exchange, events: &Rc<Events>) -> Asked {
         headers: answer.headers,
         target: usize::from(events.target),
         backend: Backend::over_http(OverHttp::new(options, interval, now)),
-        way: Rc::new(events.clone()),
+        way: events.clone(),
         direct: None,
         said: said.filter_map(understood).collect(),
     };
@@ -223,9 +223,9 @@ pub(super) fn ends(events: &[Event]) -> Ends {
         .unwrap_or_default()
 }
 
-impl SocketBackend for Rc<Events> {
-    fn post(&self, post: Post) -> Promise<Result<PostAnswer, PostFailure>> {
-        let events = self.clone();
+impl SocketBackend for Events {
+    fn post(self: Rc<Self>, post: Post) -> Promise<Result<PostAnswer, PostFailure>> {
+        let events = self;
         Box::pin(async move {
             let failure = |may_retry, why: String| PostFailure { may_retry, why };
             match events.ask(post.body, post.replayed).await {
