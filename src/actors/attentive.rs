@@ -315,6 +315,10 @@ pub(super) fn skip(entry: &Arc<Encoded>, why: &Skipped, membership: &Membership)
             return counters.drop_items(Dropped::ContentFilters, 1);
         }
         Skipped::QueueFull => (Dropped::SessionBusy, "too many items wait".to_owned()),
+        Skipped::Unsendable => {
+            let why = "a filter made of it what its kind of message cannot be";
+            (Dropped::FilterError, why.to_owned())
+        }
         Skipped::FilterError(error) => (Dropped::FilterError, error.to_string()),
         Skipped::Unpatchable(error) => (Dropped::Unpatchable, error.to_string()),
     };

@@ -181,6 +181,7 @@ impl Front {
             return Box::pin(self.speak(exchange, is_websocket, payload)).await;
         }
         if is_event_post(&request, &route) {
+            self.edge.counters().refuse(Refused::Events, 1);
             log_access(&request, None, 403, "events-not-allowed");
             return reply::events_not_allowed().into();
         }

@@ -165,6 +165,8 @@ names! {
         Demo = "demo-limit",
         /// A WebSocket handshake that is none.
         Handshake = "bad-handshake",
+        /// A client that sent a WebSocket's events by itself.
+        Events = "events-not-allowed",
         /// A WebSocket whose client broke the protocol.
         Frame = "bad-frame",
         /// A request of a SockJS client that cannot be answered as it wants.

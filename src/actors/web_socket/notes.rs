@@ -23,6 +23,10 @@ pub(super) fn take_note(note: &Note, membership: &Membership) {
             counters.refuse(Refused::Channels, 1);
             log::warn!(session; "a WebSocket asked for too many channels: one is not subscribed");
         }
+        Note::MetaRefused => {
+            counters.refuse(Refused::Control, 1);
+            log::warn!(session; "a backend set too much meta for a WebSocket: it is left out");
+        }
         Note::LongPing => {
             counters.refuse(Refused::Control, 1);
             log::warn!(session; "a backend's ping or pong is over 125 bytes and is not sent");

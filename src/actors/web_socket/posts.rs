@@ -36,7 +36,6 @@ impl Socket {
     /// Sends a post; the session hears when it has come to its end.
     pub(super) fn post(&mut self, post: Post, membership: &Membership) {
         let (edge, place) = (membership.edge().clone(), membership.place());
-        edge.counters().add(Total::EventRequests, 1);
         let told = Told::default();
         let (answer, asked) = (told.clone(), self.parts.backend.clone().post(post));
         let work = actix_rt::spawn(async move {

@@ -79,6 +79,8 @@ pub enum Skipped {
     FilterError(FilterError),
     /// Its patch does not fit the held body.
     Unpatchable(PatchError),
+    /// A filter made of it what its kind of message cannot be.
+    Unsendable,
     /// Too many items wait for the backend's word.
     QueueFull,
 }

@@ -35,7 +35,9 @@ impl<E: Published> WebSocket<E> {
             // There is no service that keeps sessions.
             Control::Session { .. } => {}
             Control::SetMeta { name, value } => {
-                self.subscriptions.set_meta(name, value);
+                if !self.subscriptions.set_meta(name, value) {
+                    self.note(Note::MetaRefused);
+                }
                 self.renew_filters();
             }
             Control::KeepAlive(keep_alive) => self.set_keep_alive(keep_alive, moment),

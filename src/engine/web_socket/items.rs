@@ -162,7 +162,7 @@ impl<E: Published> WebSocket<E> {
             .filtering
             .on_item(entry.item(), content, &items.ids, from);
         match filtered {
-            Filtered::Pass(content) => self.outputs.push_back(Output::Item(entry, content)),
+            Filtered::Pass(content) => self.say_item(entry, content),
             Filtered::Drop => self.skip(entry, Skipped::Filtered),
             Filtered::Error(error) => self.on_filter_error(entry, error, moment),
             Filtered::Ask {
@@ -178,6 +178,18 @@ impl<E: Published> WebSocket<E> {
                 });
                 self.outputs.push_back(Output::Ask(question));
             }
+        }
+    }
+
+    /// Says an item as its filters have edited it.
+    fn say_item(&mut self, entry: E, content: Bytes) {
+        let is_sendable = match &entry.item().formats.ws {
+            Some(WsFormat::Send { kind, .. }) => kind.takes(&content),
+            _ => true,
+        };
+        match is_sendable {
+            true => self.outputs.push_back(Output::Item(entry, content)),
+            false => self.skip(entry, Skipped::Unsendable),
         }
     }
 

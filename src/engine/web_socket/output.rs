@@ -78,6 +78,8 @@ pub enum Note {
     LongControl,
     /// A backend asked for more channels than it may.
     ChannelRefused,
+    /// A backend set more meta than a session may have.
+    MetaRefused,
     /// A backend's ping or pong is longer than a frame of its may be.
     LongPing,
     /// The backend failed, for this reason.

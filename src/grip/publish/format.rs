@@ -120,6 +120,21 @@ pub enum WsKind {
     Pong,
 }
 
+/// Longest content of a ping or pong, in bytes.
+const PING_MAX: usize = 125;
+
+impl WsKind {
+    /// Tells whether a message of this kind can have this content: text is UTF-8, pings and pongs are
+    /// short.
+    pub fn takes(self, content: &[u8]) -> bool {
+        match self {
+            Self::Text => std::str::from_utf8(content).is_ok(),
+            Self::Binary => true,
+            Self::Ping | Self::Pong => content.len() <= PING_MAX,
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Action {
     Send,
@@ -231,11 +246,19 @@ fn ws(mut fields: Fields) -> Result<WsFormat, PublishError> {
         None if fields.has("content-bin") => WsKind::Binary,
         None => WsKind::Text,
     };
+    let field = if fields.has("content-bin") {
+        "content-bin"
+    } else {
+        "content"
+    };
     let content = match fields.content("content-bin", "content")? {
         Some(content) => content,
         None if matches!(kind, WsKind::Ping | WsKind::Pong) => Bytes::new(),
         None => return Err(no_content(&fields).into()),
     };
+    if !kind.takes(&content) {
+        return Err(fields.invalid_value(field).into());
+    }
     Ok(WsFormat::Send {
         kind,
         content,

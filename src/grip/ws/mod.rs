@@ -4,8 +4,7 @@
 //!
 //! ```text
 //! client messages --events::encode--> request body
-//! answer body --events::decode--> events --GripExtension::classify--> for the client
-//!                                                                 \--> control::parse: for P-8
+//! answer body --events::decode--> events; "c:{..}" among them --control::parse--> for P-8
 //! answer headers --> GripExtension, BoundMeta, keep_alive_interval, bytes_accepted
 //! ```
 
@@ -18,5 +17,5 @@ pub mod meta;
 pub use answer::{bytes_accepted, keep_alive_interval, KeepAliveInterval};
 pub use control::{Control, ControlError, WsKeepAlive, WsMessage};
 pub use events::{Event, EventKind, EventsError};
-pub use extension::{grip_extension, Addressed, GripExtension};
+pub use extension::{grip_extension, GripExtension};
 pub use meta::BoundMeta;

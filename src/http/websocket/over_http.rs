@@ -35,6 +35,7 @@ use crate::{
         body::{self, Gathered},
         way_back::WayBack,
     },
+    stats::counters::Total,
 };
 
 /// The way to one session's backend.
@@ -173,6 +174,7 @@ impl Events {
         let parts = (Method::POST, path, headers);
         let assignment = assignment(front, target, parts, BackendBody::Full(body));
         let (counters, crashes) = (front.edge.counters().clone(), front.edge.crashes());
+        counters.add(Total::EventRequests, 1);
         let crashes = crashes.upstream.clone();
         let answered = Upstream::run(assignment, front.fetch.clone(), counters, crashes).await;
         let response = match answered {
