@@ -270,6 +270,8 @@ fn kind_of(why: &Skipped) -> &'static str {
         Skipped::Filtered => "filtered",
         Skipped::FilterError(_) => "filter errors",
         Skipped::QueueFull => "overflowed",
-        Skipped::ContentFilters | Skipped::Unpatchable(_) => panic!("not in this world: {why:?}"),
+        Skipped::ContentFilters | Skipped::Unpatchable(_) | Skipped::Unsendable => {
+            panic!("not in this world: {why:?}")
+        }
     }
 }

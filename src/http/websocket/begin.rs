@@ -22,6 +22,7 @@ use crate::{
         web_socket::{abandon, Asking, Dialect, DirectLink, Parts, Polled, Socket},
     },
     engine::{
+        backend_options::BackendOptions,
         forward, sockjs,
         web_socket::{Backend, FromBackend, Terms, WebSocket},
         wire::{self, BodyEnd},
@@ -79,11 +80,7 @@ impl Accepted {
         let deflate = (front.offers_deflate && is_plain)
             .then(|| deflate(exchange))
             .flatten();
-        let message_max = match &backend {
-            _ if !is_plain => sockjs::FRAME_MAX,
-            Backend::OverHttp(_) => options.backend.ws_message_max,
-            Backend::Direct(_) | Backend::Detached => usize::MAX,
-        };
+        let message_max = message_max(&backend, is_plain, &options.backend);
         let implicit = route.targets.get(target);
         let implicit = implicit
             .map(|target| target.subs.clone())
@@ -133,6 +130,15 @@ impl Drop for Accepted {
         if let Some(parts) = self.parts.take() {
             abandon(parts, self.edge.counters());
         }
+    }
+}
+
+/// Returns how long a message of the client may be.
+fn message_max(backend: &Backend, is_plain: bool, options: &BackendOptions) -> usize {
+    match backend {
+        _ if !is_plain => sockjs::FRAME_MAX,
+        Backend::OverHttp(_) => options.ws_message_max,
+        Backend::Direct(_) | Backend::Detached => usize::MAX,
     }
 }
 
