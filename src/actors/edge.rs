@@ -216,6 +216,17 @@ impl Edge {
         }
     }
 
+    /// Waits until fewer than so many bytes that belong to no item wait to be written to a session.
+    pub async fn own_written_below(&self, key: SessionKey, bytes: usize) {
+        loop {
+            let written = self.bells.written.notified();
+            if self.store.borrow().own_bytes(key) < bytes {
+                return;
+            }
+            written.await;
+        }
+    }
+
     /// Tells a session something about a hold, if it still has it.
     pub fn tell(&self, (key, hold): (SessionKey, u64), event: SessionEvent) {
         self.store.borrow().tell_hold(key, hold, event);
@@ -322,9 +333,14 @@ impl Membership {
         self.edge.store.borrow_mut().deafen(self.key);
     }
 
-    /// Returns how many bytes wait to be written.
-    pub fn queued_bytes(&self) -> usize {
-        self.edge.store.borrow().queued_bytes(self.key)
+    /// Returns how many bytes that belong to no item wait to be written.
+    pub fn own_bytes(&self) -> usize {
+        self.edge.store.borrow().own_bytes(self.key)
+    }
+
+    /// Tells whether no item is accepted for the session any more.
+    pub fn is_deaf(&self) -> bool {
+        self.edge.store.borrow().is_deaf(self.key)
     }
 
     /// Appends the last bytes of the response.

@@ -165,8 +165,8 @@ impl Held {
         }
     }
 
-    /// Tells whether more of the client's bytes are wanted; none if it is no WebSocket.
-    pub fn wants_client(&self) -> Option<bool> {
+    /// Tells how many of the client's bytes are wanted at once; none if it is no WebSocket.
+    pub fn wants_client(&self) -> Option<usize> {
         match &self.machine {
             Machine::Socket(socket) => Some(socket.wants_client()),
             Machine::Plain(_) | Machine::Attentive(_) => None,

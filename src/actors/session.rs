@@ -104,6 +104,14 @@ impl SessionState {
         });
         self.held = Some(held);
         self.meet(fate);
+        // Too much came while it was set up, and nobody was there to be told.
+        if self
+            .held
+            .as_ref()
+            .is_some_and(|held| held.membership().is_deaf())
+        {
+            self.on_event(SessionEvent::Overflow);
+        }
         if is_draining {
             self.on_event(SessionEvent::Drain);
         }
@@ -192,8 +200,8 @@ impl SessionState {
         }
     }
 
-    /// Tells whether more of a WebSocket client's bytes are wanted; none if no WebSocket is held.
-    pub fn wants_client(&self) -> Option<bool> {
+    /// Tells how many of a WebSocket client's bytes are wanted at once; none if no WebSocket is held.
+    pub fn wants_client(&self) -> Option<usize> {
         self.held.as_ref()?.wants_client()
     }
 

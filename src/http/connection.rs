@@ -161,14 +161,14 @@ impl Connection {
     }
 
     /// Waits for a WebSocket's client, and takes what it sends.
-    fn poll_socket(&self, is_wanted: bool, task: &mut TaskContext<'_>) -> Poll<Event> {
+    fn poll_socket(&self, wanted: usize, task: &mut TaskContext<'_>) -> Poll<Event> {
         let state = &self.slot.state;
         if let Some(ahead) = self.slot.take_ahead().filter(|ahead| !ahead.is_empty()) {
             state.borrow_mut().on_client_bytes(&mut ahead.to_vec());
             return Poll::Ready(Event::Sent(ahead.len()));
         }
         let mut scratch = self.worker.scratch.borrow_mut();
-        let room = if is_wanted { scratch.len() } else { 0 };
+        let room = wanted.min(scratch.len());
         let into = scratch.get_mut(..room).unwrap_or_default();
         let event = ready!(self.slot.poll_event(task, into));
         if let Event::Sent(n) = event {
@@ -180,8 +180,8 @@ impl Connection {
 
     fn poll_held(&self, task: &mut TaskContext<'_>) -> Poll<Event> {
         let wanted = self.slot.state.borrow().wants_client();
-        if let Some(is_wanted) = wanted {
-            return self.poll_socket(is_wanted, task);
+        if let Some(wanted) = wanted {
+            return self.poll_socket(wanted, task);
         }
         let mut ahead = [0; 512];
         let event = ready!(self.slot.poll_event(task, &mut ahead));

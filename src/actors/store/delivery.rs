@@ -223,6 +223,12 @@ impl HubStore {
         self.push(key, bytes, encoded);
     }
 
+    /// Tells whether no item is for a session any more.
+    pub fn is_deaf(&self, key: SessionKey) -> bool {
+        let entry = self.sessions.get(key.0 as usize);
+        entry.is_some_and(|entry| entry.is_deaf)
+    }
+
     /// No item is for this session any more.
     pub fn deafen(&mut self, key: SessionKey) {
         if let Some(entry) = self.sessions.get_mut(key.0 as usize) {
@@ -246,8 +252,8 @@ impl HubStore {
         let Some(entry) = self.sessions.get_mut(key.0 as usize) else {
             return;
         };
-        if entry.is_closing {
-            return;
+        if entry.is_closing || entry.is_deaf {
+            return self.counters.drop_items(Dropped::ClientGone, 1);
         }
         let limits = self
             .limits

@@ -74,6 +74,12 @@ impl HubStore {
         entry.map_or(0, |entry| entry.outbox.bytes())
     }
 
+    /// Returns how many of those belong to no item.
+    pub fn own_bytes(&self, key: SessionKey) -> usize {
+        let entry = self.sessions.get(key.0 as usize);
+        entry.map_or(0, |entry| entry.outbox.own_bytes())
+    }
+
     /// Appends the last bytes (for a chunked stream the last chunk) and ends the response once they left.
     pub fn finish(&mut self, key: SessionKey, bytes: Bytes) {
         let Some(entry) = self.sessions.get_mut(key.0 as usize) else {

@@ -41,6 +41,9 @@ use crate::engine::{
 /// What waits for a client past which its backend is not listened to, in bytes.
 const CLIENT_WAITING_MAX: usize = 200_000;
 
+/// Bytes of a client that compresses that are read at once.
+const DEFLATED_READ_MAX: usize = 2_048;
+
 /// What a WebSocket's session alone is told.
 #[derive(Debug)]
 pub enum SocketEvent {
@@ -110,9 +113,14 @@ impl Socket {
         }
     }
 
-    /// Tells whether more of the client's bytes are wanted.
-    pub fn wants_client(&self) -> bool {
-        self.parts.machine.wants_client()
+    /// Tells how many of the client's bytes are wanted at once.
+    pub fn wants_client(&self) -> usize {
+        match (self.parts.machine.wants_client(), &self.parts.deflating) {
+            (false, _) => 0,
+            (true, None) => usize::MAX,
+            // What is compressed may become a thousand times as much before the next look.
+            (true, Some(_)) => DEFLATED_READ_MAX,
+        }
     }
 
     /// Takes bytes of the client.
@@ -148,7 +156,10 @@ impl Socket {
         let machine = &mut self.parts.machine;
         match event {
             SessionEvent::Item(encoded) => machine.on_item(encoded, moment),
-            SessionEvent::Filtered(answer) => machine.on_filtered(*answer, moment),
+            SessionEvent::Filtered(answer) => {
+                let _ = self.tasks.as_mut().map(|tasks| tasks.filtering = None);
+                machine.on_filtered(*answer, moment);
+            }
             SessionEvent::Overflow => machine.on_overflow(moment),
             SessionEvent::Drain => machine.on_drain(moment),
             SessionEvent::Socket(event) => self.on_socket_event(*event, moment),
@@ -172,8 +183,14 @@ impl Socket {
         let machine = &mut self.parts.machine;
         match event {
             SocketEvent::Posted => self.on_posted(moment),
-            SocketEvent::Subscribed(is_subscribed) => machine.on_subscribed(is_subscribed, moment),
-            SocketEvent::Written => machine.on_client_slow(false, moment),
+            SocketEvent::Subscribed(is_subscribed) => {
+                machine.on_subscribed(is_subscribed, moment);
+                let _ = self.tasks.as_mut().map(|tasks| tasks.changing = None);
+            }
+            SocketEvent::Written => {
+                machine.on_client_slow(false, moment);
+                let _ = self.tasks.as_mut().map(|tasks| tasks.writing = None);
+            }
             SocketEvent::BackendWritten => machine.on_backend_slow(false),
             SocketEvent::BackendGone => machine.on_backend(FromBackend::Gone, moment),
             SocketEvent::FromBackend(mut bytes) => {
@@ -283,7 +300,7 @@ impl Socket {
             .tasks
             .as_ref()
             .is_some_and(|tasks| tasks.writing.is_some());
-        !machine.is_over() && !is_waited_for && membership.queued_bytes() > CLIENT_WAITING_MAX
+        !machine.is_over() && !is_waited_for && membership.own_bytes() > CLIENT_WAITING_MAX
     }
 
     /// The hold is over: the backend hears of it, if it has not. Returns how many items go with it, too.

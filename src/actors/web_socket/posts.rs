@@ -51,7 +51,8 @@ impl Socket {
         let told = self.posting.take().and_then(|posting| posting.told.take());
         let machine = &mut self.parts.machine;
         match told {
-            None => {}
+            // Its task crashed.
+            None => machine.on_post_failed(false, moment),
             Some(Ok(answer)) => {
                 for said in answer.events.into_iter().filter_map(understood) {
                     machine.on_backend(said, moment);

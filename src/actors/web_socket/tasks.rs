@@ -20,7 +20,8 @@ impl Socket {
     pub(super) fn wait_for_client(&mut self, membership: &Membership) {
         let (edge, place) = (membership.edge().clone(), membership.place());
         self.tasks().writing = Task::spawn(async move {
-            edge.written_below(place.0, CLIENT_WAITING_MAX / 2).await;
+            edge.own_written_below(place.0, CLIENT_WAITING_MAX / 2)
+                .await;
             tell(&edge, place, SocketEvent::Written);
         });
     }

@@ -211,6 +211,8 @@ mod tests {
         let kinds = [WsKind::Text, WsKind::Binary, WsKind::Ping, WsKind::Pong];
         for content_filters in filters {
             for (content, kind) in contents().into_iter().zip(kinds.into_iter().cycle()) {
+                let is_text = std::str::from_utf8(&content).is_ok();
+                let kind = if is_text { kind } else { WsKind::Binary };
                 let mut headers = http::HeaderMap::new();
                 headers.append("x-a", http::HeaderValue::from_static("1"));
                 headers.append("x-a", http::HeaderValue::from_static("2"));
