@@ -50,7 +50,8 @@ impl<E: Published> WebSocket<E> {
         match self.closing {
             Closing::Sent { .. } => {
                 self.backend.on_client_close(close, &mut self.outputs);
-                self.backend.end(&mut self.outputs);
+                // Nobody waits for what it says to that.
+                self.lose_backend();
                 self.finish();
             }
             Closing::No => {
