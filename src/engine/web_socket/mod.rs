@@ -283,9 +283,12 @@ impl<E: super::session::Published> WebSocket<E> {
 
     /// Returns when [`WebSocket::on_timer`] is due.
     pub fn deadline(&self) -> Option<Instant> {
+        if self.is_over() {
+            return None;
+        }
         let rare = self.rare.as_ref().and_then(|rare| rare.deadline());
         let posts = match &self.backend {
-            Backend::OverHttp(posts) if !self.is_over() => posts.machine().deadline(),
+            Backend::OverHttp(posts) => posts.machine().deadline(),
             _ => None,
         };
         let due = [self.closing.due(), rare, posts];
