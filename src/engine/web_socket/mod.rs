@@ -22,6 +22,9 @@ mod output;
 mod rare;
 mod subscriptions;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::VecDeque,
     sync::Arc,
