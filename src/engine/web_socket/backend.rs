@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Longest payload of a ping or pong, in bytes.
-pub(super) const CONTROL_PAYLOAD_MAX: usize = 125;
+const CONTROL_PAYLOAD_MAX: usize = 125;
 
 /// Says that whoever sends it leaves.
 const GOING_AWAY: u16 = 1001;

@@ -89,19 +89,22 @@ fn what_is_no_control_message_has_no_effect() {
 }
 
 #[test]
-fn pings_that_fit_no_frame_are_refused_wherever_they_come_from() {
+fn what_no_frame_can_carry_is_refused_wherever_it_comes_from() {
     let (long, fits) = ("x".repeat(126), "x".repeat(125));
     for order in ["keep-alive timeout=1", "send-delayed timeout=1"] {
         for kind in ["ping", "pong"] {
             let mut run = Run::direct();
             let order = format!("backend control {order} message-type={kind}");
-            run.plays(&format!("{order} content={long} > note long ping"));
+            run.plays(&format!("{order} content={long} > note bad-control-field"));
             assert_eq!(run.due(), None);
             run.plays(&format!("{order} content={fits} >"));
             assert!(run.happens("wait 1000").contains(kind), "{order}");
         }
         let mut run = Run::direct();
-        run.plays(&format!("backend control {order} content={long} >"));
+        run.plays(&format!(
+            "backend control {order} content-bin=gIA= > note bad-control-field
+            backend control {order} content={long} >"
+        ));
     }
     let mut run = Run::over_http();
     run.plays("client text x > post TEXT x");
