@@ -291,8 +291,8 @@ impl<E: Published> WebSocket<E> {
             {
                 self.note(Note::LongPing);
             }
-            FromBackend::Ping(content) => self.to_client(ToClient::Ping(content)),
-            FromBackend::Pong(content) => self.to_client(ToClient::Pong(content)),
+            FromBackend::Ping(content) => self.tell_client(ToClient::Ping(content)),
+            FromBackend::Pong(content) => self.tell_client(ToClient::Pong(content)),
         }
     }
 
@@ -303,7 +303,7 @@ impl<E: Published> WebSocket<E> {
         match addressed {
             Addressed::Client(part) if self.may_speak() => {
                 let is_last = part.is_last;
-                self.to_client(ToClient::Part(part));
+                self.tell_client(ToClient::Part(part));
                 if is_last {
                     self.on_message_end();
                 }

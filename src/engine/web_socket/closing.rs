@@ -98,13 +98,13 @@ impl<E: Published> WebSocket<E> {
         match self.closing {
             Closing::No => {
                 self.outputs.push_back(Output::Deafen);
-                self.to_client(ToClient::Close(Close { code, reason }));
+                self.tell_client(ToClient::Close(Close { code, reason }));
                 self.closing = Closing::Sent {
                     due: now + CLOSE_MAX,
                 };
             }
             Closing::Received { .. } => {
-                self.to_client(ToClient::Close(Close { code, reason }));
+                self.tell_client(ToClient::Close(Close { code, reason }));
                 // It was told, and nobody waits for its answer.
                 self.lose_backend();
                 self.finish();
@@ -170,7 +170,7 @@ impl<E: Published> WebSocket<E> {
         match self.closing {
             Closing::Received { .. } => {
                 let (code, reason) = (NORMAL, String::new());
-                self.to_client(ToClient::Close(Close { code, reason }));
+                self.tell_client(ToClient::Close(Close { code, reason }));
                 self.lose_backend();
                 self.finish();
             }

@@ -176,7 +176,7 @@ impl<E: super::session::Published> WebSocket<E> {
             _ if self.closing != Closing::No => {}
             Received::Part(part) => self.backend.on_part(part, &mut self.outputs),
             Received::Ping(content) if self.answers_pings() => {
-                self.to_client(ToClient::Pong(content));
+                self.tell_client(ToClient::Pong(content));
             }
             Received::Ping(content) => self.backend.on_ping(content, &mut self.outputs),
             Received::Pong(content) => self.backend.on_pong(content, &mut self.outputs),
@@ -191,7 +191,7 @@ impl<E: super::session::Published> WebSocket<E> {
         }
         if !matches!(self.closing, Closing::Sent { .. }) {
             let (code, reason) = (error.close_code(), String::new());
-            self.to_client(ToClient::Close(Close { code, reason }));
+            self.tell_client(ToClient::Close(Close { code, reason }));
         }
         self.outputs
             .push_back(Output::Note(Note::ClientError(error.code())));
@@ -203,7 +203,7 @@ impl<E: super::session::Published> WebSocket<E> {
     pub fn on_client_nonsense(&mut self, code: &'static str) {
         if self.is_open() {
             let (number, reason) = (1002, String::new());
-            self.to_client(ToClient::Close(Close {
+            self.tell_client(ToClient::Close(Close {
                 code: number,
                 reason,
             }));
@@ -346,7 +346,7 @@ impl<E: super::session::Published> WebSocket<E> {
         self.rare.as_mut()?.incoming.pop_front()
     }
 
-    fn to_client(&mut self, said: ToClient) {
+    fn tell_client(&mut self, said: ToClient) {
         if let ToClient::Part(part) = &said {
             self.is_amid_message = !part.is_last;
         }
