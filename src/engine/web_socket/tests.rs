@@ -432,6 +432,7 @@ fn line(output: &Output<Item>) -> String {
             Note::LongControl => "note long control".to_owned(),
             Note::ChannelRefused => "note channel refused".to_owned(),
             Note::LongPing => "note long ping".to_owned(),
+            Note::MetaRefused => "note meta refused".to_owned(),
             Note::BackendFailed(why) | Note::ClientError(why) => format!("note {why}"),
         },
     }

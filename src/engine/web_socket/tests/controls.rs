@@ -49,6 +49,17 @@ fn past_the_limit_of_channels_nothing_is_subscribed_to() {
 }
 
 #[test]
+fn past_the_limit_of_meta_it_says_so() {
+    let mut run = Run::direct();
+    let long = "x".repeat(16_384);
+    run.plays(&format!(
+        "backend control set-meta name=a value={long} > note meta refused
+        backend control set-meta name=a value=x >
+        backend control set-meta name=a         >"
+    ));
+}
+
+#[test]
 fn too_many_filters_close_the_client_and_say_why_on_debug_routes() {
     let order = "control subscribe channel=a filters=1+2+3+4+5+6";
     let mut run = Run::over_http();
