@@ -4,7 +4,6 @@
 use std::{cell::RefCell, rc::Rc};
 
 use actix_rt::task::JoinHandle;
-use bytes::Bytes;
 
 use super::{tell, Parts, Socket, SocketEvent};
 use crate::{
@@ -128,7 +127,7 @@ async fn rest(
 
 /// What an event means; none for what has no meaning here.
 pub fn understood(event: Event) -> Option<FromBackend> {
-    let content = event.content.unwrap_or_else(Bytes::new);
+    let content = event.content.unwrap_or_default();
     let message = |kind, content| {
         FromBackend::Part(Part {
             kind,

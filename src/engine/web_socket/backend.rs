@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Longest payload of a ping or pong, in bytes.
-pub(super) const CONTROL_PAYLOAD_MAX: usize = 125;
+const CONTROL_PAYLOAD_MAX: usize = 125;
 
 /// Says that whoever sends it leaves.
 const GOING_AWAY: u16 = 1001;
@@ -291,8 +291,8 @@ impl<E: Published> WebSocket<E> {
             {
                 self.note(Note::LongPing);
             }
-            FromBackend::Ping(content) => self.to_client(ToClient::Ping(content)),
-            FromBackend::Pong(content) => self.to_client(ToClient::Pong(content)),
+            FromBackend::Ping(content) => self.tell_client(ToClient::Ping(content)),
+            FromBackend::Pong(content) => self.tell_client(ToClient::Pong(content)),
         }
     }
 
@@ -303,7 +303,7 @@ impl<E: Published> WebSocket<E> {
         match addressed {
             Addressed::Client(part) if self.may_speak() => {
                 let is_last = part.is_last;
-                self.to_client(ToClient::Part(part));
+                self.tell_client(ToClient::Part(part));
                 if is_last {
                     self.on_message_end();
                 }

@@ -50,7 +50,8 @@ impl<E: Published> WebSocket<E> {
         match self.closing {
             Closing::Sent { .. } => {
                 self.backend.on_client_close(close, &mut self.outputs);
-                self.backend.end(&mut self.outputs);
+                // Nobody waits for what it says to that.
+                self.lose_backend();
                 self.finish();
             }
             Closing::No => {
@@ -97,13 +98,13 @@ impl<E: Published> WebSocket<E> {
         match self.closing {
             Closing::No => {
                 self.outputs.push_back(Output::Deafen);
-                self.to_client(ToClient::Close(Close { code, reason }));
+                self.tell_client(ToClient::Close(Close { code, reason }));
                 self.closing = Closing::Sent {
                     due: now + CLOSE_MAX,
                 };
             }
             Closing::Received { .. } => {
-                self.to_client(ToClient::Close(Close { code, reason }));
+                self.tell_client(ToClient::Close(Close { code, reason }));
                 // It was told, and nobody waits for its answer.
                 self.lose_backend();
                 self.finish();
@@ -169,7 +170,7 @@ impl<E: Published> WebSocket<E> {
         match self.closing {
             Closing::Received { .. } => {
                 let (code, reason) = (NORMAL, String::new());
-                self.to_client(ToClient::Close(Close { code, reason }));
+                self.tell_client(ToClient::Close(Close { code, reason }));
                 self.lose_backend();
                 self.finish();
             }

@@ -2,12 +2,11 @@
 //!
 //! Source: `docs/websockets.md#control-messages`.
 
-use super::{backend::CONTROL_PAYLOAD_MAX, subscriptions::Added, Moment, Note, Output, WebSocket};
+use super::{subscriptions::Added, Moment, Note, Output, WebSocket};
 use crate::{
     engine::session::Published,
     grip::{
         channel::ChannelName,
-        publish::WsKind,
         ws::control::{self, Control, FILTERS_MAX},
     },
 };
@@ -17,7 +16,6 @@ impl<E: Published> WebSocket<E> {
     pub(super) fn on_control(&mut self, text: &[u8], moment: Moment) {
         match control::parse(text) {
             Ok(_) if !self.is_open() => {}
-            Ok(order) if has_long_ping(&order) => self.note(Note::LongPing),
             Ok(order) => self.obey(order, moment),
             Err(error) => self.note(Note::BadControl(error)),
         }
@@ -76,15 +74,4 @@ impl<E: Published> WebSocket<E> {
             self.outputs.push_back(Output::Subscribe(wanted));
         }
     }
-}
-
-/// Tells whether it has a ping or pong that fits no frame.
-fn has_long_ping(order: &Control) -> bool {
-    let message = match order {
-        Control::KeepAlive(Some(keep_alive)) => &keep_alive.message,
-        Control::SendDelayed { message, .. } => message,
-        _ => return false,
-    };
-    let is_control_frame = matches!(message.kind, WsKind::Ping | WsKind::Pong);
-    is_control_frame && message.content.len() > CONTROL_PAYLOAD_MAX
 }

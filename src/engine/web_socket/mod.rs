@@ -22,6 +22,9 @@ mod output;
 mod rare;
 mod subscriptions;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -173,7 +176,7 @@ impl<E: super::session::Published> WebSocket<E> {
             _ if self.closing != Closing::No => {}
             Received::Part(part) => self.backend.on_part(part, &mut self.outputs),
             Received::Ping(content) if self.answers_pings() => {
-                self.to_client(ToClient::Pong(content));
+                self.tell_client(ToClient::Pong(content));
             }
             Received::Ping(content) => self.backend.on_ping(content, &mut self.outputs),
             Received::Pong(content) => self.backend.on_pong(content, &mut self.outputs),
@@ -188,7 +191,7 @@ impl<E: super::session::Published> WebSocket<E> {
         }
         if !matches!(self.closing, Closing::Sent { .. }) {
             let (code, reason) = (error.close_code(), String::new());
-            self.to_client(ToClient::Close(Close { code, reason }));
+            self.tell_client(ToClient::Close(Close { code, reason }));
         }
         self.outputs
             .push_back(Output::Note(Note::ClientError(error.code())));
@@ -200,7 +203,7 @@ impl<E: super::session::Published> WebSocket<E> {
     pub fn on_client_nonsense(&mut self, code: &'static str) {
         if self.is_open() {
             let (number, reason) = (1002, String::new());
-            self.to_client(ToClient::Close(Close {
+            self.tell_client(ToClient::Close(Close {
                 code: number,
                 reason,
             }));
@@ -283,9 +286,12 @@ impl<E: super::session::Published> WebSocket<E> {
 
     /// Returns when [`WebSocket::on_timer`] is due.
     pub fn deadline(&self) -> Option<Instant> {
+        if self.is_over() {
+            return None;
+        }
         let rare = self.rare.as_ref().and_then(|rare| rare.deadline());
         let posts = match &self.backend {
-            Backend::OverHttp(posts) if !self.is_over() => posts.machine().deadline(),
+            Backend::OverHttp(posts) => posts.machine().deadline(),
             _ => None,
         };
         let due = [self.closing.due(), rare, posts];
@@ -340,7 +346,7 @@ impl<E: super::session::Published> WebSocket<E> {
         self.rare.as_mut()?.incoming.pop_front()
     }
 
-    fn to_client(&mut self, said: ToClient) {
+    fn tell_client(&mut self, said: ToClient) {
         if let ToClient::Part(part) = &said {
             self.is_amid_message = !part.is_last;
         }

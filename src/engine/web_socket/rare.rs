@@ -132,7 +132,7 @@ impl<E: Published> WebSocket<E> {
             Some((message, _)) if is_amid && is_no_control_frame(message.kind) => {
                 rare.delayed = Some((message, Due::Next));
             }
-            Some((message, _)) => self.to_client(said(message)),
+            Some((message, _)) => self.tell_client(said(message)),
             None => {}
         }
     }

@@ -120,7 +120,8 @@ impl ControlError {
 /// Parses what follows `c:`.
 ///
 /// **Errors**: no JSON object, an unknown `type` or `message-type`, a field that is missing, of the
-/// wrong type or out of range. The message is to be ignored then.
+/// wrong type or out of range, text that is not UTF-8, a ping or pong over 125 bytes. The message is to
+/// be ignored then.
 pub fn parse(text: &[u8]) -> Result<Control, ControlError> {
     let value: Value = serde_json::from_slice(text).map_err(|_| ControlError::NotJson)?;
     let mut fields = Fields::new("control message", value)?;
@@ -166,7 +167,7 @@ fn keep_alive(fields: &mut Fields) -> Result<Option<WsKeepAlive>, FieldError> {
         Some("interval") => KeepAliveMode::Interval,
         _ => KeepAliveMode::Idle,
     };
-    let Some(content) = fields.content("content-bin", "content")? else {
+    let Some(content) = content(fields, kind)? else {
         return Ok(None);
     };
     Ok(Some(WsKeepAlive {
@@ -178,7 +179,7 @@ fn keep_alive(fields: &mut Fields) -> Result<Option<WsKeepAlive>, FieldError> {
 
 fn send_delayed(fields: &mut Fields) -> Result<Control, FieldError> {
     let kind = message_kind(fields)?;
-    let content = fields.content("content-bin", "content")?;
+    let content = content(fields, kind)?;
     let timeout_secs = match content {
         Some(_) => timeout_secs(fields, DEFAULT_DELAY_SECS)?,
         None => DEFAULT_DELAY_SECS,
@@ -198,6 +199,19 @@ fn message_kind(fields: &mut Fields) -> Result<WsKind, FieldError> {
         Some("ping") => Ok(WsKind::Ping),
         Some("pong") => Ok(WsKind::Pong),
         Some(_) => Err(fields.unknown_value("message-type")),
+    }
+}
+
+/// Takes what to send, which must be something that such a message can carry.
+fn content(fields: &mut Fields, kind: WsKind) -> Result<Option<Bytes>, FieldError> {
+    let field = match fields.has("content-bin") {
+        true => "content-bin",
+        false => "content",
+    };
+    let content = fields.content("content-bin", "content")?;
+    match content.as_ref().is_none_or(|content| kind.takes(content)) {
+        true => Ok(content),
+        false => Err(fields.invalid_value(field)),
     }
 }
 

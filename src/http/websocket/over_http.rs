@@ -99,6 +99,10 @@ pub(super) async fn open(front: &Rc<Front>, exchange: &Rc<Exchange>, at: usize) 
 }
 
 /// What became of an `OPEN`.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for a moment, on its way to becoming a session"
+)]
 enum Asked {
     /// This.
     Once(Attempt),

@@ -211,6 +211,8 @@ fn missing_and_mistyped_fields_make_it_void() {
         ("set-meta", r#","name":"a","value":1"#),
         ("keep-alive", r#","content":1"#),
         ("keep-alive", r#","content":"x","content-bin":1"#),
+        ("keep-alive", r#","content-bin":"gIA=""#),
+        ("send-delayed", r#","content-bin":"gIA=""#),
         ("keep-alive", r#","content":"x","timeout":-1"#),
         ("keep-alive", r#","content":"x","timeout":"-1""#),
         ("keep-alive", r#","content":"x","timeout":2147483648"#),
