@@ -200,6 +200,15 @@ mod tests {
         WsFormat::Close { code, reason }
     }
 
+    fn headers() -> http::HeaderMap {
+        let mut headers = http::HeaderMap::new();
+        headers.append("x-a", http::HeaderValue::from_static("1"));
+        headers.append("x-a", http::HeaderValue::from_static("2"));
+        let snowman = http::HeaderValue::from_bytes("☃".as_bytes());
+        headers.append("x-b", snowman.unwrap());
+        headers
+    }
+
     #[test]
     fn every_format_and_action_survives() {
         let filters = [
@@ -213,16 +222,11 @@ mod tests {
             for (content, kind) in contents().into_iter().zip(kinds.into_iter().cycle()) {
                 let is_text = std::str::from_utf8(&content).is_ok();
                 let kind = if is_text { kind } else { WsKind::Binary };
-                let mut headers = http::HeaderMap::new();
-                headers.append("x-a", http::HeaderValue::from_static("1"));
-                headers.append("x-a", http::HeaderValue::from_static("2"));
-                let snowman = http::HeaderValue::from_bytes("☃".as_bytes());
-                headers.append("x-b", snowman.unwrap());
                 items.push(item(Formats {
                     response: Some(ResponseFormat::Send(ResponseSend {
                         status: 404,
                         reason: Some("Gone fishing".into()),
-                        headers,
+                        headers: headers(),
                         body: ResponseBody::Bytes(content.clone()),
                         content_filters: content_filters.clone(),
                     })),
