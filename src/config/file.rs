@@ -115,6 +115,7 @@ pub(super) struct Proxy {
     pub(super) filter_requests_max: Option<u64>,
     pub(super) ws_message_bytes_max: Option<u64>,
     pub(super) ws_answer_bytes_max: Option<u64>,
+    pub(super) ws_requests_max: Option<u64>,
     pub(super) ws_disconnects_max: Option<u64>,
     pub(super) sockjs_url: Option<String>,
 }

@@ -139,6 +139,12 @@ fn websockets(
             default.ws_answer_max,
             1024..=1_073_741_824,
         )?,
+        ws_requests_max: checker.number(
+            &key("ws_requests_max"),
+            written.ws_requests_max,
+            default.ws_requests_max,
+            1..=1_000_000,
+        )?,
         ws_disconnects_max: checker.number(
             &key("ws_disconnects_max"),
             written.ws_disconnects_max,

@@ -35,6 +35,8 @@ pub struct BackendOptions {
     pub ws_message_max: usize,
     /// Longest answer of a backend to events, in bytes.
     pub ws_answer_max: usize,
+    /// Requests with events of WebSocket clients at a time to a route's backends, for one worker.
+    pub ws_requests_max: usize,
     /// `DISCONNECT` events under way at a time, of one worker; past it they are skipped.
     pub ws_disconnects_max: usize,
     /// The script that SockJS's iframe page loads; `None`: there is no such page.
@@ -57,6 +59,7 @@ impl Default for BackendOptions {
             filter_requests_max: 64,
             ws_message_max: 200_000,
             ws_answer_max: 1_000_000,
+            ws_requests_max: 1_000,
             ws_disconnects_max: 1_000,
             sockjs_url: None,
         }

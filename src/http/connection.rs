@@ -228,6 +228,8 @@ impl Drop for Connection {
             .broker
             .connections()
             .fetch_sub(1, Ordering::Relaxed);
+        // A handshake that nobody waits for any more may still have the slot.
+        self.slot.close();
         if let Ok(mut state) = self.slot.state.try_borrow_mut() {
             state.abandon();
         }

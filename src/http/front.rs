@@ -31,7 +31,7 @@ use super::{
     reply::{self, Manners},
     slot::Slot,
     sockjs, tunnel,
-    turns::Turns,
+    turns::{Turns, TurnsMax},
     upstream::{Pool, PoolOptions},
     websocket,
 };
@@ -102,7 +102,11 @@ impl Front {
             age_limit: options.pool_age,
             connect_timeout: options.connect_timeout,
         }));
-        let turns = Turns::new(options.recovery_requests_max, options.filter_requests_max);
+        let turns = Turns::new(TurnsMax {
+            recovery: options.recovery_requests_max,
+            filters: options.filter_requests_max,
+            events: options.ws_requests_max,
+        });
         let edge = broker.edge();
         let offers_demo = offers_demo(&broker.options().routes);
         let disconnects = Semaphore::new(options.ws_disconnects_max.min(Semaphore::MAX_PERMITS));

@@ -17,9 +17,19 @@ const GONE_MAX: usize = 10_000;
 
 /// The turns of every route of a worker.
 pub struct Turns {
-    recovery_max: usize,
-    filters_max: usize,
+    max: TurnsMax,
     routes: RefCell<HashMap<usize, Rc<RouteTurns>>>,
+}
+
+/// How many turns a route has at most.
+#[derive(Clone, Copy, Debug)]
+pub struct TurnsMax {
+    /// To ask for missed items.
+    pub recovery: usize,
+    /// To ask filters.
+    pub filters: usize,
+    /// To tell events of WebSockets.
+    pub events: usize,
 }
 
 /// The turns of one route.
@@ -28,6 +38,8 @@ pub struct RouteTurns {
     pub recovery: Arc<Semaphore>,
     /// To ask filters; apart, for items wait for them.
     pub filters: Arc<Semaphore>,
+    /// To tell events of WebSockets.
+    pub events: Arc<Semaphore>,
     gone: Arc<Semaphore>,
     gone_links: Cell<usize>,
 }
@@ -63,10 +75,9 @@ impl Drop for Counted<'_> {
 
 impl Turns {
     /// Makes the turns of a worker.
-    pub fn new(recovery_max: usize, filters_max: usize) -> Self {
+    pub fn new(max: TurnsMax) -> Self {
         Self {
-            recovery_max,
-            filters_max,
+            max,
             routes: RefCell::default(),
         }
     }
@@ -78,9 +89,10 @@ impl Turns {
         let new = || {
             let turns = |max| Arc::new(Semaphore::new(max));
             Rc::new(RouteTurns {
-                recovery: turns(self.recovery_max),
-                filters: turns(self.filters_max),
-                gone: turns(self.recovery_max),
+                recovery: turns(self.max.recovery),
+                filters: turns(self.max.filters),
+                events: turns(self.max.events),
+                gone: turns(self.max.recovery),
                 gone_links: Cell::default(),
             })
         };
@@ -108,7 +120,12 @@ mod tests {
 
     #[test]
     fn gone_links_past_their_bound_are_not_told() {
-        let turns = Turns::new(1, 1).of(&Arc::new(Route::new("*")));
+        let max = TurnsMax {
+            recovery: 1,
+            filters: 1,
+            events: 1,
+        };
+        let turns = Turns::new(max).of(&Arc::new(Route::new("*")));
         let mut waiting: Vec<_> = (0..GONE_MAX)
             .map(|_| Box::pin(turns.tell_gone(pending::<()>())))
             .collect();

@@ -9,15 +9,16 @@ const TARGETS: &str =
 #[test]
 fn bounds_of_websockets_are_read() {
     let text = "[http]\nallow_compression = true\n[proxy]\nws_message_bytes_max = 125\n\
-                ws_answer_bytes_max = 1024\nws_disconnects_max = 0";
+                ws_answer_bytes_max = 1024\nws_requests_max = 1\nws_disconnects_max = 0";
     let settings = settings(text);
     let proxy = &settings.proxy;
     assert!(settings.http.allow_compression);
     assert_eq!((proxy.ws_message_max, proxy.ws_answer_max), (125, 1024));
-    assert_eq!(proxy.ws_disconnects_max, 0);
+    assert_eq!((proxy.ws_requests_max, proxy.ws_disconnects_max), (1, 0));
     for (key, value, bounds) in [
         ("ws_message_bytes_max", 124, "125 to 1073741824"),
         ("ws_answer_bytes_max", 1023, "1024 to 1073741824"),
+        ("ws_requests_max", 0, "1 to 1000000"),
         ("ws_disconnects_max", 1_000_001, "0 to 1000000"),
     ] {
         assert_eq!(

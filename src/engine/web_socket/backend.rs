@@ -279,10 +279,7 @@ impl<E: Published> WebSocket<E> {
             FromBackend::Part(part) => self.on_backend_part(part, moment),
             FromBackend::Close(close) => self.on_backend_close(close, moment),
             FromBackend::Disconnect => self.on_disconnect(),
-            FromBackend::Gone => {
-                self.end_backend();
-                self.fail_backend("backend-gone", moment);
-            }
+            FromBackend::Gone => self.on_backend_gone(moment),
             FromBackend::Error(error) => self.fail_backend(error.code(), moment),
             FromBackend::BadText => self.fail_backend("bad-event-text", moment),
             _ if !self.may_speak() => {}
@@ -315,7 +312,19 @@ impl<E: Published> WebSocket<E> {
         }
     }
 
-    fn end_backend(&mut self) {
+    /// Its connection has ended; if it was told the end, without having said so itself.
+    fn on_backend_gone(&mut self, moment: Moment) {
+        let is_expected = matches!(
+            self.backend,
+            Backend::Direct(Direct {
+                has_close: true,
+                ..
+            })
+        );
         self.backend.end(&mut self.outputs);
+        match is_expected {
+            true => self.close_client(None, moment.now),
+            false => self.fail_backend("backend-gone", moment),
+        }
     }
 }

@@ -121,7 +121,10 @@ impl<E: Published> WebSocket<E> {
     /// The backend wants the client's connection ended without a close frame.
     pub(super) fn on_disconnect(&mut self) {
         self.backend = Backend::Detached;
-        self.finish();
+        // A client that was told a close may still answer it.
+        if self.may_speak() {
+            self.finish();
+        }
     }
 
     /// The backend is of no use any more.

@@ -51,14 +51,17 @@ impl<E: Published> WebSocket<E> {
     /// Takes an item.
     pub fn on_item(&mut self, entry: E, moment: Moment) {
         if self.is_open() {
-            let is_blocked = self.rare().items.pending.is_some();
-            let waits = self.rare().items.waiting.len();
-            match is_blocked {
-                false => self.take_item(entry, moment),
-                true if waits < self.waiting_max as usize => {
+            let items = self.rare.as_ref().map(|rare| &rare.items);
+            let blocked = items.filter(|items| items.pending.is_some());
+            // One close finds room behind a full queue.
+            let is_close = matches!(entry.item().formats.ws, Some(WsFormat::Close { .. }));
+            let max = self.waiting_max as usize + usize::from(is_close);
+            match blocked.map(|items| items.waiting.len()) {
+                None => self.take_item(entry, moment),
+                Some(waits) if waits < max => {
                     self.rare().items.waiting.push_back(entry);
                 }
-                true => self.skip(entry, Skipped::QueueFull),
+                Some(_) => self.skip(entry, Skipped::QueueFull),
             }
         }
         self.settle(moment);

@@ -144,11 +144,14 @@ impl<E: super::session::Published> WebSocket<E> {
 
     /// Tells whether more of the client's bytes are wanted.
     pub fn wants_client(&self) -> bool {
-        match &self.backend {
-            Backend::OverHttp(posts) => posts.machine().has_room(),
-            Backend::Direct(direct) => !direct.is_slow,
-            Backend::Detached => true,
-        }
+        // Whoever sends pings and reads no pongs is not read either.
+        let is_flooded = self.is_slow && self.answers_pings();
+        !is_flooded
+            && match &self.backend {
+                Backend::OverHttp(posts) => posts.machine().has_room(),
+                Backend::Direct(direct) => !direct.is_slow,
+                Backend::Detached => true,
+            }
     }
 
     /// Tells whether more of what the backend says is wanted.

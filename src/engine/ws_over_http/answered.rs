@@ -67,6 +67,10 @@ impl OverHttp {
             }
         }
         self.waiting.accept(carried.messages, accepted);
+        if accepted == 0 && all > 0 && !self.has_room() {
+            // The client is not read, so that nothing would ever change.
+            return Err(Failure::NothingAccepted);
+        }
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! The WebSocket of the `test` target: it subscribes to the channels of the query and echoes messages.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::Arc};
 
 use http::{header, HeaderMap, HeaderValue};
+use tokio::sync::Semaphore;
 
 use super::{begin::Acceptance, over_http::ends, Accepted, Attempt, Exchange, Front};
 use crate::{
@@ -25,7 +26,9 @@ use crate::{
 };
 
 /// Echoes events.
-struct Echo;
+struct Echo {
+    disconnects: Arc<Semaphore>,
+}
 
 /// Accepts a client of the `test` target at `/ws`.
 pub(super) fn open(front: &Front, exchange: &Exchange, target: &Target) -> Attempt {
@@ -53,7 +56,9 @@ pub(super) fn open(front: &Front, exchange: &Exchange, target: &Target) -> Attem
         headers,
         target: 0,
         backend: Backend::over_http(machine),
-        way: Rc::new(Echo),
+        way: Rc::new(Echo {
+            disconnects: front.disconnects.clone(),
+        }),
         direct: None,
         said: said.collect(),
     };
@@ -88,6 +93,6 @@ impl SocketBackend for Echo {
     }
 
     fn ending(&self) -> Option<Ending> {
-        None
+        self.disconnects.clone().try_acquire_owned().ok()
     }
 }

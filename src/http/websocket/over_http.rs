@@ -33,10 +33,14 @@ use crate::{
     },
     http::{
         body::{self, Gathered},
+        turns,
         way_back::WayBack,
     },
     stats::counters::Total,
 };
+
+/// How long a backend may take to accept a client that has left, so as to hear that it has.
+const FORSAKEN_MAX: Duration = Duration::from_secs(10);
 
 /// The way to one session's backend.
 struct Events {
@@ -85,7 +89,11 @@ pub(super) async fn open(front: &Rc<Front>, exchange: &Rc<Exchange>, at: usize) 
     let (mut attempt, attempted) = oneshot::channel();
     actix_rt::spawn(async move {
         loop {
-            match ask(&front, &exchange, &events).await {
+            let asked = tokio::select! {
+                asked = ask(&front, &exchange, &events) => asked,
+                () = forsaken(&mut attempt) => return,
+            };
+            match asked {
                 Asked::Once(made) => return drop(attempt.send(made)),
                 Asked::Again(interval) => tokio::select! {
                     () = actix::clock::sleep(interval) => {}
@@ -96,6 +104,12 @@ pub(super) async fn open(front: &Rc<Front>, exchange: &Rc<Exchange>, at: usize) 
     });
     let made = attempted.await;
     made.unwrap_or_else(|_| Attempt::bad("upstream-crashed", "the attempt crashed"))
+}
+
+/// Waits until the client has left, and then as long as its backend may still take to accept.
+async fn forsaken(attempt: &mut oneshot::Sender<Attempt>) {
+    attempt.closed().await;
+    actix::clock::sleep(FORSAKEN_MAX).await;
 }
 
 /// What became of an `OPEN`.
@@ -234,6 +248,8 @@ impl SocketBackend for Events {
         let events = self;
         Box::pin(async move {
             let failure = |may_retry, why: String| PostFailure { may_retry, why };
+            let turns = events.front.turns.of(&events.route);
+            let _turn = turns::taken(turns.events.clone()).await;
             match events.ask(post.body, post.replayed).await {
                 Ok(answer) => Ok(PostAnswer {
                     facts: AnswerFacts {
