@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """A fan-out to WebSockets that take compressed messages, in place of pushload, which takes none.
 
-Each client offers permessage-deflate and must get it. A message is published when all have the one
-before it. Bytes are counted, not inflated; the first client inflates, and checks.
+Each client offers permessage-deflate and must get it; with --plain none does, so that the two can be
+compared. A message is published when all have the one before it. Bytes are counted, not inflated; the
+first client inflates, and checks.
 
-usage: deflate.py fanout --target HOST:PORT --ws --path PATH --conns N --messages M --size BYTES
+usage: deflate.py fanout [--plain] --target HOST:PORT --ws --path PATH --conns N --messages M --size BYTES
                          --publish-url URL --json --server-pid PID
 """
 
@@ -30,21 +31,22 @@ def cpu(pid):
 
 
 class Client:
-    def __init__(self, address, path):
+    def __init__(self, address, path, is_plain):
+        self.first = 0x81 if is_plain else 0xC1
         self.socket = socket.create_connection(address)
         self.socket.sendall(("GET %s HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n%s"
                              "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-                             % (path, OFFER)).encode())
+                             % (path, "" if is_plain else OFFER)).encode())
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += self.socket.recv(1)
-        if b" 101 " not in head or b"permessage-deflate" not in head:
-            sys.exit("no compression: %r" % head)
+        if b" 101 " not in head or (b"permessage-deflate" in head) == is_plain:
+            sys.exit("not as asked for: %r" % head)
         self.socket.setblocking(False)
         self.unread = b""
 
     def read(self):
-        """How many whole frames have come; each must be a compressed text message."""
+        """How many whole frames have come; each must be a text message, compressed or not."""
         try:
             self.unread += self.socket.recv(65536)
         except BlockingIOError:
@@ -56,8 +58,8 @@ class Client:
                 length, start = int.from_bytes(self.unread[2:4], "big"), 4
             if len(self.unread) < start + length:
                 break
-            if self.unread[0] != 0xC1:
-                sys.exit("not a compressed text message: %r" % self.unread[:10])
+            if self.unread[0] != self.first:
+                sys.exit("not such a text message: %r" % self.unread[:10])
             frames.append(self.unread[start:start + length])
             self.unread = self.unread[start + length:]
         return frames
@@ -76,12 +78,12 @@ def main():
         parser.add_argument("--" + name)
     for name in ("conns", "messages", "size", "server-pid"):
         parser.add_argument("--" + name, type=int)
-    for name in ("json", "ws"):
+    for name in ("json", "ws", "plain"):
         parser.add_argument("--" + name, action="store_true")
     args = parser.parse_args()
     host, port = args.target.split(":")
     path = args.path.replace("{channel}", "c0")
-    clients = [Client((host, int(port)), path) for _ in range(args.conns)]
+    clients = [Client((host, int(port)), path, args.plain) for _ in range(args.conns)]
     selector = selectors.EpollSelector()
     for client in clients:
         selector.register(client.socket, selectors.EVENT_READ, client)
@@ -100,8 +102,9 @@ def main():
                 deliveries += len(frames)
                 if key.data is clients[0]:
                     for frame in frames:
-                        inflated = zlib.decompressobj(-15).decompress(frame + b"\0\0\xff\xff").decode()
-                        assert inflated == content, inflated
+                        if not args.plain:
+                            frame = zlib.decompressobj(-15).decompress(frame + b"\0\0\xff\xff")
+                        assert frame.decode() == content, frame
     used, took = cpu(args.server_pid) - before, time.monotonic() - start
     print(json.dumps({"test": "fanout", "deliveries": deliveries, "deliveries_per_s": round(deliveries / took),
                       "server_cpu_s_per_million": round(used / deliveries * 1e6, 2), "lost": 0, "duplicate": 0,

@@ -153,7 +153,7 @@ def total(lines, key):
 
 
 def table_hold(lines):
-    runs = [r for r in lines if r.get("test") == "hold"]
+    runs = [r for r in lines if r.get("test") in ("hold", "hold-ws")]
     body, sizes = [], sorted({r["conns"] for r in runs})
     for n in sizes:
         mine = rows(runs, conns=n)
@@ -260,9 +260,9 @@ def table_poll(lines):
 
 def table_ws_fanout(lines):
     table_fanout(lines)
-    cost = {s: per_delivery(rows(lines, server=s), "all_user_s")[0] for s in ("stream", "websocket", "deflate")}
+    cost = {s: per_delivery(rows(lines, server=s), "all_user_s")[0] for s in ("stream", "websocket", "plain", "deflate")}
     print("**User time, WebSocket against stream: %.2f; compressed against not: %.2f.**"
-          % (cost["websocket"] / cost["stream"], cost["deflate"] / cost["websocket"]))
+          % (cost["websocket"] / cost["stream"], cost["deflate"] / cost["plain"]))
 
 
 def table_ws_echo(lines):
