@@ -881,3 +881,29 @@ fn many_sessions_do_not_mix() {
         client.recv() == Event::Pong(Vec::new())
     }));
 }
+
+#[test]
+fn requests_past_the_bound_wait_for_their_turn() {
+    let (gate, wait) = gate();
+    let backend = Backend::answering(move |request| {
+        if opens(request) || request.target == "/settle" {
+            return accept_plain(&[]);
+        }
+        let events = events_of(request);
+        if events == [text("first")] {
+            wait();
+        }
+        answer(&echoed(&events))
+    });
+    let bounded = Config::over_http(backend.addr).proxy("ws_requests_max = 1");
+    let p8 = P8::start(&bounded.http("workers = 1"));
+    let (mut first, mut second) = (p8.ws("/"), p8.ws("/"));
+    first.send_text("first");
+    wait_for_event(&backend, &text("first"));
+    second.send_text("second");
+    settle(&p8);
+    assert!(!all_events(&backend).contains(&text("second")));
+    gate.open();
+    first.expect_text("first");
+    second.expect_text("second");
+}

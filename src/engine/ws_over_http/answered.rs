@@ -67,8 +67,8 @@ impl OverHttp {
             }
         }
         self.waiting.accept(carried.messages, accepted);
-        if accepted == 0 && all > 0 && !self.has_room() {
-            // The client is not read, so that nothing would ever change.
+        if accepted == 0 && all > 0 && !self.has_room() && self.keep_alive_secs == 0 {
+            // The client is not read, so that nothing would ever be sent again.
             return Err(Failure::NothingAccepted);
         }
         Ok(())

@@ -583,6 +583,31 @@ fn a_full_queue_has_no_room_and_counts_empty_messages() {
 }
 
 #[test]
+fn a_full_queue_of_which_nothing_is_accepted_waits_for_a_keep_alive_or_fails() {
+    for (interval, fails) in [
+        (KeepAliveInterval::Off, true),
+        (KeepAliveInterval::Secs(5), false),
+    ] {
+        let mut run = Run::with(false, interval);
+        let content = Bytes::from(vec![b'x'; 200_000]);
+        run.machine.on_message(WsKind::Binary, content);
+        assert!(matches!(run.machine.next_output(), Some(Output::Post(_))));
+        run.accept(0);
+        match fails {
+            true => assert!(matches!(
+                run.machine.next_output(),
+                Some(Output::Fail(Failure::NothingAccepted))
+            )),
+            false => {
+                assert!(run.machine.next_output().is_none());
+                run.wait(5);
+                assert!(matches!(run.machine.next_output(), Some(Output::Post(_))));
+            }
+        }
+    }
+}
+
+#[test]
 fn failures_have_words_and_a_side() {
     use crate::grip::Side;
     for failure in [
