@@ -7,6 +7,7 @@ use crate::support::events::{
     accept, accept_plain, answer, bare, binary, close, echo, event, events_of, text,
     wait_for_bodies, EVENTS,
 };
+use crate::support::publish::ws_item;
 use crate::support::wait::{gate, DEADLINE};
 use crate::support::ws::{Frame, Opening, OFFER, TEXT};
 use crate::support::{wait_until, Answer, Backend, Config, P8};
@@ -438,4 +439,28 @@ fn a_plain_request_to_the_same_route_is_proxied_as_ever() {
     let p8 = over_http(&backend);
     let _client = p8.ws("/");
     assert_eq!(Client::connect(p8.clients).get("/").text(), "plain");
+}
+
+#[test]
+fn events_that_a_client_posts_itself_are_refused() {
+    let (backend, p8) = answering(accept(&[]));
+    let mut client = p8.client();
+    client.request("POST", "/", &[("Content-Type", EVENTS)], b"OPEN\r\n");
+    let reply = client.reply();
+    assert_eq!(reply.status(), 403);
+    assert_eq!(reply.head.header("p8-reason"), Some("events-not-allowed"));
+    assert!(backend.seen().is_empty());
+}
+
+#[test]
+fn the_test_target_echoes_and_subscribes() {
+    let p8 = P8::start(&Config::new().route_to("host = \"*\"", "{ test = true }"));
+    let mut client = p8.ws("/ws?channel=x&channel=y");
+    client.send_text("hello");
+    client.expect_text("hello");
+    p8.publish(&[ws_item("x", "to x")]);
+    client.expect_text("to x");
+    p8.publish(&[ws_item("y", "to y")]);
+    client.expect_text("to y");
+    assert_eq!(p8.ws_refused("/nope").status(), 404);
 }
