@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use crate::support::backend::Request;
 use crate::support::events::{
-    accept_plain, all_events, answer, bare, echo, echoed, events_of, opens, text, HttpEvent,
+    accept_plain, all_events, answer, bare, echo, echoed, events_of, opens, text, wait_for_event,
+    HttpEvent,
 };
-use crate::support::wait::{slowness, DEADLINE};
+use crate::support::wait::{gate, slowness, DEADLINE};
 use crate::support::{wait_until, Answer, Backend};
 
 use super::over_http;
@@ -77,9 +78,7 @@ fn a_request_that_was_sent_whole_is_not_sent_again() {
     let mut client = p8.ws("/");
     client.send_text("x");
     client.expect_gone();
-    wait_until(DEADLINE, "no DISCONNECT", || {
-        all_events(&backend).last() == Some(&bare("DISCONNECT"))
-    });
+    wait_for_event(&backend, &bare("DISCONNECT"));
     // It hears of the end once, and not of the message again.
     let events = [bare("OPEN"), text("x"), bare("DISCONNECT")];
     assert_eq!(all_events(&backend), events);
@@ -108,4 +107,27 @@ fn an_idle_connection_that_the_backend_closed_costs_no_message() {
         backend.close_connections();
         wait_until(DEADLINE, "no connection", || backend.open() == 0);
     }
+}
+
+#[test]
+fn a_backend_that_loses_a_request_when_the_client_is_gone_hears_of_the_end() {
+    let (gate, wait) = gate();
+    let backend = Backend::scripted(move |exchange| {
+        exchange.read_body();
+        let request = exchange.request();
+        if opens(&request) {
+            exchange.answer(&accept_plain(&[]).header("Connection", "close"));
+        } else {
+            wait();
+            exchange.close();
+        }
+    });
+    let p8 = over_http(&backend);
+    let mut client = p8.ws("/");
+    client.send_text("x");
+    wait_for_event(&backend, &text("x"));
+    drop(client);
+    gate.open();
+    let events = wait_for_event(&backend, &bare("DISCONNECT"));
+    assert_eq!(events, [bare("OPEN"), text("x"), bare("DISCONNECT")]);
 }

@@ -1,7 +1,9 @@
-//! Why a WebSocket over HTTP fails.
+//! Why a WebSocket over HTTP fails, and what follows.
 //!
 //! Says nothing of how a request failed; whoever sent it knows.
 
+use super::requests::Tail;
+use super::{End, Life, OverHttp};
 use crate::grip::error::Side;
 
 /// The close code that the client of a failed session gets.
@@ -42,5 +44,22 @@ impl Failure {
             Failure::Request => "ws-request-failed",
             Failure::Unreachable => "ws-backend-unreachable",
         }
+    }
+}
+
+impl OverHttp {
+    /// A request has failed for good. If it was not to be the last one, the backend hears the last word all
+    /// the same.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        let under_way = self.under_way.as_ref();
+        let is_last = under_way.is_none_or(|under_way| matches!(under_way.tail, Tail::Last(_)));
+        if failure == Failure::Request && matches!(self.life, Life::Last(_)) && !is_last {
+            self.under_way = None;
+            return self.waiting.truncate(0);
+        }
+        self.finish(match self.is_client_served() {
+            true => End::Failed(failure),
+            false => End::Missed(failure),
+        });
     }
 }

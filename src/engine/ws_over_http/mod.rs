@@ -343,15 +343,6 @@ impl OverHttp {
         self.check_invariants();
     }
 
-    fn fail(&mut self, failure: Failure) {
-        let end = if self.is_client_served() {
-            End::Failed(failure)
-        } else {
-            End::Missed(failure)
-        };
-        self.finish(end);
-    }
-
     fn finish(&mut self, end: End) {
         self.life = Life::Over;
         self.end = Some(end);

@@ -403,15 +403,17 @@ fn the_last_event_goes_alone_after_the_request_under_way() {
 
 #[test]
 fn what_the_last_event_fails_of_is_told() {
-    for is_sent in [false, true] {
+    for is_answered in [false, true] {
         let mut run = Run::new();
         run.text("a");
         run.puts_out("TEXT 1|a|");
         run.machine.on_gone();
-        if is_sent {
-            run.answer(GOOD);
-            run.puts_out("DISCONNECT|");
+        match is_answered {
+            true => run.answer(GOOD),
+            // The last event is said all the same.
+            false => run.fail(false),
         }
+        run.puts_out("DISCONNECT|");
         run.fail(false);
         run.puts_out("over without ws-request-failed");
     }
