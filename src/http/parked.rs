@@ -45,14 +45,18 @@ pub enum Event {
     Over,
 }
 
+/// Probes of a socket that is silent for so long.
+pub fn probes(after: Duration) -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(after)
+        .with_interval(after.min(Duration::from_secs(15)))
+        .with_retries(4)
+}
+
 impl Slot {
     /// Lets the kernel notice a client that vanishes without a word; set once for a connection.
     pub fn probe_client(&self, options: TcpOptions) {
-        let interval = options.keepalive.min(Duration::from_secs(15));
-        let probes = TcpKeepalive::new()
-            .with_time(options.keepalive)
-            .with_interval(interval)
-            .with_retries(4);
+        let probes = probes(options.keepalive);
         self.set_option("keepalive", |socket| socket.set_tcp_keepalive(&probes));
         self.set_option("user-timeout", |socket| {
             socket.set_tcp_user_timeout(Some(options.user_timeout))

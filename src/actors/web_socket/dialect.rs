@@ -9,7 +9,7 @@ use crate::{
     actors::{edge::Membership, messages::Encoded},
     engine::{
         web_socket::ToClient,
-        ws::{self, Close, MessageKind, Opcode, Part, Received},
+        ws::{self, MessageKind, Opcode, Part, Received},
     },
 };
 
@@ -55,10 +55,7 @@ impl Dialect {
                     membership.end_message();
                 }
             }
-            (Self::Frames { .. }, ToClient::Close(close)) => {
-                membership.append_body(close_frame(close));
-            }
-            (Self::Frames { .. }, other) => membership.append_body(control_frame(other)),
+            (Self::Frames { .. }, other) => membership.append_body(frame(other)),
         }
     }
 
@@ -84,12 +81,9 @@ impl Dialect {
 
     /// Keeps the client alive, unless it is not keeping up anyway.
     pub(super) fn keep_alive(&mut self, said: &ToClient, membership: &Membership, now: Instant) {
-        match (self, said) {
-            (Self::Frames { .. }, ToClient::Part(part)) => {
-                membership.append_content(part_frame(part));
-            }
-            (Self::Frames { .. }, other) => membership.append_content(control_frame(other)),
-            (sockjs, said) => sockjs.say(said, membership, now),
+        match self {
+            Self::Frames { .. } => membership.append_content(frame(said)),
+            sockjs => sockjs.say(said, membership, now),
         }
     }
 
@@ -136,27 +130,17 @@ fn part_frame(part: &Part) -> Bytes {
     ws::frame(opcode, &part.content, part.is_last)
 }
 
-/// Makes the frame of a ping or pong.
-pub(super) fn control_frame(said: &ToClient) -> Bytes {
+/// Makes the frame of what the client is told.
+pub(super) fn frame(said: &ToClient) -> Bytes {
     match said {
         ToClient::Part(part) => part_frame(part),
         ToClient::Ping(content) => ws::frame(Opcode::Ping, content, true),
         ToClient::Pong(content) => ws::frame(Opcode::Pong, content, true),
-        ToClient::Close(close) => close_frame(close),
+        ToClient::Close(close) => ws::frame(Opcode::Close, &ws::close_payload(Some(close)), true),
     }
-}
-
-pub(super) fn close_frame(close: &Close) -> Bytes {
-    ws::frame(Opcode::Close, &ws::close_payload(Some(close)), true)
 }
 
 /// Makes a whole text message of the client's.
 pub(super) fn text(message: String) -> Received {
-    Received::Part(Part {
-        kind: MessageKind::Text,
-        content: Bytes::from(message),
-        is_first: true,
-        is_last: true,
-        key: [0; 4],
-    })
+    Received::Part(Part::whole(MessageKind::Text, Bytes::from(message)))
 }

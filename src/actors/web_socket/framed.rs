@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::dialect::{close_frame, control_frame};
+use super::dialect::frame;
 use crate::{
     actors::edge::Membership,
     engine::{
@@ -51,10 +51,10 @@ impl Framed {
             ToClient::Close(close) => {
                 let told = Close::new(Some(close.code), &close.reason);
                 membership.append_body(text(&told.frame()));
-                membership.append_body(close_frame(close));
+                membership.append_body(frame(said));
                 self.heartbeat = None;
             }
-            other => membership.append_body(control_frame(other)),
+            other => membership.append_body(frame(other)),
         }
     }
 

@@ -128,15 +128,7 @@ async fn rest(
 /// What an event means; none for what has no meaning here.
 pub fn understood(event: Event) -> Option<FromBackend> {
     let content = event.content.unwrap_or_default();
-    let message = |kind, content| {
-        FromBackend::Part(Part {
-            kind,
-            content,
-            is_first: true,
-            is_last: true,
-            key: [0; 4],
-        })
-    };
+    let message = |kind, content| FromBackend::Part(Part::whole(kind, content));
     Some(match event.kind {
         EventKind::Text if std::str::from_utf8(&content).is_err() => FromBackend::BadText,
         EventKind::Text => message(MessageKind::Text, content),

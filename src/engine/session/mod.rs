@@ -37,7 +37,6 @@ use crate::grip::{
     channel::ChannelName,
     filter::{Filter, FilterError, Verdict},
     instruct::NextLink,
-    network_filter,
     publish::{ResponseFormat, StreamFormat},
 };
 
@@ -243,14 +242,7 @@ impl<E: Published> Session<E> {
             content,
             before,
         } = pending;
-        let verdict = answer.and_then(|answer| {
-            let FilterAnswer {
-                status,
-                headers,
-                body,
-            } = answer;
-            network_filter::judge(filter, content, (status, &headers, body))
-        });
+        let verdict = answer.and_then(|answer| answer.judge(filter, content));
         match verdict {
             Ok(Verdict::Pass(content)) => self.filter(entry, content, before, at + 1),
             Ok(Verdict::Drop) => self.skip(entry, Skipped::Filtered),

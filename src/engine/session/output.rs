@@ -6,9 +6,9 @@ use http::HeaderMap;
 use super::super::{filtering::Filtering, prev_ids::PrevIds};
 use crate::grip::{
     channel::{ChannelName, ItemId},
-    filter::FilterError,
+    filter::{Filter, FilterError, Verdict},
     instruct::{KeepAlive, NextLink},
-    network_filter::Question,
+    network_filter::{self, Question},
     publish::{body_patch::PatchError, Item},
     response::Response,
 };
@@ -94,6 +94,15 @@ pub struct FilterAnswer {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
+}
+
+impl FilterAnswer {
+    /// Tells what the filter that asked makes of this content.
+    ///
+    /// **Errors**: those of [`network_filter::judge`].
+    pub fn judge(self, filter: Filter, content: Bytes) -> Result<Verdict, FilterError> {
+        network_filter::judge(filter, content, (self.status, &self.headers, self.body))
+    }
 }
 
 /// What a next link was answered.

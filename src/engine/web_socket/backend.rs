@@ -232,8 +232,7 @@ impl Backend {
         match self {
             Self::OverHttp(posts) => posts.machine.on_gone(),
             Self::Direct(direct) => {
-                let (code, reason) = (GOING_AWAY, String::new());
-                direct.close(Some(Close { code, reason }), outputs);
+                direct.close(Some(Close::bare(GOING_AWAY)), outputs);
             }
             Self::Detached => {}
         }

@@ -169,14 +169,9 @@ impl<E: Published> WebSocket<E> {
     }
 
     /// The other side has not done its part of the close handshake in time.
-    pub(super) fn on_close_timeout(&mut self) {
+    pub(super) fn on_close_timeout(&mut self, now: Instant) {
         match self.closing {
-            Closing::Received { .. } => {
-                let (code, reason) = (NORMAL, String::new());
-                self.tell_client(ToClient::Close(Close { code, reason }));
-                self.lose_backend();
-                self.finish();
-            }
+            Closing::Received { .. } => self.close_client(None, now),
             _ => {
                 self.lose_backend();
                 self.cut();

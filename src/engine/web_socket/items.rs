@@ -13,7 +13,6 @@ use crate::{
     },
     grip::{
         filter::{Filter, FilterError, Verdict},
-        network_filter,
         publish::WsFormat,
     },
 };
@@ -86,14 +85,7 @@ impl<E: Published> WebSocket<E> {
             at,
             content,
         } = pending;
-        let verdict = answer.and_then(|answer| {
-            let FilterAnswer {
-                status,
-                headers,
-                body,
-            } = answer;
-            network_filter::judge(filter, content, (status, &headers, body))
-        });
+        let verdict = answer.and_then(|answer| answer.judge(filter, content));
         match verdict {
             Ok(Verdict::Pass(content)) => self.filter(entry, content, at + 1, moment),
             Ok(Verdict::Drop) => self.skip(entry, Skipped::Filtered),

@@ -193,8 +193,7 @@ impl<E: super::session::Published> WebSocket<E> {
             return;
         }
         if !matches!(self.closing, Closing::Sent { .. }) {
-            let (code, reason) = (error.close_code(), String::new());
-            self.tell_client(ToClient::Close(Close { code, reason }));
+            self.tell_client(ToClient::Close(Close::bare(error.close_code())));
         }
         self.outputs
             .push_back(Output::Note(Note::ClientError(error.code())));
@@ -205,11 +204,7 @@ impl<E: super::session::Published> WebSocket<E> {
     /// The client's messages are nothing that it could say, which this word names.
     pub fn on_client_nonsense(&mut self, code: &'static str) {
         if self.is_open() {
-            let (number, reason) = (1002, String::new());
-            self.tell_client(ToClient::Close(Close {
-                code: number,
-                reason,
-            }));
+            self.tell_client(ToClient::Close(Close::bare(1002)));
         }
         if !self.is_over() {
             self.note(Note::ClientError(code));
@@ -304,7 +299,7 @@ impl<E: super::session::Published> WebSocket<E> {
     /// Looks at the clock; `last_sent` is when something was last written to the client.
     pub fn on_timer(&mut self, last_sent: Instant, moment: Moment) {
         if self.closing.due().is_some_and(|due| due <= moment.now) {
-            self.on_close_timeout();
+            self.on_close_timeout(moment.now);
             return;
         }
         self.on_rare_timer(last_sent, moment);

@@ -85,13 +85,7 @@ pub(super) fn said(message: WsMessage) -> ToClient {
         WsKind::Ping => return ToClient::Ping(content),
         WsKind::Pong => return ToClient::Pong(content),
     };
-    ToClient::Part(Part {
-        kind,
-        content,
-        is_first: true,
-        is_last: true,
-        key: [0; 4],
-    })
+    ToClient::Part(Part::whole(kind, content))
 }
 
 impl<E: Published> WebSocket<E> {

@@ -20,6 +20,14 @@ pub struct Close {
     pub reason: String,
 }
 
+impl Close {
+    /// A close that says no more than its code.
+    pub fn bare(code: u16) -> Self {
+        let reason = String::new();
+        Self { code, reason }
+    }
+}
+
 /// Tells whether a close frame may have this code, received or sent.
 pub fn is_sendable(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)

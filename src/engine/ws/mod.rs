@@ -161,3 +161,16 @@ pub struct Part {
     /// The key its frame was masked with, fit to mask the part anew; zeros from a backend.
     pub key: [u8; 4],
 }
+
+impl Part {
+    /// A message in one part that came in no masked frame.
+    pub fn whole(kind: MessageKind, content: Bytes) -> Self {
+        Self {
+            kind,
+            content,
+            is_first: true,
+            is_last: true,
+            key: [0; 4],
+        }
+    }
+}

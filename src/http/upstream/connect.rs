@@ -12,12 +12,13 @@ use std::{
 
 use hyper::client::conn::http1::{self, Builder, Parts, SendRequest};
 use hyper_util::rt::TokioIo;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::{
     actors::fetch_error::FetchError,
     engine::{link_target::is_public, route::TargetKind},
+    http::parked::probes,
 };
 
 use super::{
@@ -27,9 +28,8 @@ use super::{
 
 /// Most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 16;
-/// How long a backend's socket is silent before it is probed, and how often it is then.
+/// How long a backend's socket is silent before it is probed.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
-const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 /// Most headers of an answer.
 const HEADERS_MAX: usize = 256;
 /// Most bytes of an answer's head, and of a body buffered here while the client does not read.
@@ -194,12 +194,8 @@ pub(super) async fn first_of(
 
 /// Lets the kernel notice a backend that vanishes without a word, be it amid a tunnel or a WebSocket.
 fn probe(stream: &TcpStream) {
-    let probes = TcpKeepalive::new()
-        .with_time(PROBE_AFTER)
-        .with_interval(PROBE_INTERVAL)
-        .with_retries(4);
     // A kernel that refuses it costs only that.
-    if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&probes) {
+    if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&probes(PROBE_AFTER)) {
         log::debug!(option = "keepalive", error:%; "socket option refused");
     }
 }
