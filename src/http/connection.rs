@@ -16,10 +16,10 @@ use std::{
 };
 
 use actix::{dev::ContextFut, Context};
-use actix_rt::net::TcpStream;
 use futures_util::{future::join, FutureExt};
 
 use super::{
+    client_socket::ClientSocket,
     gate::{GateLimits, AHEAD_MAX},
     parked::Event,
     slot::{Owner, Slot},
@@ -70,8 +70,8 @@ pub struct Connection {
 
 impl Connection {
     /// Takes over an accepted socket.
-    pub fn new(socket: TcpStream, worker: Rc<Worker>) -> Pin<Box<Self>> {
-        let _ = socket.set_nodelay(true);
+    pub fn new(socket: ClientSocket, worker: Rc<Worker>) -> Pin<Box<Self>> {
+        let _ = socket.set_tcp_option(|socket| socket.set_tcp_nodelay(true));
         let context = Context::new();
         let state = Rc::<RefCell<SessionState>>::default();
         let address = actix::AsyncContext::address(&context);

@@ -11,10 +11,10 @@ use std::{
 };
 
 use actix::clock::Sleep;
-use actix_rt::net::TcpStream;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::client_socket::ClientSocket;
 use crate::engine::framing::{Framing, FramingError, FramingLimits, HeadFacts, Verdict};
 
 /// Most bytes kept of requests that a client sends before the current one is answered.
@@ -181,7 +181,7 @@ impl Gate {
     }
 
     /// Writes an interim response, as far as the client takes it now; the rest leaves before the response.
-    pub fn send_interim(&mut self, socket: &TcpStream, interim: &Bytes) -> bool {
+    pub fn send_interim(&mut self, socket: &mut ClientSocket, interim: &Bytes) -> bool {
         let is_http11 = self.facts.is_some_and(|facts| !facts.http10);
         if !is_http11 || !self.unsent.is_empty() {
             return false;
@@ -206,7 +206,7 @@ impl Gate {
     /// Gives the dispatcher bytes of the current request, and of the next one once that may pass.
     pub fn poll_read(
         &mut self,
-        socket: &mut TcpStream,
+        socket: &mut ClientSocket,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
@@ -262,7 +262,7 @@ impl Gate {
     fn poll_counted_body(
         &mut self,
         left: u64,
-        socket: &mut TcpStream,
+        socket: &mut ClientSocket,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
@@ -281,7 +281,7 @@ impl Gate {
     /// Reads on while a request is answered, so that a client that leaves is noticed.
     fn poll_ahead(
         &mut self,
-        socket: &mut TcpStream,
+        socket: &mut ClientSocket,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if self.waiting.len() < AHEAD_MAX {
@@ -313,7 +313,7 @@ impl Gate {
 
     fn poll_receive(
         &mut self,
-        socket: &mut TcpStream,
+        socket: &mut ClientSocket,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let room = if self.waiting.is_empty() {

@@ -134,7 +134,7 @@ fn converse(socket: TcpStream, worker: &Rc<Worker>, connections_max: usize) -> C
         let _ = socket2::SockRef::from(&socket).send(TOO_MANY);
         return Box::pin(std::future::ready(Ok(())));
     }
-    Connection::new(socket, worker.clone())
+    Connection::new(socket.into(), worker.clone())
 }
 
 /// Makes the server for publishers and operators; it runs when polled.

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `listener` | sockets accepted, for clients and for publishers and operators |
+//! | `client_socket` | what a client came by: TCP, a unix socket |
 //! | `connection`, `slot`, `gate`, `detach`, `parked` | a client connection: served, its socket taken, held |
 //! | `front` | where requests come in: routes, refusals, what handlers share |
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
@@ -19,6 +20,7 @@ pub mod begin;
 pub mod body;
 pub mod border;
 pub mod builtin;
+pub mod client_socket;
 pub mod connection;
 pub mod control;
 pub mod detach;

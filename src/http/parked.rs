@@ -1,11 +1,10 @@
 //! A parked socket: all that is left of a held client's connection, and the way out to it.
 //!
 //! The flusher writes to it; its connection's task watches it for what the client does. Nothing is
-//! buffered here. Readiness is awaited with `poll_read_ready`, which replaces the waker that the
-//! finished dispatcher left in the socket.
+//! buffered here.
 
 use std::{
-    future::Future,
+    future::{poll_fn, Future},
     io::{self, IoSlice},
     task::{Context, Poll, Waker},
     time::Duration,
@@ -73,7 +72,7 @@ impl Slot {
     /// A kernel that refuses an option costs only that one.
     fn set_option(&self, name: &str, set: impl FnOnce(SockRef<'_>) -> io::Result<()>) {
         let socket = self.socket.borrow();
-        let result = socket.as_ref().map(|socket| set(SockRef::from(socket)));
+        let result = socket.as_ref().map(|socket| socket.set_tcp_option(set));
         if let Some(Err(error)) = result {
             log::debug!(option = name, error:%; "socket option refused");
         }
@@ -87,24 +86,19 @@ impl Slot {
             Owner::Released | Owner::Retried => return Poll::Ready(Event::Over),
             Owner::Parked | Owner::Serving => {}
         }
-        let socket = self.socket.borrow();
-        let Some(socket) = socket.as_ref() else {
+        let mut socket = self.socket.borrow_mut();
+        let Some(socket) = socket.as_mut() else {
             return Poll::Ready(Event::Gone);
         };
-        if self.is_blocked.get() && socket.poll_write_ready(cx).is_ready() {
+        if self.is_blocked.get() && socket.poll_writable(cx).is_ready() {
             self.is_blocked.set(false);
             return Poll::Ready(Event::Writable);
         }
-        while !into.is_empty() {
-            match socket.poll_read_ready(cx) {
-                Poll::Pending => break,
-                Poll::Ready(Err(_)) => return Poll::Ready(Event::Gone),
-                Poll::Ready(Ok(())) => match socket.try_read(into) {
-                    Ok(0) => return Poll::Ready(Event::Gone),
-                    Ok(n) => return Poll::Ready(Event::Sent(n)),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(_) => return Poll::Ready(Event::Gone),
-                },
+        if !into.is_empty() {
+            match socket.poll_receive(cx, into) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Event::Gone),
+                Poll::Ready(Ok(n)) => return Poll::Ready(Event::Sent(n)),
             }
         }
         let mut watcher = self.watcher.borrow_mut();
@@ -121,18 +115,16 @@ impl Slot {
     ///
     /// **Bounds**: a client that does not close its side within 2 s, or sends on, is cut off.
     pub fn linger(&self) -> Option<impl Future<Output = ()>> {
-        let socket = self.socket.borrow_mut().take()?;
-        let _ = SockRef::from(&socket).shutdown(std::net::Shutdown::Write);
+        let mut socket = self.socket.borrow_mut().take()?;
+        socket.end_sending();
         Some(async move {
             let read_out = async {
                 let mut left = LINGER_BYTES;
-                while socket.readable().await.is_ok() && left > 0 {
-                    let mut dropped = [0; 4_096];
-                    match socket.try_read(&mut dropped) {
-                        Ok(0) => break,
+                while left > 0 {
+                    let read = poll_fn(|cx| socket.poll_receive(cx, &mut [0; 4_096])).await;
+                    match read {
+                        Ok(0) | Err(_) => break,
                         Ok(read) => left = left.saturating_sub(read),
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                        Err(_) => break,
                     }
                 }
             };
@@ -142,8 +134,8 @@ impl Slot {
 
     /// Ends the connection after a response that only its end completes.
     pub fn close(&self) {
-        if let Some(socket) = self.socket.borrow_mut().take() {
-            let _ = SockRef::from(&socket).shutdown(std::net::Shutdown::Write);
+        if let Some(mut socket) = self.socket.borrow_mut().take() {
+            socket.end_sending();
         }
     }
 
@@ -161,8 +153,8 @@ impl Slot {
 
 impl Outlet for Slot {
     fn flush(&self, outbox: &mut Outbox) -> (Flushed, usize) {
-        let socket = self.socket.borrow();
-        let Some(socket) = socket.as_ref() else {
+        let mut socket = self.socket.borrow_mut();
+        let Some(socket) = socket.as_mut() else {
             return (Flushed::Gone, 0);
         };
         if outbox.is_empty() {

@@ -20,10 +20,10 @@ use std::{
 };
 
 use actix::{Addr, Recipient};
-use actix_rt::net::TcpStream;
 use bytes::Bytes;
 
 use super::{
+    client_socket::ClientSocket,
     connection::Serving,
     gate::{Gate, GateLimits},
 };
@@ -55,7 +55,7 @@ pub enum Owner {
 
 /// The shared part of one client connection.
 pub struct Slot {
-    pub(super) socket: RefCell<Option<TcpStream>>,
+    pub(super) socket: RefCell<Option<ClientSocket>>,
     pub(super) gate: RefCell<Option<Box<Gate>>>,
     /// While a request is held, only its hub has the address.
     session: RefCell<Option<Addr<Session>>>,
@@ -90,7 +90,7 @@ impl Default for Kept {
 impl Slot {
     /// Makes the slot of a new connection.
     pub fn new(
-        socket: TcpStream,
+        socket: ClientSocket,
         limits: GateLimits,
         session: Addr<Session>,
         state: Rc<RefCell<SessionState>>,
@@ -114,7 +114,7 @@ impl Slot {
 
     /// Returns the client's address.
     pub fn peer(&self) -> Option<SocketAddr> {
-        self.socket.borrow().as_ref()?.peer_addr().ok()
+        self.socket.borrow().as_ref()?.peer()
     }
 
     /// Takes the address of the session for a hold; it is given back with the socket.
@@ -201,7 +201,7 @@ impl Slot {
 
     /// Takes the socket away from the dispatcher for good; the last act of a request handler. False if it
     /// cannot. The connection's task ends with what is made of the socket and of what the client sent ahead.
-    pub fn leave_to<F>(&self, make: impl FnOnce(TcpStream, Bytes) -> F) -> bool
+    pub fn leave_to<F>(&self, make: impl FnOnce(ClientSocket, Bytes) -> F) -> bool
     where
         F: Future<Output = ()> + 'static,
     {
@@ -293,8 +293,8 @@ impl Slot {
 
     /// Writes an interim response before the response, if nothing else is on its way out.
     pub fn send_interim(&self, interim: &Bytes) -> bool {
-        let socket = self.socket.borrow();
-        let socket = socket.as_ref().filter(|_| self.is_flushed.get());
+        let mut socket = self.socket.borrow_mut();
+        let socket = socket.as_mut().filter(|_| self.is_flushed.get());
         socket.is_some_and(|socket| self.with_gate(|gate| gate.send_interim(socket, interim)))
     }
 
@@ -302,7 +302,8 @@ impl Slot {
     pub fn say_crashed(&self) {
         let socket = self.socket.borrow_mut().take();
         let is_waited_for = self.with_gate(|gate| !gate.is_between_requests());
-        if let (Some(socket), false, true) = (socket, self.has_begun_response.get(), is_waited_for)
+        if let (Some(mut socket), false, true) =
+            (socket, self.has_begun_response.get(), is_waited_for)
         {
             let answer = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n\
                 Content-Length: 16\r\nConnection: close\r\n\r\nInternal error.\n";

@@ -14,7 +14,6 @@
 use std::{cell::Cell, io, rc::Rc, time::Duration};
 
 use actix::clock::{sleep_until, Instant};
-use actix_rt::net::TcpStream;
 use bytes::Bytes;
 use http::{
     header::{CONNECTION, UPGRADE},
@@ -25,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::{
     body::Progress,
     border,
+    client_socket::ClientSocket,
     exchange::{log_access, Exchange, Front, Outcome},
     reply,
 };
@@ -146,10 +146,10 @@ struct Tunnel {
 
 impl Tunnel {
     /// Passes bytes both ways until both sides have ended, one is gone, or nothing passes for too long.
-    async fn run(self, mut client: TcpStream, ahead: Bytes) {
+    async fn run(self, client: ClientSocket, ahead: Bytes) {
         let _counted = Counted::new(self.counters);
         let moved = Cell::new(Instant::now());
-        let (from_client, to_client) = client.split();
+        let (from_client, to_client) = tokio::io::split(client);
         let (from_backend, to_backend) = tokio::io::split(self.backend);
         let there = pass(ahead, from_client, to_backend, &moved);
         let back = pass(self.first, from_backend, to_client, &moved);

@@ -1,0 +1,156 @@
+//! A client's socket, whatever it came by: TCP or a unix socket.
+//!
+//! One type for all, because it is kept as it is for as long as a client is held.
+
+use std::{
+    io::{self, IoSlice},
+    net::{Shutdown, SocketAddr},
+    pin::Pin,
+    task::{ready, Context, Poll},
+};
+
+use actix_rt::net::{TcpStream, UnixStream};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// An accepted connection.
+pub enum ClientSocket {
+    /// A TCP connection.
+    Tcp(TcpStream),
+    /// A connection to a unix socket.
+    Unix(UnixStream),
+}
+
+impl From<TcpStream> for ClientSocket {
+    fn from(socket: TcpStream) -> Self {
+        Self::Tcp(socket)
+    }
+}
+
+impl From<UnixStream> for ClientSocket {
+    fn from(socket: UnixStream) -> Self {
+        Self::Unix(socket)
+    }
+}
+
+impl ClientSocket {
+    /// Returns the client's address; a unix socket's client has none.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(socket) => socket.peer_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Tells whether nobody on the way can read what is sent.
+    pub fn is_secure(&self) -> bool {
+        false
+    }
+
+    /// Sets an option of a TCP connection; a unix socket has none of them.
+    pub fn set_tcp_option(
+        &self,
+        set: impl FnOnce(SockRef<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => set(SockRef::from(socket)),
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Reads into a buffer that is there only for this call; nothing else stays allocated while
+    /// nothing comes.
+    pub fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            // This replaces the waker that a finished dispatcher left in the socket.
+            ready!(match self {
+                Self::Tcp(socket) => socket.poll_read_ready(cx),
+                Self::Unix(socket) => socket.poll_read_ready(cx),
+            })?;
+            let read = match self {
+                Self::Tcp(socket) => socket.try_read(into),
+                Self::Unix(socket) => socket.try_read(into),
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+
+    /// Waits until the socket takes bytes again.
+    pub fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(socket) => socket.poll_write_ready(cx).map(drop),
+            Self::Unix(socket) => socket.poll_write_ready(cx).map(drop),
+        }
+    }
+
+    /// Writes what the socket takes now.
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.try_write(bytes),
+            Self::Unix(socket) => socket.try_write(bytes),
+        }
+    }
+
+    /// Writes of several buffers what the socket takes now.
+    pub fn try_write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.try_write_vectored(slices),
+            Self::Unix(socket) => socket.try_write_vectored(slices),
+        }
+    }
+
+    /// Says that nothing more is sent; what the client sends may still be read.
+    pub fn end_sending(&mut self) {
+        let _ = match self {
+            Self::Tcp(socket) => SockRef::from(&*socket).shutdown(Shutdown::Write),
+            Self::Unix(socket) => SockRef::from(&*socket).shutdown(Shutdown::Write),
+        };
+    }
+}
+
+impl AsyncRead for ClientSocket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for ClientSocket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Unix(socket) => Pin::new(socket).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+        }
+    }
+}
