@@ -53,6 +53,7 @@ mod recovery;
 mod recovery_load;
 mod regression;
 mod retries;
+mod route_lookup;
 mod routing;
 mod signing;
 mod simulation;

@@ -29,6 +29,12 @@ impl Checker<'_> {
         }
     }
 
+    /// Notes what an operator may not have meant.
+    pub(super) fn warn(&mut self, path: &[impl AsRef<str>], why: &str) {
+        self.warnings
+            .push(format!("{}: {why}", self.origin.place(path)));
+    }
+
     /// Notes that a key has no effect as other keys are set.
     pub(super) fn no_effect(&mut self, path: &[impl AsRef<str>], why: &str) {
         self.warnings

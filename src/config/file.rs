@@ -131,6 +131,7 @@ pub(super) struct Metrics {
 #[serde(deny_unknown_fields)]
 pub(super) struct Route {
     pub(super) host: Option<String>,
+    pub(super) fallthrough: Option<bool>,
     pub(super) path_beg: Option<String>,
     pub(super) id: Option<String>,
     pub(super) proto: Option<Proto>,

@@ -35,6 +35,7 @@ pub(super) fn check(
         signing,
         cross_origin: cross_origin::of_all(checker, &written)?,
         slow_client: SlowClient::default(),
+        are_chosen_by_id: written.accept_pushpin_route.unwrap_or(false),
     };
     let mut settings = recovery(checker, &written, default)?;
     settings = websockets(checker, &written, settings)?;
@@ -163,12 +164,6 @@ fn warn(checker: &mut Checker, written: &file::Proxy) {
         given(&written.upstream_key),
         untrusted,
     );
-    let by_host = "Pushpin-Route headers choose no route";
-    checker.not_built(
-        &key("accept_pushpin_route"),
-        written.accept_pushpin_route == Some(true),
-        by_host,
-    );
 }
 
 fn forward(checker: &Checker, written: &file::Proxy) -> Result<ForwardOptions, ConfigError> {
@@ -179,6 +174,7 @@ fn forward(checker: &Checker, written: &file::Proxy) -> Result<ForwardOptions, C
             Some(file::SetProto::Off) | None => SetProto::Off,
         },
         accept_x_forwarded_protocol: written.accept_x_forwarded_protocol.unwrap_or(false),
+        accept_pushpin_route: written.accept_pushpin_route.unwrap_or(false),
         x_forwarded_for: xff(checker, "x_forwarded_for", &written.x_forwarded_for)?,
         x_forwarded_for_trusted: xff(
             checker,

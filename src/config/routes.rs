@@ -2,6 +2,8 @@
 //!
 //! It does not look routes up, see `engine::route`.
 
+use std::collections::HashMap;
+
 use http::header::{HeaderName, HeaderValue, HOST};
 
 use super::check::Checker;
@@ -33,6 +35,8 @@ pub(super) struct OfAllRoutes {
     pub(super) signing: Signing,
     pub(super) cross_origin: CrossOriginOfAll,
     pub(super) slow_client: SlowClient,
+    /// Clients may name the route that they want.
+    pub(super) are_chosen_by_id: bool,
 }
 
 impl OfAllRoutes {
@@ -83,7 +87,11 @@ pub(super) fn check(
         one.cross_origin(&written, &mut route)?;
         route.sockjs = one.sockjs(&written)?;
         route.targets = one.targets(written.targets.unwrap_or_default())?;
+        one.warn_of_fallthrough(&route);
         routes.push(route);
+    }
+    if of_all.are_chosen_by_id {
+        warn_of_shared_ids(checker, &routes);
     }
     match check_duplicates(&routes) {
         Ok(()) => Ok(routes),
@@ -131,6 +139,15 @@ impl OneRoute<'_, '_> {
         self.checker.not_built(&path, set, instead);
     }
 
+    fn warn_of_fallthrough(&mut self, route: &Route) {
+        if route.fallthrough && matches!(route.host.as_str(), "" | "*") {
+            let why = "no host is less specific than this one";
+            let index = self.index.clone();
+            self.checker
+                .no_effect(&["routes", index.as_str(), "fallthrough"], why);
+        }
+    }
+
     /// Starts the route: which requests it takes, and its flags.
     fn condition(&self, written: &file::Route) -> Result<Route, ConfigError> {
         let host = written.host.as_deref().unwrap_or("*").to_ascii_lowercase();
@@ -139,7 +156,8 @@ impl OneRoute<'_, '_> {
             return Err(self.missing(&["id"], "an id, as the host is empty"));
         }
         if !is_route_host(&host) {
-            let expected = "an exact host name without port, or \"*\" for any";
+            let expected = "an exact host name without port, \"*.\" and a name for all below it, \
+                            or \"*\" for any";
             return Err(self.wrong(&["host"], &host, expected));
         }
         if let Some(path) = written.path_beg.as_deref().filter(|path| !is_path(path)) {
@@ -147,6 +165,7 @@ impl OneRoute<'_, '_> {
             return Err(self.wrong(&["path_beg"], path, expected));
         }
         let mut route = Route::new(&host);
+        route.fallthrough = written.fallthrough.unwrap_or(false);
         route.path_beg = written.path_beg.clone();
         route.id = id;
         route.proto = written.proto.map(|proto| match proto {
@@ -266,16 +285,33 @@ impl OneRoute<'_, '_> {
     }
 }
 
-/// Tells whether a text is empty, `*`, a host name, or an IPv6 address in brackets.
+/// Warns of ids by which no route can be chosen.
+fn warn_of_shared_ids(checker: &mut Checker, routes: &[Route]) {
+    let mut seen = HashMap::new();
+    for (second, route) in routes.iter().enumerate() {
+        let Some(id) = &route.id else { continue };
+        let first = *seen.entry(id).or_insert(second);
+        if first == second {
+            continue;
+        }
+        let first = checker.origin.place(&["routes", &first.to_string()]);
+        let why = format!("a Pushpin-Route with this id names no route: {first} has it too");
+        checker.warn(&["routes", &second.to_string(), "id"], &why);
+    }
+}
+
+/// Tells whether a text is empty, `*`, a host name, `*.` and one, or an IPv6 address in brackets.
 fn is_route_host(host: &str) -> bool {
     let in_brackets = host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
     let name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+    let below = host.strip_prefix("*.");
+    let below = below.filter(|below| !below.is_empty() && !below.starts_with('.'));
     host.is_empty()
         || host == "*"
         || in_brackets.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
-        || host.bytes().all(name)
+        || below.unwrap_or(host).bytes().all(name)
 }
 
 /// Tells whether a text can stand at the front of a request's path.

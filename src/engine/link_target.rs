@@ -7,7 +7,7 @@
 //!                                                            └─ anything else ──────────▶ Elsewhere
 //! ```
 //!
-//! The client's host is only what the client said: on a route of any host it leads to no address of
+//! The client's host is only what the client said: unless the route names it, it leads to no address of
 //! one's own.
 //!
 //! Fetches nothing. Source: `docs/grip.md#links`.
@@ -79,7 +79,7 @@ pub fn destination(
     let host = name.trim_matches(['[', ']']).to_owned();
     let tls = url.scheme() == "https";
     Some(Destination::Elsewhere {
-        target: if is_own_origin && route.host == "*" {
+        target: if is_own_origin && !route.names_host(name) {
             TargetKind::Public { host, port, tls }
         } else {
             TargetKind::Http { host, port, tls }
@@ -103,6 +103,7 @@ fn route_of(url: &Url, own: &Arc<Route>, routes: &RouteTable) -> Option<Arc<Rout
         path,
         proto: Proto::Http,
         ssl: url.scheme() == "https",
+        id: None,
     });
     other.filter(|other| {
         let target = other.targets.first();

@@ -1,21 +1,12 @@
-//! Which backend a request goes to: routes, their targets, and the lookup by host, path, protocol
-//! and security.
+//! Which backend a request goes to: routes, their targets, and their lookup.
 //!
 //! It opens no connection and reads no configuration; `config` builds the routes, the http floor
 //! asks.
 //!
-//! ```text
-//! host (port cut, lower-cased) -> its own routes, if it has any; else the routes of "*"
-//!      -> the first that matches, sorted: names proto > longer path_beg > names ssl
-//! ```
-//!
 //! Source: `docs/configuration.md#routes`; like Pushpin's routes file, but that line order plays no
 //! part.
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Method};
 
@@ -23,9 +14,12 @@ use crate::engine::outbox::SlowClient;
 use crate::grip::sig::SigKey;
 
 mod sockjs;
+mod table;
 mod target;
 
 pub use sockjs::SockJs;
+pub(crate) use table::check_duplicates;
+pub use table::{Query, RouteError, RouteTable};
 pub use target::{Target, TargetKind};
 
 /// Names what a client speaks after its request head.
@@ -87,9 +81,11 @@ impl Default for Jsonp {
 /// Describes one rule: which requests it takes, what it changes, and where it leads.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// An exact host name in lower case, `*` for any host without rules of its own, or empty:
-    /// reached by id only.
+    /// An exact host name in lower case, `*.` with a name for all hosts below that, `*` for any, or
+    /// empty: reached by id only.
     pub host: String,
+    /// Where no route of this host fits a request, those of less specific ones are looked at.
+    pub fallthrough: bool,
     /// The start of the encoded path; no segment logic. Empty counts as absent.
     pub path_beg: Option<String>,
     /// The name in logs and statistics.
@@ -145,6 +141,7 @@ impl Route {
     pub fn new(host: &str) -> Route {
         Route {
             host: host.to_ascii_lowercase(),
+            fallthrough: false,
             path_beg: None,
             id: None,
             proto: None,
@@ -168,6 +165,11 @@ impl Route {
         }
     }
 
+    /// Tells whether the route names this host itself, so that a client cannot have made it up.
+    pub fn names_host(&self, host: &str) -> bool {
+        table::lookup_name(host) == self.host.as_str()
+    }
+
     fn path_beg(&self) -> &str {
         self.path_beg.as_deref().unwrap_or("")
     }
@@ -187,6 +189,28 @@ impl Route {
         ))
     }
 
+    /// Returns what the route is called by: its id, or what Pushpin makes up for one without.
+    ///
+    /// **Shape**: `host,proto,ssl,path`, `*` for what it does not name. As in Pushpin the third is
+    /// turned around: `no-ssl` for secure requests, `ssl` for others.
+    pub fn lookup_id(&self) -> String {
+        if let Some(id) = &self.id {
+            return id.clone();
+        }
+        let proto = match self.proto {
+            None => "*",
+            Some(Proto::Http) => "http",
+            Some(Proto::Ws) => "ws",
+        };
+        let ssl = match self.ssl {
+            None => "*",
+            Some(true) => "no-ssl",
+            Some(false) => "ssl",
+        };
+        let path = Some(self.path_beg()).filter(|path| !path.is_empty());
+        format!("{},{proto},{ssl},{}", self.host, path.unwrap_or("*"))
+    }
+
     fn condition(&self) -> String {
         let mut text = format!("host=\"{}\"", self.host);
         if let Some(path_beg) = &self.path_beg {
@@ -204,131 +228,6 @@ impl Route {
         }
         text
     }
-}
-
-/// Asks for the route of one request.
-#[derive(Clone, Copy, Debug)]
-pub struct Query<'a> {
-    /// The request's host, in any case, with or without port; empty if it has none.
-    pub host: &'a str,
-    /// The encoded path.
-    pub path: &'a str,
-    /// What the client speaks.
-    pub proto: Proto,
-    /// The client's connection is secure.
-    pub ssl: bool,
-}
-
-/// Says why a list of routes makes no table.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RouteError {
-    /// Two routes take exactly the same requests.
-    #[error(
-        "routes {} and {} have the same condition {condition}, expected each condition once",
-        first + 1,
-        second + 1
-    )]
-    Duplicate {
-        /// The earlier one's index.
-        first: usize,
-        /// The later one's index.
-        second: usize,
-        /// What both say.
-        condition: String,
-    },
-}
-
-/// Finds the route of a request.
-#[derive(Clone, Debug, Default)]
-pub struct RouteTable {
-    all: Vec<Arc<Route>>,
-    by_host: HashMap<String, Vec<Arc<Route>>>,
-    any_host: Vec<Arc<Route>>,
-}
-
-impl RouteTable {
-    /// Builds a table; the order of the routes plays no part.
-    ///
-    /// **Errors**: two routes with the same host, path, protocol and security.
-    pub fn new(routes: Vec<Route>) -> Result<RouteTable, RouteError> {
-        check_duplicates(&routes)?;
-        let mut table = RouteTable::default();
-        for route in routes {
-            let route = Arc::new(route);
-            match route.host.as_str() {
-                "" => {}
-                "*" => table.any_host.push(route.clone()),
-                host => table
-                    .by_host
-                    .entry(host.to_owned())
-                    .or_default()
-                    .push(route.clone()),
-            }
-            table.all.push(route);
-        }
-        table.any_host.sort_by_key(|route| route.specificity());
-        for routes in table.by_host.values_mut() {
-            routes.sort_by_key(|route| route.specificity());
-        }
-        Ok(table)
-    }
-
-    /// Finds the most specific route of a request; a host with any rule never falls back to `*`.
-    pub fn find(&self, query: &Query) -> Option<Arc<Route>> {
-        self.of_host(query.host)
-            .iter()
-            .find(|route| route.matches(query))
-            .cloned()
-    }
-
-    /// Lists the routes in the order given.
-    pub fn routes(&self) -> &[Arc<Route>] {
-        &self.all
-    }
-
-    fn of_host(&self, host: &str) -> &[Arc<Route>] {
-        if self.by_host.is_empty() {
-            return &self.any_host;
-        }
-        self.by_host
-            .get(lookup_name(host).as_ref())
-            .unwrap_or(&self.any_host)
-    }
-}
-
-/// Gives the name a host is looked up by: without port, in lower case, IPv6 in its brackets.
-fn lookup_name(host: &str) -> Cow<'_, str> {
-    let name_end = if host.starts_with('[') {
-        host.find(']').map_or(host.len(), |bracket| bracket + 1)
-    } else {
-        host.find(':').unwrap_or(host.len())
-    };
-    let name = host.get(..name_end).unwrap_or(host);
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Cow::Owned(name.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(name)
-    }
-}
-
-/// Finds two routes with the same condition.
-pub(crate) fn check_duplicates(routes: &[Route]) -> Result<(), RouteError> {
-    let mut seen = HashMap::new();
-    for (second, route) in routes
-        .iter()
-        .enumerate()
-        .filter(|(_, route)| !route.host.is_empty())
-    {
-        let condition = (&route.host, route.path_beg(), route.proto, route.ssl);
-        if let Some(first) = seen.insert(condition, second) {
-            return Err(RouteError::Duplicate {
-                first,
-                second,
-                condition: route.condition(),
-            });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -246,6 +246,9 @@ impl Front {
             .authority()
             .map(|authority| authority.as_str());
         let host = authority.or_else(|| request.headers().get(header::HOST)?.to_str().ok());
+        let is_accepted = self.broker.options().backend.forward.accept_pushpin_route;
+        let id = is_accepted.then(|| request.headers().get("pushpin-route"));
+        let id = id.flatten().map(|id| id.to_str().unwrap_or("?"));
         let query = Query {
             host: host.unwrap_or_default(),
             path: request.uri().path(),
@@ -254,6 +257,7 @@ impl Front {
                 false => Proto::Http,
             },
             ssl: is_secure,
+            id: id.map(str::trim),
         };
         self.broker.options().routes.find(&query)
     }
@@ -305,6 +309,7 @@ fn offers_demo(routes: &RouteTable) -> bool {
         path: super::pages::DEMO_PATH,
         proto: Proto::Http,
         ssl: false,
+        id: None,
     };
     let route = routes.find(&query);
     let target = route.as_ref().and_then(|route| route.targets.first());

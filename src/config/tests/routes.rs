@@ -4,12 +4,14 @@ use super::*;
 
 const ROUTES: &str = r#"
 [proxy]
+accept_pushpin_route = true
 sig_key = "global"
 sig_iss = "me"
 [handler]
 slow_client = "drop-newest"
 [[routes]]
-host = "A.Test"
+host = "*.A.Test"
+fallthrough = true
 path_beg = "/x"
 id = "name"
 proto = "ws"
@@ -42,8 +44,9 @@ fn routes_are_read() {
     let route = &settings.routes[0];
     assert_eq!(
         (route.host.as_str(), route.proto, route.ssl),
-        ("a.test", Some(Proto::Ws), Some(true))
+        ("*.a.test", Some(Proto::Ws), Some(true))
     );
+    assert!(route.fallthrough && settings.proxy.forward.accept_pushpin_route);
     assert_eq!(route.path_beg.as_deref(), Some("/x"));
     assert_eq!(route.id.as_deref(), Some("name"));
     assert_eq!(route.prefix.as_deref(), Some("chan-"));
@@ -98,8 +101,19 @@ const WRONG_ROUTES: &[(&str, &str)] = &[
         "id: missing, expected an id, as the host is empty",
     ),
     (
-        "host = \"*.a.test\"",
-        "host: found \"*.a.test\", expected an exact host name without port, or \"*\" for any",
+        "host = \"*.*.a\"",
+        "host: found \"*.*.a\", expected an exact host name without port, \"*.\" and a name for \
+         all below it, or \"*\" for any",
+    ),
+    ("host = \"*.\"", "host: found \"*.\", expected an exact"),
+    ("host = \"*..a\"", "host: found \"*..a\", expected an exact"),
+    (
+        "host = \"*a.test\"",
+        "host: found \"*a.test\", expected an exact",
+    ),
+    (
+        "host = \"*.a.test:80\"",
+        "host: found \"*.a.test:80\", expected",
     ),
     (
         "host = \"a.test:80\"",

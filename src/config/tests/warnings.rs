@@ -16,7 +16,6 @@ command = "c"
 stats = "d"
 [proxy]
 upstream_key = "secret"
-accept_pushpin_route = true
 [metrics]
 listen = "127.0.0.1:9100"
 prefix = "x"
@@ -61,6 +60,28 @@ fn keys_that_ask_for_what_is_not_built_warn() {
 #[test]
 fn keys_that_ask_for_what_happens_anyway_do_not_warn() {
     assert_eq!(settings(CONTENT).warnings, [] as [String; 0]);
+}
+
+#[test]
+fn ids_that_name_no_route_warn_where_clients_may_name_one() {
+    let routes = "[[routes]]\nhost = \"a\"\nid = \"x\"\ntargets = [{ test = true }]\n\
+                  [[routes]]\nhost = \"b\"\nid = \"x\"\ntargets = [{ test = true }]\n\
+                  [[routes]]\nhost = \"c\"\nid = \"y\"\ntargets = [{ test = true }]\n";
+    assert_eq!(settings(routes).warnings, [] as [String; 0]);
+    let accepted = settings(&format!("[proxy]\naccept_pushpin_route = true\n{routes}"));
+    let expected = "p-8.toml:9: [[routes]] id: a Pushpin-Route with this id names no route: \
+                    p-8.toml:3: [[routes]] has it too";
+    assert_eq!(accepted.warnings, [expected]);
+}
+
+#[test]
+fn nothing_to_fall_through_to_warns() {
+    let route = "[[routes]]\nfallthrough = true\ntargets = [{ test = true }]";
+    let expected = "p-8.toml:2: [[routes]] fallthrough: has no effect, no host is less specific \
+                    than this one";
+    assert_eq!(settings(route).warnings, [expected]);
+    let named = format!("{route}\nhost = \"*.a\"");
+    assert_eq!(settings(&named).warnings, [] as [String; 0]);
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub use forwarded::{is_secure, parse_xff_rules, XffRule};
 const GRIP_SIG: HeaderName = HeaderName::from_static("grip-sig");
 const GRIP_FEATURE: HeaderName = HeaderName::from_static("grip-feature");
 const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
+/// Names the id of the route that a client wants.
+pub const PUSHPIN_ROUTE: HeaderName = HeaderName::from_static("pushpin-route");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const ORIGINAL_PREFIX: &str = "eb9bf0f5-";
@@ -57,6 +59,8 @@ pub struct ForwardOptions {
     pub set_x_forwarded_protocol: SetProto,
     /// A client's `X-Forwarded-Proto` is believed, see [`is_secure`].
     pub accept_x_forwarded_protocol: bool,
+    /// A client's `Pushpin-Route` names its route; it is not passed on then.
+    pub accept_pushpin_route: bool,
     /// What is done to `X-Forwarded-For` of untrusted clients; empty: it passes.
     pub x_forwarded_for: Vec<XffRule>,
     /// What is done to `X-Forwarded-For` of trusted clients; empty: it passes.
@@ -130,6 +134,9 @@ pub fn request<'a>(
     strip_hop_by_hop(&mut headers);
     headers.remove(header::CONTENT_LENGTH);
     headers.remove(header::EXPECT);
+    if options.accept_pushpin_route {
+        headers.remove(PUSHPIN_ROUTE);
+    }
     set_route_headers(&mut headers, route);
     if !trusted {
         set_originals(&mut headers, route, options);

@@ -76,6 +76,7 @@ fn the_most_specific_route_of_the_host_is_found() {
                 path,
                 proto,
                 ssl,
+                id: None,
             };
             let found = table.find(&query);
             assert_eq!(
@@ -90,15 +91,9 @@ fn the_most_specific_route_of_the_host_is_found() {
 #[test]
 fn without_a_star_unknown_hosts_find_nothing() {
     let table = RouteTable::new(vec![route("a.test", "", None, None, "a")]).unwrap();
-    let query = |host| Query {
-        host,
-        path: "/",
-        proto: Proto::Http,
-        ssl: false,
-    };
-    assert!(table.find(&query("a.test")).is_some());
-    assert!(table.find(&query("b.test")).is_none());
-    assert!(RouteTable::default().find(&query("a.test")).is_none());
+    assert!(table.find(&query("a.test", "/")).is_some());
+    assert!(table.find(&query("b.test", "/")).is_none());
+    assert!(RouteTable::default().find(&query("a.test", "/")).is_none());
 }
 
 #[test]
@@ -161,4 +156,253 @@ fn targets_display_as_operators_write_them() {
     for (kind, text) in cases {
         assert_eq!(kind.to_string(), text);
     }
+}
+
+/// The id of the route that a query finds.
+fn found(table: &RouteTable, query: &Query) -> Option<String> {
+    table.find(query).and_then(|route| route.id.clone())
+}
+
+fn query<'a>(host: &'a str, path: &'a str) -> Query<'a> {
+    Query {
+        host,
+        path,
+        proto: Proto::Http,
+        ssl: false,
+        id: None,
+    }
+}
+
+#[test]
+fn a_pattern_takes_every_host_below_its_name_and_the_longest_wins() {
+    let table = RouteTable::new(vec![
+        route("*", "", None, None, "any"),
+        route("*.a.test", "", None, None, "pattern"),
+        route("*.B.a.test", "", None, None, "longer"),
+        route("x.b.a.test", "", None, None, "exact"),
+    ]);
+    let table = table.unwrap();
+    for (host, id) in [
+        ("a.test", "any"),
+        ("x.a.test", "pattern"),
+        ("X.A.Test:81", "pattern"),
+        ("y.x.a.test", "pattern"),
+        ("b.a.test", "pattern"),
+        ("y.b.a.test", "longer"),
+        ("z.y.b.a.test", "longer"),
+        ("x.b.a.test", "exact"),
+        ("z.x.b.a.test", "longer"),
+        (".a.test", "any"),
+        ("xa.test", "any"),
+        ("x.a.test.", "any"),
+        ("*.a.test", "pattern"),
+        ("[::1]", "any"),
+        ("", "any"),
+    ] {
+        assert_eq!(
+            found(&table, &query(host, "/")).as_deref(),
+            Some(id),
+            "{host}"
+        );
+    }
+    let long = format!("{}a.test", "x.".repeat(130));
+    assert_eq!(found(&table, &query(&long, "/")).as_deref(), Some("any"));
+}
+
+#[test]
+fn a_known_host_falls_to_less_specific_ones_only_if_a_route_of_it_says_so() {
+    let falling = |host: &str, path: &str, id: &str, fallthrough| Route {
+        fallthrough,
+        ..route(host, path, None, None, id)
+    };
+    let table = RouteTable::new(vec![
+        falling("*", "", "any", false),
+        falling("*.a.test", "/p", "pattern", false),
+        falling("*.b.test", "/p", "falling-pattern", true),
+        falling("x.a.test", "/x", "x", true),
+        falling("x.a.test", "/y", "y", false),
+        falling("z.a.test", "/x", "z", false),
+        falling("x.b.test", "/x", "xb", true),
+    ]);
+    let table = table.unwrap();
+    for (host, path, id) in [
+        ("x.a.test", "/x", Some("x")),
+        ("x.a.test", "/p", Some("pattern")),
+        ("x.a.test", "/", None),
+        ("z.a.test", "/p", None),
+        ("w.a.test", "/", None),
+        ("x.b.test", "/p", Some("falling-pattern")),
+        ("x.b.test", "/", Some("any")),
+        ("w.b.test", "/", Some("any")),
+    ] {
+        assert_eq!(
+            found(&table, &query(host, path)).as_deref(),
+            id,
+            "{host} {path}"
+        );
+    }
+}
+
+#[test]
+fn an_id_finds_its_route_if_that_fits_whatever_the_host() {
+    let made_up = |host: &str, path: &str, proto, ssl| Route {
+        id: None,
+        prefix: Some(format!("{host}{path}")),
+        ..route(host, path, proto, ssl, "")
+    };
+    let table = RouteTable::new(vec![
+        route("*", "", None, None, "any"),
+        route("never.test", "/x", None, None, "named"),
+        route("", "", None, None, "by-id"),
+        route("a.test", "", Some(Proto::Ws), Some(true), "narrow"),
+        route("b.test", "", None, None, "twice"),
+        route("c.test", "", None, None, "twice"),
+        made_up("*", "/http", None, None),
+        made_up("e.test", "", Some(Proto::Http), Some(true)),
+        made_up("e.test", "/y", Some(Proto::Ws), Some(false)),
+    ]);
+    let table = table.unwrap();
+    use Proto::{Http, Ws};
+    for (id, path, proto, ssl, expected) in [
+        ("", "/", Http, false, Some("any")),
+        ("any", "/", Http, false, Some("any")),
+        ("named", "/x", Http, true, Some("named")),
+        ("named", "/", Http, false, None),
+        ("named", "/", Ws, false, None),
+        ("by-id", "/", Ws, false, Some("by-id")),
+        ("narrow", "/", Ws, true, Some("narrow")),
+        ("narrow", "/", Http, true, None),
+        ("narrow", "/", Ws, false, None),
+        ("unknown", "/", Http, false, None),
+        ("unknown", "/", Ws, false, None),
+        ("Any", "/", Http, false, None),
+        ("twice", "/", Http, false, None),
+        ("twice", "/", Ws, false, Some("any")),
+        ("*,*,*,/http", "/http", Http, false, Some("*/http")),
+        ("*,*,*,/http", "/", Http, false, None),
+        ("e.test,http,no-ssl,*", "/", Http, true, Some("e.test")),
+        ("e.test,http,ssl,*", "/", Http, false, None),
+        ("e.test,ws,ssl,/y", "/y", Ws, false, Some("e.test/y")),
+    ] {
+        let asked = Query {
+            path,
+            proto,
+            ssl,
+            id: Some(id),
+            ..query("elsewhere.test", path)
+        };
+        let found = table.find(&asked);
+        let found = found
+            .as_deref()
+            .and_then(|route| route.prefix.as_deref().or(route.id.as_deref()));
+        assert_eq!(found, expected, "{asked:?}");
+    }
+}
+
+/// What the manual says, without any index: the hosts from the most to the least specific, and of
+/// the routes of each the best that matches.
+fn by_the_manual<'r>(routes: &'r [Route], query: &Query) -> Option<&'r Route> {
+    let host = query.host.to_ascii_lowercase();
+    let host = host.split(':').next().unwrap();
+    let mut hosts: Vec<&str> = routes.iter().map(|route| route.host.as_str()).collect();
+    hosts.retain(|rule| match rule.strip_prefix('*') {
+        None => *rule == host && !rule.is_empty(),
+        Some("") => true,
+        Some(end) => host.len() > end.len() && host.ends_with(end) && !host.starts_with('.'),
+    });
+    hosts.sort_by_key(|rule| (rule.starts_with('*'), std::cmp::Reverse(rule.len())));
+    hosts.dedup();
+    for host in hosts {
+        let of_host = || routes.iter().filter(|route| route.host == host);
+        let matching = of_host().filter(|route| {
+            let path = route.path_beg.as_deref().unwrap_or("");
+            query.path.starts_with(path)
+                && route.proto.is_none_or(|proto| proto == query.proto)
+                && route.ssl.is_none_or(|ssl| ssl == query.ssl)
+        });
+        let best = matching.max_by_key(|route| {
+            let path = route.path_beg.as_ref().map_or(0, String::len);
+            (route.proto.is_some(), path, route.ssl.is_some())
+        });
+        if best.is_some() || !of_host().any(|route| route.fallthrough) {
+            return best;
+        }
+    }
+    None
+}
+
+const HOSTS: [&str; 9] = [
+    "*",
+    "*.test",
+    "*.a.test",
+    "*.b.a.test",
+    "a.test",
+    "b.a.test",
+    "c.b.a.test",
+    "test",
+    "",
+];
+const PATHS: [&str; 6] = ["", "/", "/a", "/a/", "/a/b", "/b"];
+const ASKED: [&str; 8] = [
+    "a.test",
+    "B.a.test:80",
+    "c.b.a.test",
+    "d.c.b.a.test",
+    "x.test",
+    "test",
+    "x.y",
+    ".test",
+];
+
+/// Makes up to 24 routes, no two of one condition.
+fn made_up_routes(random: &mut fastrand::Rng) -> Vec<Route> {
+    let one_of = |random: &mut fastrand::Rng| match random.u8(..3) {
+        0 => Some(true),
+        1 => Some(false),
+        _ => None,
+    };
+    let mut routes = Vec::new();
+    for at in 0..random.usize(1..25) {
+        let host = random.choice(HOSTS).unwrap();
+        let path = random.choice(PATHS).unwrap();
+        let proto = one_of(random).map(|ws| if ws { Proto::Ws } else { Proto::Http });
+        let ssl = one_of(random);
+        let mut made = route(host, path, proto, ssl, &at.to_string());
+        made.fallthrough = random.u8(..4) == 0;
+        routes.push(made);
+        if check_duplicates(&routes).is_err() {
+            routes.pop();
+        }
+    }
+    routes
+}
+
+#[test]
+fn tables_of_any_kind_find_what_the_manual_says() {
+    let mut found_some = 0;
+    for seed in 0..400 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let routes = made_up_routes(&mut random);
+        let table = RouteTable::new(routes.clone()).unwrap();
+        for _ in 0..200 {
+            let path = [random.choice(PATHS).unwrap(), random.choice(PATHS).unwrap()].concat();
+            let asked = Query {
+                proto: if random.bool() {
+                    Proto::Ws
+                } else {
+                    Proto::Http
+                },
+                ssl: random.bool(),
+                ..query(random.choice(ASKED).unwrap(), &path)
+            };
+            let expected = by_the_manual(&routes, &asked).and_then(|route| route.id.clone());
+            found_some += usize::from(expected.is_some());
+            assert_eq!(
+                found(&table, &asked),
+                expected,
+                "seed {seed}: {asked:?} {routes:#?}"
+            );
+        }
+    }
+    assert!(found_some > 10_000, "{found_some}");
 }
