@@ -16,6 +16,7 @@ use std::{
 
 use actix::prelude::*;
 use actix_rt::Arbiter;
+use arc_swap::{ArcSwap, Guard};
 use tokio::sync::oneshot;
 
 use super::{
@@ -134,7 +135,9 @@ pub struct Broker(Arc<Inner>);
 
 struct Inner {
     id: u64,
-    options: BrokerOptions,
+    options: ArcSwap<BrokerOptions>,
+    generation: AtomicU64,
+    hub: HubOptions,
     handlers: Handlers,
     hubs: Hubs,
     crashes: CrashRecords,
@@ -181,10 +184,13 @@ impl Broker {
         .await?;
         arbiters.push(control);
         let rate = SharedRate::new(options.rate, &options.routes).map(Arc::new);
+        let hub = options.hub;
         let polled = PolledSessions::new(options.polled_sessions_max);
         Ok(Self(Arc::new(Inner {
             id: BROKERS.fetch_add(1, Ordering::Relaxed),
-            options,
+            options: ArcSwap::from_pointee(options),
+            generation: AtomicU64::new(0),
+            hub,
             handlers,
             hubs,
             crashes,
@@ -199,9 +205,29 @@ impl Broker {
         })))
     }
 
-    /// Returns what the broker was started with.
-    pub fn options(&self) -> &BrokerOptions {
-        &self.0.options
+    /// Returns the options as they are now, for a short look; what is kept is
+    /// [`options_shared`](Self::options_shared).
+    pub fn options(&self) -> Guard<Arc<BrokerOptions>> {
+        self.0.options.load()
+    }
+
+    /// Returns the options as they are now.
+    pub fn options_shared(&self) -> Arc<BrokerOptions> {
+        self.0.options.load_full()
+    }
+
+    /// Returns how often the options were replaced.
+    pub fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// Replaces the options, routes among them: for requests and holds that begin from now on.
+    ///
+    /// Those under way keep the route they have. `arbiters`, `handler`, `hub`, `rate` and
+    /// `polled_sessions_max` are of the start and stay as they are.
+    pub fn replace_options(&self, options: BrokerOptions) {
+        self.0.options.store(Arc::new(options));
+        self.0.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Publishes an item; returns when the last delivery is queued, or the item waits for another.
@@ -300,7 +326,7 @@ impl Broker {
     fn new_edge(&self) -> Rc<Edge> {
         let id = self.0.next_hub.fetch_add(1, Ordering::Relaxed);
         let (handlers, crashes) = (self.0.handlers.clone(), self.0.crashes.clone());
-        let (hub, rate) = (self.0.options.hub, self.0.rate.clone());
+        let (hub, rate) = (self.0.hub, self.0.rate.clone());
         let edge = Edge::start(id, handlers, crashes, (hub, rate));
         self.0.hubs.enter(edge.hub().clone());
         edge

@@ -211,6 +211,14 @@ impl Route {
         format!("{},{proto},{ssl},{}", self.host, path.unwrap_or("*"))
     }
 
+    /// Tells whether a route takes the same requests, as far as its condition goes.
+    fn has_condition_of(&self, other: &Route) -> bool {
+        let condition = |route: &Route| (route.proto, route.ssl);
+        self.host == other.host
+            && self.path_beg() == other.path_beg()
+            && condition(self) == condition(other)
+    }
+
     fn condition(&self) -> String {
         let mut text = format!("host=\"{}\"", self.host);
         if let Some(path_beg) = &self.path_beg {

@@ -3,7 +3,6 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse};
-use tokio::sync::Semaphore;
 
 use super::{
     border,
@@ -12,13 +11,12 @@ use super::{
     reply::{Manners, OwnAnswer},
     slot::Slot,
     turns::Turns,
+    upstream::Pool,
+    worker_options::LastSeen,
 };
 use crate::{
     actors::{broker::Broker, edge::Edge, ports::Fetch},
-    engine::{
-        route::{Route, TargetKind},
-        sockjs::pages::Iframe,
-    },
+    engine::route::{Route, TargetKind},
 };
 
 /// What request handlers of a worker share.
@@ -29,18 +27,14 @@ pub struct Front {
     pub edge: Rc<Edge>,
     /// The way to backends.
     pub fetch: Rc<dyn Fetch>,
-    /// The demo is mounted where pages lead to.
-    pub offers_demo: bool,
+    /// The pool behind it.
+    pub pool: Pool,
     /// Next links that sessions ask together.
     pub link_sharing: LinkSharing,
     /// Requests of P-8's own at a time.
     pub turns: Turns,
-    /// Clients that offer compression get it.
-    pub offers_deflate: bool,
-    /// The page that old SockJS clients talk through, if there is a script for it.
-    pub sockjs_page: Option<Iframe>,
-    /// WebSockets that have ended and whose backends are still told so.
-    pub disconnects: Arc<Semaphore>,
+    /// The options that it has seen last.
+    pub(super) seen: LastSeen,
     /// Signatures made this second, by route.
     pub signatures: RefCell<HashMap<usize, (u64, http::HeaderValue)>>,
 }

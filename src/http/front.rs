@@ -13,8 +13,6 @@ use std::{
     task::Poll,
 };
 
-use tokio::sync::Semaphore;
-
 use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     http::header,
@@ -31,17 +29,17 @@ use super::{
     reply::{self, Manners},
     slot::Slot,
     sockjs, tunnel,
-    turns::{Turns, TurnsMax},
-    upstream::{Pool, PoolOptions},
+    turns::Turns,
+    upstream::Pool,
     websocket,
+    worker_options::{pool_options, LastSeen},
 };
 use crate::{
     actors::broker::Broker,
     engine::{
         forward,
         framing::FramingError,
-        route::{Proto, Query, Route, RouteTable, TargetKind},
-        sockjs::pages::Iframe,
+        route::{Proto, Query, Route, TargetKind},
     },
     grip::ws::events,
     stats::counters::{Refused, Total},
@@ -95,32 +93,17 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
 
 impl Front {
     fn new(broker: Broker) -> Rc<Self> {
-        let options = &broker.options().backend;
-        let fetch = Rc::new(Pool::new(PoolOptions {
-            idle_max: options.pool_idle_max,
-            idle_limit: options.pool_idle,
-            age_limit: options.pool_age,
-            connect_timeout: options.connect_timeout,
-        }));
-        let turns = Turns::new(TurnsMax {
-            recovery: options.recovery_requests_max,
-            filters: options.filter_requests_max,
-            events: options.ws_requests_max,
-        });
-        let edge = broker.edge();
-        let offers_demo = offers_demo(&broker.options().routes);
-        let disconnects = Semaphore::new(options.ws_disconnects_max.min(Semaphore::MAX_PERMITS));
-        let sockjs_page = options.sockjs_url.as_deref().map(Iframe::new);
+        let seen = LastSeen::new(&broker);
+        let options = seen.options();
+        let pool = Pool::new(pool_options(&options.backend));
         Rc::new(Self {
-            sockjs_page,
-            offers_demo,
-            offers_deflate: broker.options().allow_compression,
-            disconnects: Arc::new(disconnects),
+            fetch: Rc::new(pool.clone()),
+            pool,
+            edge: broker.edge(),
             broker,
-            edge,
-            fetch,
             link_sharing: LinkSharing::default(),
-            turns,
+            turns: Turns::new(options.turns()),
+            seen,
             signatures: RefCell::default(),
         })
     }
@@ -167,9 +150,10 @@ impl Front {
             );
             return answer.into();
         };
-        manners.debug = route.debug || self.broker.options().backend.debug;
+        let options = self.options();
+        manners.debug = route.debug || options.backend.debug;
         manners.may_see_targets |= manners.debug;
-        manners.offer_demo = self.offers_demo;
+        manners.offer_demo = options.offers_demo;
         let is_websocket = wants_websocket(&request);
         if is_websocket || sockjs::is_asked(&request, &route) {
             let exchange = Exchange {
@@ -246,7 +230,7 @@ impl Front {
             .authority()
             .map(|authority| authority.as_str());
         let host = authority.or_else(|| request.headers().get(header::HOST)?.to_str().ok());
-        let is_accepted = self.broker.options().backend.forward.accept_pushpin_route;
+        let is_accepted = self.options().backend.forward.accept_pushpin_route;
         let id = is_accepted.then(|| request.headers().get("pushpin-route"));
         let id = id.flatten().map(|id| id.to_str().unwrap_or("?"));
         let query = Query {
@@ -259,11 +243,12 @@ impl Front {
             ssl: is_secure,
             id: id.map(str::trim),
         };
-        self.broker.options().routes.find(&query)
+        self.options().routes.find(&query)
     }
 
     fn is_secure(&self, request: &HttpRequest) -> bool {
-        let options = &self.broker.options().backend.forward;
+        let options = self.options();
+        let options = &options.backend.forward;
         options.accept_x_forwarded_protocol
             && forward::is_secure(&border::headers_in(request.headers()), false, options)
     }
@@ -301,17 +286,4 @@ fn manners(request: &HttpRequest) -> Manners {
             .is_some_and(|peer| peer.ip().is_loopback()),
         ..Manners::default()
     }
-}
-
-fn offers_demo(routes: &RouteTable) -> bool {
-    let query = Query {
-        host: "localhost",
-        path: super::pages::DEMO_PATH,
-        proto: Proto::Http,
-        ssl: false,
-        id: None,
-    };
-    let route = routes.find(&query);
-    let target = route.as_ref().and_then(|route| route.targets.first());
-    target.is_some_and(|target| target.kind == TargetKind::Demo)
 }

@@ -100,7 +100,7 @@ pub async fn follow(front: &Rc<Front>, client: Client, plan: HoldPlan<'_>) -> Ou
     } = plan;
     let manners = exchange.manners;
     let route = &exchange.route;
-    let max = front.broker.options().subscriptions_max;
+    let max = front.options().subscriptions_max;
     let channels = plan::subscriptions(
         &target.subs,
         &instruct.subscriptions,

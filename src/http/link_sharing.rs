@@ -170,6 +170,11 @@ impl LinkSharing {
         (answer, false)
     }
 
+    /// Forgets at which paths answers are for everybody.
+    pub fn forget_open_paths(&self) {
+        self.open_paths.borrow_mut().clear();
+    }
+
     fn joined(&self, key: &LinkKey) -> Option<Shared<Asking>> {
         let asking = self.asking.borrow().get(key)?.upgrade()?;
         // One that is over must not be served as if it were new.

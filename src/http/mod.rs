@@ -6,6 +6,7 @@
 //! | `client_socket` | what a client came by: TCP, a unix socket |
 //! | `connection`, `slot`, `gate`, `detach`, `parked` | a client connection: served, its socket taken, held |
 //! | `front` | where requests come in: routes, refusals, what handlers share |
+//! | `worker_options` | what a worker derives from the options, anew after a reload |
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
 //! | `tunnel` | a client and a backend that switch to a protocol of their own |
 //! | `hold`, `begin`, `held_body` | from instructions to a held session |
@@ -45,6 +46,7 @@ pub mod turns;
 pub mod upstream;
 pub mod way_back;
 pub mod websocket;
+pub mod worker_options;
 
 pub use admin::admin;
 pub use control::control;

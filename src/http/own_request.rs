@@ -47,8 +47,9 @@ pub struct Origin {
 impl Origin {
     /// Finds out where a URL leads; an untrusted backend may lead P-8 to public addresses only.
     fn destination(&self, url: &Url, front: &Front) -> Option<Destination> {
-        let routes = &front.broker.options().routes;
-        let mut found = link_target::destination(url, &self.client_url, &self.route, routes)?;
+        let options = front.options();
+        let route = options.routes.renewed(&self.route);
+        let mut found = link_target::destination(url, &self.client_url, &route, &options.routes)?;
         if let Destination::Elsewhere { target, .. } = &mut found {
             if let (TargetKind::Http { host, port, tls }, true) =
                 (&mut *target, self.target.is_untrusted)
@@ -162,7 +163,8 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
                 trusted: false,
                 last: &[],
             };
-            let options = &front.broker.options().backend.forward;
+            let options = front.options();
+            let options = &options.backend.forward;
             let signature = front.signature(&route);
             let forwarded = forward::request(request, &route, first, options, signature);
             let uri = forwarded.path_and_query.into_owned();

@@ -132,7 +132,8 @@ impl Front {
             ..
         } = exchange;
         let (first, others) = route.targets.split_first()?;
-        let options = &self.broker.options().backend;
+        let options = self.options();
+        let options = &options.backend;
         let mut headers = exchange.headers();
         if let Some(authority) = request.uri().authority() {
             let host = http::HeaderValue::from_str(authority.as_str()).ok()?;
@@ -207,7 +208,8 @@ impl Front {
 
     /// Returns the route's `Grip-Sig`; made once a second at most, for its text is then the same.
     pub(super) fn signature(&self, route: &Arc<Route>) -> Option<http::HeaderValue> {
-        let signing = forward::sig(route, &self.broker.options().backend.forward)?;
+        let options = self.options();
+        let signing = forward::sig(route, &options.backend.forward)?;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());

@@ -124,7 +124,8 @@ pub async fn serve(front: &Rc<Front>, exchange: Exchange, payload: web::Payload)
 }
 
 fn iframe(front: &Front, request: &HttpRequest) -> Outcome {
-    let Some(page) = &front.sockjs_page else {
+    let options = front.options();
+    let Some(page) = &options.sockjs_page else {
         return refuse(front, request, SockJsError::NoIframe);
     };
     let (status, headers, body) = page.answer(&read(request));

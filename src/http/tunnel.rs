@@ -109,7 +109,7 @@ impl Front {
         let tunnel = Tunnel {
             backend: stream,
             first: [head, read].concat().into(),
-            idle: self.broker.options().backend.tunnel_idle,
+            idle: self.options().backend.tunnel_idle,
             counters: self.edge.counters().clone(),
         };
         if !slot.leave_to(|client, ahead| tunnel.run(client, ahead)) {

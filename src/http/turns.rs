@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     future::Future,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use tokio::sync::Semaphore;
@@ -17,12 +17,16 @@ const GONE_MAX: usize = 10_000;
 
 /// The turns of every route of a worker.
 pub struct Turns {
-    max: TurnsMax,
-    routes: RefCell<HashMap<usize, Rc<RouteTurns>>>,
+    max: Cell<TurnsMax>,
+    /// By the route's address, which no other route has while it is referred to.
+    routes: RefCell<HashMap<usize, OfRoute>>,
 }
 
+/// The turns of a route, and what keeps its address its own.
+type OfRoute = (Weak<Route>, Rc<RouteTurns>);
+
 /// How many turns a route has at most.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TurnsMax {
     /// To ask for missed items.
     pub recovery: usize,
@@ -77,7 +81,7 @@ impl Turns {
     /// Makes the turns of a worker.
     pub fn new(max: TurnsMax) -> Self {
         Self {
-            max,
+            max: Cell::new(max),
             routes: RefCell::default(),
         }
     }
@@ -88,15 +92,26 @@ impl Turns {
         let mut routes = self.routes.borrow_mut();
         let new = || {
             let turns = |max| Arc::new(Semaphore::new(max));
-            Rc::new(RouteTurns {
-                recovery: turns(self.max.recovery),
-                filters: turns(self.max.filters),
-                events: turns(self.max.events),
-                gone: turns(self.max.recovery),
+            let max = self.max.get();
+            let turns = RouteTurns {
+                recovery: turns(max.recovery),
+                filters: turns(max.filters),
+                events: turns(max.events),
+                gone: turns(max.recovery),
                 gone_links: Cell::default(),
-            })
+            };
+            (Arc::downgrade(route), Rc::new(turns))
         };
-        routes.entry(key).or_insert_with(new).clone()
+        routes.entry(key).or_insert_with(new).1.clone()
+    }
+
+    /// Changes how many there are from now on, and forgets routes that nobody has any more.
+    ///
+    /// Turns that are taken or waited for count on by the earlier bound.
+    pub fn set_max(&self, max: TurnsMax) {
+        let is_same = self.max.replace(max) == max;
+        let mut routes = self.routes.borrow_mut();
+        routes.retain(|_, (route, _)| is_same && route.strong_count() > 0);
     }
 }
 

@@ -214,7 +214,7 @@ async fn ask_link(
             url: key.url,
             headers: last_headers(&key.last),
             body: BackendBody::Empty,
-            patience: for_ask.broker.options().backend.recovery_timeout,
+            patience: for_ask.options().backend.recovery_timeout,
         };
         let patience = wish.patience;
         let asked = ask(&for_ask, &session, wish, GRIP_BODY_MAX);
@@ -237,7 +237,7 @@ fn last_headers(last: &[(ChannelName, ItemId)]) -> HeaderMap {
 }
 
 async fn tell(front: &Rc<Front>, session: &Rc<Origin>, url: Url) -> bool {
-    let patience = front.broker.options().backend.recovery_timeout;
+    let patience = front.options().backend.recovery_timeout;
     let wish = Wish {
         method: Method::POST,
         url,
@@ -282,7 +282,7 @@ fn followed(
     rest: Option<BodyStream>,
 ) -> Result<Followed, String> {
     let prefix = session.route.prefix.as_deref();
-    let max = front.broker.options().subscriptions_max;
+    let max = front.options().subscriptions_max;
     let subscriptions = instruct.subscriptions.get(..max);
     let subscriptions = subscriptions.unwrap_or(&instruct.subscriptions);
     let is_hold = instruct.hold.is_some();

@@ -164,6 +164,20 @@ impl RouteTable {
         })
     }
 
+    /// Returns a route as it is in this table, found by its id; itself if nobody has that any more.
+    ///
+    /// Of several with the id it is the one with the same condition.
+    pub fn renewed(&self, route: &Arc<Route>) -> Arc<Route> {
+        let known = match self.by_id.get(&route.lookup_id()) {
+            Some(Some(only)) => Some(only),
+            Some(None) => self.all.iter().find(|other| {
+                other.has_condition_of(route) && other.lookup_id() == route.lookup_id()
+            }),
+            None => None,
+        };
+        known.unwrap_or(route).clone()
+    }
+
     /// Lists the routes in the order given.
     pub fn routes(&self) -> &[Arc<Route>] {
         &self.all

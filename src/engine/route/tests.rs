@@ -1,5 +1,7 @@
 //! Tests of route lookup, as tables of routes and requests.
 
+use std::sync::Arc;
+
 use super::*;
 
 fn route(host: &str, path_beg: &str, proto: Option<Proto>, ssl: Option<bool>, id: &str) -> Route {
@@ -405,4 +407,32 @@ fn tables_of_any_kind_find_what_the_manual_says() {
         }
     }
     assert!(found_some > 10_000, "{found_some}");
+}
+
+#[test]
+fn a_route_is_found_again_by_its_id() {
+    let with_id = |host: &str, id: &str| route(host, "", None, None, id);
+    let own = Arc::new(with_id("a.test", "one"));
+    let table = |routes| RouteTable::new(routes).unwrap();
+    let other = || with_id("b.test", "one");
+    let moved = table(vec![other()]);
+    assert_eq!(moved.renewed(&own).host, "b.test");
+    for both in [
+        vec![other(), with_id("a.test", "one")],
+        vec![with_id("a.test", "one"), other()],
+    ] {
+        assert_eq!(table(both).renewed(&own).host, "a.test");
+    }
+    let gone = Arc::new(with_id("a.test", "gone"));
+    assert!(Arc::ptr_eq(&moved.renewed(&gone), &gone));
+    let without = Arc::new(Route::new("c.test"));
+    assert!(Arc::ptr_eq(&moved.renewed(&without), &without));
+    let changed = Route {
+        debug: true,
+        ..Route::new("c.test")
+    };
+    assert!(
+        table(vec![changed]).renewed(&without).debug,
+        "an id is made up for it"
+    );
 }

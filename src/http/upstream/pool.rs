@@ -72,7 +72,7 @@ pub struct Pool {
 }
 
 struct Shared {
-    options: PoolOptions,
+    options: Cell<PoolOptions>,
     http1: Builder,
     idle: RefCell<Idle>,
     opened: Cell<u64>,
@@ -85,7 +85,7 @@ impl Pool {
     pub fn new(options: PoolOptions) -> Pool {
         Pool {
             shared: Rc::new(Shared {
-                options,
+                options: Cell::new(options),
                 http1: connect::http1(),
                 idle: RefCell::new(Idle::new(Instant::now())),
                 opened: Cell::new(0),
@@ -93,6 +93,11 @@ impl Pool {
                 retried: Cell::new(0),
             }),
         }
+    }
+
+    /// Changes its bounds; idle connections past them go as they are looked at.
+    pub fn set_options(&self, options: PoolOptions) {
+        self.shared.options.set(options);
     }
 
     /// Returns what the pool has done.
@@ -112,7 +117,7 @@ impl Pool {
         self.shared
             .idle
             .borrow_mut()
-            .sweep(now, &self.shared.options);
+            .sweep(now, &self.shared.options.get());
     }
 
     /// Takes the idle connection to a target that was used last.
@@ -121,7 +126,7 @@ impl Pool {
             .shared
             .idle
             .borrow_mut()
-            .take(target, now, &self.shared.options)?;
+            .take(target, now, &self.shared.options.get())?;
         self.shared.reused.set(self.shared.reused.get() + 1);
         Some(taken)
     }
@@ -129,7 +134,7 @@ impl Pool {
     /// Keeps a connection whose exchange is over, or closes it if it cannot be used again.
     pub(super) fn check_in(&self, connection: Connection) {
         let now = Instant::now();
-        let options = &self.shared.options;
+        let options = &self.shared.options.get();
         // Not ready: the backend closes it, or the request's body was not sent to its end.
         if connection.sender.is_ready() && !is_old(&connection, now, options) {
             self.shared.idle.borrow_mut().put(connection, now, options);
@@ -139,7 +144,8 @@ impl Pool {
     /// Opens a connection to a target.
     pub(super) async fn open(&self, target: &TargetKind) -> Result<Connection, FetchError> {
         let shared = &self.shared;
-        let opened = connect::open(target, &shared.http1, shared.options.connect_timeout).await?;
+        let opened =
+            connect::open(target, &shared.http1, shared.options.get().connect_timeout).await?;
         shared.opened.set(shared.opened.get() + 1);
         Ok(opened)
     }
@@ -150,7 +156,7 @@ impl Pool {
         target: &TargetKind,
     ) -> Result<(Connection, GivenBack), FetchError> {
         let shared = &self.shared;
-        let limit = shared.options.connect_timeout;
+        let limit = shared.options.get().connect_timeout;
         let opened = connect::open_for_switch(target, &shared.http1, limit).await?;
         shared.opened.set(shared.opened.get() + 1);
         Ok(opened)

@@ -72,12 +72,12 @@ impl Accepted {
             direct,
             said,
         } = acceptance;
-        let options = front.broker.options();
+        let options = front.options();
         let route = exchange.route.clone();
         let grip = spoken(&route, &headers);
         forward::websocket::accepted(&mut headers);
         let is_plain = matches!(exchange.speech, Speech::Plain | Speech::Raw(_));
-        let deflate = (front.offers_deflate && is_plain)
+        let deflate = (options.allow_compression && is_plain)
             .then(|| deflate(exchange))
             .flatten();
         let message_max = message_max(&backend, is_plain, &options.backend);
@@ -170,7 +170,7 @@ pub(super) async fn on_socket(
     slot.flushed().await;
     slot.state
         .borrow_mut()
-        .expect(front.broker.options().outbox.items_max);
+        .expect(front.options().outbox.items_max);
     let Some(session) = slot.take_session() else {
         return reply::not_joined(JoinError::HubUnavailable).into();
     };
@@ -201,9 +201,7 @@ pub async fn begin_polled(
     (place, poll): (Place, Asking),
 ) -> Result<(), JoinError> {
     let state = Rc::<RefCell<SessionState>>::default();
-    state
-        .borrow_mut()
-        .expect(front.broker.options().outbox.items_max);
+    state.borrow_mut().expect(front.options().outbox.items_max);
     let crashes = front.edge.crashes().session.clone();
     let session = start_temporary(crashes, Session::new(state.clone())).recipient();
     let membership = join(front, exchange, &accepted, session.clone()).await?;
@@ -224,7 +222,7 @@ async fn join(
     accepted: &Accepted,
     session: Recipient<ToSession>,
 ) -> Result<Membership, JoinError> {
-    let options = front.broker.options();
+    let options = front.options();
     let machine = accepted.parts.as_ref().map(|parts| &parts.machine);
     let mut limits = options.outbox;
     limits.policy = exchange.route.slow_client;

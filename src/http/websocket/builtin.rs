@@ -47,7 +47,7 @@ pub(super) fn open(front: &Front, exchange: &Exchange, target: &Target) -> Attem
     headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, grip);
     let options = Options {
         has_one_event: false,
-        queue_bytes_max: front.broker.options().backend.ws_message_max,
+        queue_bytes_max: front.options().backend.ws_message_max,
     };
     let now = crate::actors::held::moment().now;
     let machine = OverHttp::new(options, KeepAliveInterval::Off, now);
@@ -57,7 +57,7 @@ pub(super) fn open(front: &Front, exchange: &Exchange, target: &Target) -> Attem
         target: 0,
         backend: Backend::over_http(machine),
         way: Rc::new(Echo {
-            disconnects: front.disconnects.clone(),
+            disconnects: front.options().disconnects.clone(),
         }),
         direct: None,
         said: said.collect(),

@@ -118,6 +118,11 @@ impl SocketBackend for Beside {
     }
 
     fn ending(&self) -> Option<Ending> {
-        self.front.disconnects.clone().try_acquire_owned().ok()
+        self.front
+            .options()
+            .disconnects
+            .clone()
+            .try_acquire_owned()
+            .ok()
     }
 }

@@ -189,7 +189,7 @@ fn forwarded(front: &Front, exchange: &Exchange, target: &Target) -> (String, He
         },
         route,
         target,
-        &front.broker.options().backend.forward,
+        &front.options().backend.forward,
         None,
     );
     (forwarded.path_and_query.into_owned(), forwarded.headers)
@@ -212,7 +212,7 @@ fn assignment(
             body,
         },
         others: Vec::new(),
-        timeout: front.broker.options().backend.response_timeout,
+        timeout: front.options().backend.response_timeout,
         informational: None,
     }
 }

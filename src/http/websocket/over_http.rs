@@ -146,7 +146,8 @@ async fn ask(front: &Front, exchange: &Exchange, events: &Rc<Events>) -> Asked {
             return Asked::Once(Attempt::bad("bad-open", why));
         }
     }
-    let options = &front.broker.options().backend;
+    let options = front.options();
+    let options = &options.backend;
     let has_one_event = events.target().is_some_and(|target| target.one_event);
     let now = crate::actors::held::moment().now;
     let options = Options {
@@ -212,7 +213,7 @@ impl Events {
 
     async fn take(&self, response: BackendResponse) -> Result<Answer, NoAnswer> {
         let BackendResponse { headers, body, .. } = response;
-        let max = self.front.broker.options().backend.ws_answer_max;
+        let max = self.front.options().backend.ws_answer_max;
         let body = match body::gather(body, max).await {
             Ok(Gathered::Whole(body)) => body,
             Ok(Gathered::TooLarge(..)) => {
@@ -289,6 +290,11 @@ impl SocketBackend for Events {
     }
 
     fn ending(&self) -> Option<Ending> {
-        self.front.disconnects.clone().try_acquire_owned().ok()
+        self.front
+            .options()
+            .disconnects
+            .clone()
+            .try_acquire_owned()
+            .ok()
     }
 }
