@@ -9,6 +9,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use p8::Settings;
 
+mod import_command;
 mod publish_command;
 mod serve_command;
 
@@ -35,6 +36,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Publish(publish_command::Arguments),
+    Import(import_command::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     };
     match arguments.command {
         Some(Command::Publish(arguments)) => publish(arguments),
+        Some(Command::Import(arguments)) => told(import_command::run(&arguments)),
         None => serve(&arguments.config.unwrap_or_default()),
     }
 }
@@ -67,6 +70,16 @@ fn publish(arguments: publish_command::Arguments) -> ExitCode {
     }
 }
 
+fn told<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("p-8: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn serve(config: &Path) -> ExitCode {
     serve_command::start_logger();
     let settings = match Settings::load(config) {
@@ -79,11 +92,5 @@ fn serve(config: &Path) -> ExitCode {
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
-    match actix_rt::System::new().block_on(serve_command::run(settings)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("p-8: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    told(actix_rt::System::new().block_on(serve_command::run(settings)))
 }

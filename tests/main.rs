@@ -32,6 +32,7 @@ mod hints;
 mod hostile;
 mod house;
 mod http_stream;
+mod import;
 mod joining;
 mod jsonp;
 mod keep_alive;

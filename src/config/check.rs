@@ -180,7 +180,7 @@ pub(super) fn given(text: &Option<String>) -> bool {
 }
 
 /// Reads `addr:port`, `[v6]:port`, `localhost:port`, `:port`, `*:port` or `port`.
-fn parse_address(text: &str, any: Ipv4Addr) -> Option<SocketAddr> {
+pub(super) fn parse_address(text: &str, any: Ipv4Addr) -> Option<SocketAddr> {
     if let Ok(address) = text.parse() {
         return Some(address);
     }

@@ -17,6 +17,7 @@ mod check;
 mod cross_origin;
 mod error;
 mod file;
+pub mod import;
 mod layers;
 mod origin;
 mod proxy;

@@ -223,7 +223,7 @@ impl OneRoute<'_, '_> {
         let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
             return Err(self.wrong(keys, name, "the name of a header"));
         };
-        if OWN_HEADERS.contains(&parsed.as_str()) || is_grip(&parsed) {
+        if is_own_header(&parsed) {
             let expected = "a header that P-8 does not set itself";
             return Err(self.wrong(keys, name, expected));
         }
@@ -298,6 +298,11 @@ fn warn_of_shared_ids(checker: &mut Checker, routes: &[Route]) {
         let why = format!("a Pushpin-Route with this id names no route: {first} has it too");
         checker.warn(&["routes", &second.to_string(), "id"], &why);
     }
+}
+
+/// Tells whether P-8 writes a header itself, or drops it on the way.
+pub(super) fn is_own_header(name: &HeaderName) -> bool {
+    OWN_HEADERS.contains(&name.as_str()) || is_grip(name)
 }
 
 /// Tells whether a text is empty, `*`, a host name, `*.` and one, or an IPv6 address in brackets.
