@@ -178,7 +178,7 @@ fn bad_lines_are_named_with_their_number_and_skipped() {
 #[test]
 fn of_equal_conditions_the_first_stays_whatever_their_ids() {
     let (settings, notes) = routes(
-        "a.b,id=x,path_beg=/p a:1\nA.B,id=y,path_beg=/p a:2\na.b,path_beg=/p,ssl=no a:3\nid=x a:4\nid=y a:5\nid=y a:6",
+        "a.b,id=x,path_beg=/p a:1\nA.B,id=y,path_beg=/p a:2\na.b,path_beg=/p,ssl=no a:3\nid=z a:4\nid=y a:5\nid=y a:6",
     );
     let targets: Vec<String> = settings
         .routes
@@ -445,6 +445,7 @@ fn the_result_chooses_routes_as_the_reference_says() {
         ("a.c", "/", Proto::Ws, false, "any:6"),
     ] {
         let found = table.find(&Query {
+            id: None,
             host,
             path,
             proto,
