@@ -4,6 +4,7 @@
 //! modules decide. Public for benches and simulation; its interface may change with any release.
 
 pub mod backend_options;
+pub mod balance;
 pub mod cross_origin;
 pub mod delivery_rate;
 pub mod fan_out;
