@@ -6,12 +6,14 @@ use std::{
     time::Duration,
 };
 
+use actix::Addr;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::time::timeout_at;
 
 use crate::{
     actors::{
         broker::{Broker, BrokerError, BrokerOptions, TcpOptions},
+        checker::{Checker, EndChecks},
         handler_state::HandlerOptions,
         store::HubOptions,
     },
@@ -24,6 +26,7 @@ use crate::{
     },
     http::{
         gate::GateLimits,
+        health,
         listener::{self, ClientOptions},
     },
 };
@@ -66,6 +69,7 @@ pub struct Server {
     operators: actix_web::dev::ServerHandle,
     client_addrs: Vec<SocketAddr>,
     control_addr: SocketAddr,
+    checker: Addr<Checker>,
     drain: Duration,
 }
 
@@ -94,12 +98,14 @@ impl Server {
         let handles = (clients.handle(), operators.handle());
         actix_rt::spawn(clients);
         actix_rt::spawn(operators);
+        let checker = health::watch(&broker);
         Ok(Self {
             broker,
             clients: handles.0,
             operators: handles.1,
             client_addrs,
             control_addr,
+            checker,
             drain: settings.http.drain,
         })
     }
@@ -122,6 +128,9 @@ impl Server {
     /// Stops accepting, ends holds in good order, lets requests finish for the drain time, and ends.
     pub async fn stop(self) {
         let deadline = actix::clock::Instant::now() + self.drain;
+        if self.checker.try_send(EndChecks).is_err() {
+            log::debug!("the checks of targets have ended already");
+        }
         self.clients.pause().await;
         if timeout_at(deadline, self.broker.drain()).await.is_err() {
             log::warn!("holds could not all be told to end in time");

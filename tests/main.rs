@@ -62,5 +62,6 @@ mod slow_client;
 mod static_files;
 #[cfg(feature = "chaos")]
 mod supervision;
+mod targets;
 mod tunnel;
 mod websocket;

@@ -20,8 +20,9 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::oneshot;
 
 use super::{
+    crash_records::CrashRecords,
     delivery_rate::SharedRate,
-    edge::{CrashRecords, Edge},
+    edge::Edge,
     handler_state::HandlerOptions,
     handlers::{Handlers, PATIENCE},
     messages::{Drain, PublishFailure, Recover, TakeSnapshot},
@@ -29,7 +30,7 @@ use super::{
     polled_sessions::PolledSessions,
     publisher::Publisher,
     store::HubOptions,
-    supervisor::supervise,
+    supervisor::{supervise, CrashRecord},
 };
 use crate::{
     engine::{
@@ -40,7 +41,10 @@ use crate::{
         route::RouteTable,
     },
     grip::publish::Item,
-    stats::snapshot::Snapshot,
+    stats::{
+        counters::Total,
+        snapshot::{Snapshot, TargetSnapshot},
+    },
 };
 
 /// What a broker is started with.
@@ -146,6 +150,7 @@ struct Inner {
     next_hub: AtomicU64,
     connections: AtomicUsize,
     bad_publishes: Arc<AtomicU64>,
+    health_failures: Arc<AtomicU64>,
     demo_rate: Mutex<Rate>,
     rate: Option<Arc<SharedRate>>,
     polled: PolledSessions,
@@ -199,6 +204,7 @@ impl Broker {
             next_hub: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             bad_publishes,
+            health_failures: Arc::default(),
             demo_rate: Mutex::new(Rate::new(DEMO_PUBLISHES_PER_SEC)),
             rate,
             polled,
@@ -244,7 +250,19 @@ impl Broker {
 
     /// Returns everything the broker knows about itself.
     pub async fn stats(&self) -> Snapshot {
-        self.0.meter.send(TakeSnapshot).await.unwrap_or_default()
+        let mut snapshot = self.0.meter.send(TakeSnapshot).await.unwrap_or_default();
+        let options = self.options_shared();
+        let routes = options.routes.routes();
+        let targets = routes.iter().flat_map(|route| &route.targets);
+        let of_routes = targets.map(|target| {
+            let check = target.health.as_ref().map(|check| check.state().as_str());
+            TargetSnapshot::of(target.kind.to_string(), check)
+        });
+        snapshot.finish_targets(of_routes.collect());
+        let failures = self.0.health_failures.load(Ordering::Relaxed);
+        let name = Total::HealthFailures.as_str();
+        *snapshot.totals.entry(name).or_default() += failures;
+        snapshot
     }
 
     /// Has every session ask its backend again, for items may have been lost before they came here.
@@ -304,6 +322,16 @@ impl Broker {
     /// Returns the sessions whose clients poll, of all workers.
     pub fn polled_sessions(&self) -> &PolledSessions {
         &self.0.polled
+    }
+
+    /// Returns how many health pages said no, or nothing; the checker keeps count.
+    pub fn health_failures(&self) -> &Arc<AtomicU64> {
+        &self.0.health_failures
+    }
+
+    /// Returns the record of the checker's crashes.
+    pub fn checker_crashes(&self) -> Arc<CrashRecord> {
+        self.0.crashes.checker.clone()
     }
 
     /// Counts a publish that was refused before it reached a publisher.

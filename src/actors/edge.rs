@@ -13,6 +13,7 @@ use actix::prelude::*;
 use bytes::Bytes;
 
 use super::{
+    crash_records::CrashRecords,
     delivery_rate::SharedRate,
     flusher::{self, Bells},
     handlers::Handlers,
@@ -20,7 +21,8 @@ use super::{
     messages::{ChangeChannels, Encoded, Forget, Join, Leave, SessionEvent, Subscribed, Waiting},
     ports::Outlet,
     store::{HubOptions, HubStore},
-    supervisor::{supervise, CrashRecord},
+    supervisor::supervise,
+    targets::Targets,
 };
 use crate::{
     engine::{fan_out::SessionKey, plan::Wanted},
@@ -28,56 +30,13 @@ use crate::{
     stats::counters::Counters,
 };
 
-/// The kinds of actors whose crashes a broker records.
-#[derive(Clone, Debug)]
-pub struct CrashRecords {
-    /// Hubs.
-    pub hub: Arc<CrashRecord>,
-    /// Channels.
-    pub channel: Arc<CrashRecord>,
-    /// Publishers.
-    pub publisher: Arc<CrashRecord>,
-    /// Sessions.
-    pub session: Arc<CrashRecord>,
-    /// Upstreams.
-    pub upstream: Arc<CrashRecord>,
-    /// Meters.
-    pub meter: Arc<CrashRecord>,
-}
-
-impl Default for CrashRecords {
-    fn default() -> Self {
-        Self {
-            hub: CrashRecord::new("hub"),
-            channel: CrashRecord::new("channel"),
-            publisher: CrashRecord::new("publisher"),
-            session: CrashRecord::new("session"),
-            upstream: CrashRecord::new("upstream"),
-            meter: CrashRecord::new("meter"),
-        }
-    }
-}
-
-impl CrashRecords {
-    /// Returns every record.
-    pub fn all(&self) -> [&CrashRecord; 6] {
-        [
-            &self.hub,
-            &self.channel,
-            &self.publisher,
-            &self.session,
-            &self.upstream,
-            &self.meter,
-        ]
-    }
-}
-
 /// A broker on one worker thread.
 pub struct Edge {
     hub: Addr<Hub>,
     store: Rc<RefCell<HubStore>>,
     bells: Rc<Bells>,
     counters: Rc<Counters>,
+    targets: Rc<Targets>,
     crashes: CrashRecords,
     tasks: Vec<actix_rt::task::JoinHandle<()>>,
 }
@@ -105,6 +64,7 @@ impl Edge {
         (options, rate): (HubOptions, Option<Arc<SharedRate>>),
     ) -> Rc<Self> {
         let counters = Rc::new(Counters::default());
+        let targets = Targets::new(counters.clone());
         let store = HubStore::new(options, counters.clone(), rate);
         let store = Rc::new(RefCell::new(store));
         let bells = Rc::new(Bells::default());
@@ -112,7 +72,7 @@ impl Edge {
             Hub::new(
                 id,
                 context,
-                (store.clone(), bells.clone(), counters.clone()),
+                (store.clone(), bells.clone(), targets.clone()),
                 handlers,
             )
         });
@@ -134,6 +94,7 @@ impl Edge {
             store,
             bells,
             counters,
+            targets,
             crashes,
             tasks,
         })
@@ -142,6 +103,11 @@ impl Edge {
     /// Returns this thread's counters.
     pub fn counters(&self) -> &Rc<Counters> {
         &self.counters
+    }
+
+    /// Returns what this thread knows of the targets it asks.
+    pub fn targets(&self) -> &Rc<Targets> {
+        &self.targets
     }
 
     /// Returns the hub's address.

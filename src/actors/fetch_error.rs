@@ -82,6 +82,9 @@ pub enum FetchError {
     /// No answer came in time; found by the caller of a fetch, who keeps the deadline.
     #[error("no answer from the backend in time")]
     AnswerTimeout,
+    /// The whole exchange took longer than its route allows; found likewise.
+    #[error("the request was not answered whole in time")]
+    RequestTimeout,
     /// The answer's body ended before its end.
     #[error("body from backend {target} was cut short: {why}")]
     BodyCut {
@@ -108,6 +111,7 @@ impl FetchError {
             Self::BadAnswer { .. } => "bad-answer",
             Self::HeadTooLarge { .. } => "head-too-large",
             Self::AnswerTimeout => "answer-timeout",
+            Self::RequestTimeout => "request-timeout",
             Self::BodyCut { .. } => "body-cut",
         }
     }
@@ -131,6 +135,14 @@ impl FetchError {
                 | Self::Connect { .. }
                 | Self::TlsUnsupported { .. }
         )
+    }
+
+    /// Returns whether it is held against the target: it could not be reached, or gave no answer.
+    ///
+    /// A bad answer is not: it may come from one page alone, whoever asks for it.
+    pub fn counts_against_target(&self) -> bool {
+        let is_silent = matches!(self, Self::ClosedBeforeAnswer { .. } | Self::AnswerTimeout);
+        self.side() == Side::Backend && (self.before_sending() || is_silent)
     }
 }
 
@@ -169,10 +181,34 @@ mod tests {
     }
 
     #[test]
+    fn a_target_that_gives_no_answer_is_blamed_and_one_that_gives_a_bad_one_is_not() {
+        use FetchError::*;
+        #[rustfmt::skip]
+        let table = [
+            (Resolve { target: target(), why: why() }, true),
+            (ConnectRefused { target: target() }, true),
+            (ConnectTimeout { target: target() }, true),
+            (Connect { target: target(), why: why() }, true),
+            (ClosedBeforeAnswer { target: target() }, true),
+            (AnswerTimeout, true),
+            (RequestTimeout, false),
+            (BadAnswer { target: target(), why: why() }, false),
+            (HeadTooLarge { target: target() }, false),
+            (BadRequestTarget { uri: target() }, false),
+            (RequestBodyCut { why: why() }, false),
+            (NoAddress { target: target() }, false),
+        ];
+        for (error, counts) in table {
+            assert_eq!(error.counts_against_target(), counts, "{error}");
+        }
+    }
+
+    #[test]
     fn each_error_says_whose_fault_it_is() {
         use FetchError::*;
         for (error, side, before_sending) in [
             (AnswerTimeout, Side::Backend, false),
+            (RequestTimeout, Side::Backend, false),
             (TlsUnsupported { target: target() }, Side::Operator, true),
             (NoAddress { target: target() }, Side::Operator, false),
             (BadRequestTarget { uri: target() }, Side::Client, false),

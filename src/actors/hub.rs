@@ -16,17 +16,15 @@ use super::{
     },
     store::{ChannelChange, HubStore},
     supervisor::note_lost_item,
+    targets::Targets,
 };
-use crate::{
-    grip::publish::Item,
-    stats::{counters::Counters, snapshot::WorkerSnapshot},
-};
+use crate::{grip::publish::Item, stats::snapshot::WorkerSnapshot};
 
 /// Messages a hub's mailbox takes before channels have to wait.
 const MAILBOX: usize = 1_024;
 
 /// What lives beside a hub.
-pub type Beside = (Rc<RefCell<HubStore>>, Rc<Bells>, Rc<Counters>);
+pub type Beside = (Rc<RefCell<HubStore>>, Rc<Bells>, Rc<Targets>);
 
 /// The hub of one broker on one worker.
 pub struct Hub {
@@ -34,7 +32,7 @@ pub struct Hub {
     leave: Arc<Recipient<Leave>>,
     store: Rc<RefCell<HubStore>>,
     bells: Rc<Bells>,
-    counters: Rc<Counters>,
+    targets: Rc<Targets>,
     handlers: Handlers,
 }
 
@@ -43,7 +41,7 @@ impl Hub {
     pub fn new(
         id: u64,
         context: &mut Context<Self>,
-        (store, bells, counters): Beside,
+        (store, bells, targets): Beside,
         handlers: Handlers,
     ) -> Self {
         context.set_mailbox_capacity(MAILBOX);
@@ -61,7 +59,7 @@ impl Hub {
             leave,
             store,
             bells,
-            counters,
+            targets,
             handlers,
         }
     }
@@ -141,7 +139,7 @@ impl Supervised for Hub {
             let consequence =
                 "the delivery of this item crashed the hub; one session did not get it";
             let Item { channel, id, .. } = &encoded.item;
-            note_lost_item(&self.counters, channel, id.as_ref(), consequence);
+            note_lost_item(self.targets.counters(), channel, id.as_ref(), consequence);
         }
         context.set_mailbox_capacity(MAILBOX);
         self.work_on(context);
@@ -240,10 +238,11 @@ impl Handler<TakeWorkerSnapshot> for Hub {
     fn handle(&mut self, _: TakeWorkerSnapshot, _: &mut Self::Context) -> Self::Result {
         let store = self.store.borrow();
         MessageResult(WorkerSnapshot {
-            readings: self.counters.read(),
+            readings: self.targets.counters().read(),
             hub_mailbox: self.link.waiting.get() as u64,
             session_mailbox: store.session_mailbox.get() as u64,
             channels: store.channels(),
+            targets: self.targets.snapshot(),
         })
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use actix::prelude::*;
 
 use super::{
-    edge::CrashRecords,
+    crash_records::CrashRecords,
     handlers::Handlers,
     hub::Hub,
     messages::{TakeHandlerSnapshot, TakeSnapshot, TakeWorkerSnapshot},

@@ -8,6 +8,7 @@
 //! | [`Channel`](channel::Channel) | handler | first to last subscriber | restarted in place |
 //! | [`Publisher`](publisher::Publisher) | handler | process | restarted in place |
 //! | [`Meter`](meter::Meter) | control | process | restarted in place |
+//! | [`Checker`](checker::Checker) | the server's thread | process | restarted in place |
 //!
 //! They meet through [`messages`], and reach the network through [`ports`].
 
@@ -17,6 +18,8 @@ pub mod channel;
 pub mod channel_state;
 #[cfg(feature = "chaos")]
 pub mod chaos;
+pub mod checker;
+pub mod crash_records;
 pub mod delivery_rate;
 pub mod edge;
 pub mod encoded;
@@ -36,6 +39,7 @@ pub mod publisher;
 pub mod session;
 pub mod store;
 pub mod supervisor;
+pub mod targets;
 pub mod task;
 pub mod upstream;
 pub mod waiting;

@@ -2,7 +2,7 @@
 //!
 //! Actors reach the network only through these traits, so they are tested without one.
 
-use std::{future::Future, pin::Pin, rc::Rc};
+use std::{future::Future, pin::Pin, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -11,7 +11,7 @@ use tokio::{
     sync::OwnedSemaphorePermit,
 };
 
-pub use super::fetch_error::FetchError;
+pub use super::{fetch_error::FetchError, targets::Ticket};
 use crate::{
     engine::{
         filtering::Filtering,
@@ -184,6 +184,8 @@ pub struct BackendResponse {
     pub headers: HeaderMap,
     /// The body; an exact size hint is its `Content-Length`.
     pub body: BodyStream,
+    /// Counts the request as under way to its target, if it is a route's.
+    pub ticket: Option<Ticket>,
 }
 
 /// What a backend made of a request to switch protocols.
@@ -219,6 +221,9 @@ pub type Fetching = Promise<Result<BackendResponse, FetchFailure>>;
 
 /// The way to backends.
 pub trait Fetch {
+    /// Returns the same way with another limit for connecting.
+    fn connecting_within(&self, limit: Duration) -> Rc<dyn Fetch>;
+
     /// Sends a request to its target; dropping the future or the body cancels it.
     fn fetch(&self, request: BackendRequest, informational: Option<Informational>) -> Fetching;
 

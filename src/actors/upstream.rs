@@ -5,20 +5,33 @@
 //! The body then streams between the two sockets and never passes here. A client that leaves, or a
 //! crash, drops the request and closes the backend connection.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    io,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
 
-use actix::prelude::*;
+use actix::{
+    clock::{timeout, Instant},
+    prelude::*,
+};
 use http::HeaderValue;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
     ports::{
-        BackendRequest, BackendResponse, Fetch, FetchError, FetchFailure, Informational, Promise,
-        Upgrade,
+        BackendBody, BackendRequest, BackendResponse, BackendStream, Fetch, FetchError,
+        FetchFailure, Informational, Promise, Upgrade,
     },
     supervisor::{run_temporary, CrashRecord},
+    targets::{Targets, Ticket},
 };
 use crate::{
-    engine::route::TargetKind,
+    engine::{balance::EjectionLimits, route::TargetKind},
     stats::counters::{Counters, Total},
 };
 
@@ -26,19 +39,55 @@ use crate::{
 pub struct Assignment {
     /// The request, for the first target.
     pub request: BackendRequest,
-    /// The targets to try after the first, in order, each with the `Host` it wants.
-    pub others: Vec<(TargetKind, HeaderValue)>,
-    /// Longest wait for the answer's head.
-    pub timeout: Duration,
+    /// Which of its route's targets that is.
+    pub at: usize,
+    /// The targets to try after the first, in order.
+    pub others: Vec<Other>,
+    /// How long it may take.
+    pub times: Times,
+    /// When targets that give no answer are ejected; none: these are no targets of a route.
+    pub ejection: Option<EjectionLimits>,
     /// Hears interim responses.
     pub informational: Option<Informational>,
+}
+
+/// A target to try after the first.
+pub struct Other {
+    /// Which of its route's targets it is.
+    pub at: usize,
+    /// Where it is.
+    pub target: TargetKind,
+    /// The `Host` it wants.
+    pub host: HeaderValue,
+}
+
+/// How long a request may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Longest wait for a connection, if not that of all requests.
+    pub connect: Option<Duration>,
+    /// Longest wait for the answer's head, for each target.
+    pub response: Duration,
+    /// Longest time from now to the end of the answer.
+    pub whole: Option<Duration>,
+}
+
+impl Times {
+    /// Only the answer's head is waited for no longer than that.
+    pub fn of_response(response: Duration) -> Self {
+        Self {
+            connect: None,
+            response,
+            whole: None,
+        }
+    }
 }
 
 /// The answer, and which target gave it.
 pub struct Answered<A = BackendResponse> {
     /// The answer.
     pub response: A,
-    /// Which of the assignment's targets gave it, counted from 0.
+    /// Which of its route's targets gave it.
     pub target: usize,
 }
 
@@ -59,6 +108,9 @@ pub trait Answer: Sized + Unpin + 'static {
         request: BackendRequest,
         informational: Option<Informational>,
     ) -> Promise<Result<Self, FetchFailure>>;
+
+    /// Keeps the request counted for as long as the answer goes on.
+    fn keep(&mut self, ticket: Ticket);
 }
 
 impl Answer for BackendResponse {
@@ -68,6 +120,10 @@ impl Answer for BackendResponse {
         informational: Option<Informational>,
     ) -> Promise<Result<Self, FetchFailure>> {
         fetch.fetch(request, informational)
+    }
+
+    fn keep(&mut self, ticket: Ticket) {
+        self.ticket = Some(ticket);
     }
 }
 
@@ -79,6 +135,20 @@ impl Answer for Upgrade {
     ) -> Promise<Result<Self, FetchFailure>> {
         fetch.upgrade(request)
     }
+
+    fn keep(&mut self, ticket: Ticket) {
+        match self {
+            Self::Switched(switched) => {
+                let none: Box<dyn BackendStream> = Box::new(tokio::io::empty());
+                let stream = std::mem::replace(&mut switched.stream, none);
+                switched.stream = Box::new(Counted {
+                    stream,
+                    _ticket: ticket,
+                });
+            }
+            Self::Refused(response) => response.keep(ticket),
+        }
+    }
 }
 
 /// What became of an assignment; none until it is done.
@@ -89,7 +159,7 @@ pub struct Upstream<A> {
     fetch: Rc<dyn Fetch>,
     assignment: Option<Assignment>,
     outcome: Outcome<A>,
-    counters: Rc<Counters>,
+    targets: Rc<Targets>,
 }
 
 impl Upstream<BackendResponse> {
@@ -99,10 +169,10 @@ impl Upstream<BackendResponse> {
     pub async fn run(
         assignment: Assignment,
         fetch: Rc<dyn Fetch>,
-        counters: Rc<Counters>,
+        targets: Rc<Targets>,
         crashes: Arc<CrashRecord>,
     ) -> Option<Result<Answered, Unanswered>> {
-        Self::run_to_end(assignment, fetch, counters, crashes).await
+        Self::run_to_end(assignment, fetch, targets, crashes).await
     }
 }
 
@@ -112,10 +182,10 @@ impl Upstream<Upgrade> {
     pub async fn upgrade(
         assignment: Assignment,
         fetch: Rc<dyn Fetch>,
-        counters: Rc<Counters>,
+        targets: Rc<Targets>,
         crashes: Arc<CrashRecord>,
     ) -> Option<Result<Answered<Upgrade>, Unanswered>> {
-        Self::run_to_end(assignment, fetch, counters, crashes).await
+        Self::run_to_end(assignment, fetch, targets, crashes).await
     }
 }
 
@@ -123,16 +193,16 @@ impl<A: Answer> Upstream<A> {
     async fn run_to_end(
         assignment: Assignment,
         fetch: Rc<dyn Fetch>,
-        counters: Rc<Counters>,
+        targets: Rc<Targets>,
         crashes: Arc<CrashRecord>,
     ) -> Option<Result<Answered<A>, Unanswered>> {
         let outcome = Outcome::default();
-        counters.add(Total::Upstreams, 1);
+        targets.counters().add(Total::Upstreams, 1);
         let upstream = Self {
             fetch,
             assignment: Some(assignment),
             outcome: outcome.clone(),
-            counters,
+            targets,
         };
         run_temporary(crashes, upstream).await;
         outcome.take()
@@ -146,7 +216,8 @@ impl<A: Answer> Actor for Upstream<A> {
         let Some(assignment) = self.assignment.take() else {
             return context.stop();
         };
-        let work = try_targets(self.fetch.clone(), assignment).into_actor(self);
+        let work =
+            try_targets(self.fetch.clone(), self.targets.clone(), assignment).into_actor(self);
         context.spawn(work.map(|result, upstream, context| {
             *upstream.outcome.borrow_mut() = Some(result);
             context.stop();
@@ -156,45 +227,138 @@ impl<A: Answer> Actor for Upstream<A> {
 
 impl<A> Drop for Upstream<A> {
     fn drop(&mut self) {
-        self.counters.subtract(Total::Upstreams, 1);
+        self.targets.counters().subtract(Total::Upstreams, 1);
     }
 }
 
 async fn try_targets<A: Answer>(
-    fetch: Rc<dyn Fetch>,
+    mut fetch: Rc<dyn Fetch>,
+    targets: Rc<Targets>,
     assignment: Assignment,
 ) -> Result<Answered<A>, Unanswered> {
     let Assignment {
         mut request,
+        at: mut target,
         others,
-        timeout,
+        times,
+        ejection,
         informational,
     } = assignment;
+    if let Some(limit) = times.connect {
+        fetch = fetch.connecting_within(limit);
+    }
+    let deadline = times.whole.map(|whole| Instant::now() + whole);
     let mut others = others.into_iter();
     let mut tried = Vec::new();
     loop {
-        let target = tried.len();
         tried.push(request.target.clone());
+        let ticket = ejection.map(|limits| (targets.begin(&request.target), limits));
+        // Until a body has arrived whole, its client may be the one who is slow.
+        let is_ready = !matches!(request.body, BackendBody::Stream { .. });
         let attempt = A::ask(&*fetch, request, informational.clone());
-        let FetchFailure { error, unsent } = match actix::clock::timeout(timeout, attempt).await {
-            Ok(Ok(response)) => return Ok(Answered { response, target }),
-            Ok(Err(failure)) => failure,
-            Err(_) => FetchFailure {
-                error: FetchError::AnswerTimeout,
-                unsent: None,
-            },
+        let FetchFailure { error, unsent } = match in_time(attempt, times.response, deadline).await
+        {
+            Ok(mut response) => {
+                if let Some((mut ticket, _)) = ticket {
+                    ticket.on_answer();
+                    ticket.deadline = deadline;
+                    response.keep(ticket);
+                }
+                return Ok(Answered { response, target });
+            }
+            Err(failure) => failure,
         };
         log::debug!(target:? = tried.last().map(ToString::to_string).unwrap_or_default(), error:% = error;
             "backend did not answer");
+        if let Some((ticket, limits)) = ticket {
+            if error.counts_against_target() && (is_ready || error != FetchError::AnswerTimeout) {
+                ticket.on_failure(&error, limits);
+            }
+        }
         match (unsent, others.next()) {
-            (Some(mut unsent), Some((next, host))) if error.before_sending() => {
-                unsent.headers.insert(http::header::HOST, host);
+            (Some(mut unsent), Some(next)) if error.before_sending() => {
+                targets.counters().add(Total::Failovers, 1);
+                unsent.headers.insert(http::header::HOST, next.host);
+                target = next.at;
                 request = BackendRequest {
-                    target: next,
+                    target: next.target,
                     ..unsent
                 };
             }
-            _ => return Err(Unanswered { error, tried }),
+            _ => {
+                note_timeout(targets.counters(), &error);
+                return Err(Unanswered { error, tried });
+            }
         }
+    }
+}
+
+/// Waits for an attempt as long as the answer's head and the whole exchange may take.
+async fn in_time<A>(
+    attempt: Promise<Result<A, FetchFailure>>,
+    response: Duration,
+    deadline: Option<Instant>,
+) -> Result<A, FetchFailure> {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let (limit, error) = match left {
+        Some(left) if left < response => (left, FetchError::RequestTimeout),
+        _ => (response, FetchError::AnswerTimeout),
+    };
+    let unsent = None;
+    let answered = timeout(limit, attempt).await;
+    answered.unwrap_or(Err(FetchFailure { error, unsent }))
+}
+
+fn note_timeout(counters: &Counters, error: &FetchError) {
+    match error {
+        FetchError::AnswerTimeout => counters.add(Total::AnswerTimeouts, 1),
+        FetchError::RequestTimeout => counters.add(Total::RequestTimeouts, 1),
+        _ => {}
+    }
+}
+
+/// A stream to a backend that counts as a request under way to it.
+struct Counted {
+    stream: Box<dyn BackendStream>,
+    _ticket: Ticket,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

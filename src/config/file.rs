@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use serde::Deserialize;
 
-use crate::engine::outbox;
+use crate::engine::{balance, outbox};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,6 +106,11 @@ pub(super) struct Proxy {
     pub(super) debug: Option<bool>,
     pub(super) connect_timeout_ms: Option<u64>,
     pub(super) response_timeout_secs: Option<u64>,
+    pub(super) eject_after: Option<u64>,
+    pub(super) eject_secs: Option<u64>,
+    pub(super) eject_secs_max: Option<u64>,
+    pub(super) health_interval_secs: Option<u64>,
+    pub(super) health_timeout_secs: Option<u64>,
     pub(super) pool_idle_max: Option<u64>,
     pub(super) pool_idle_secs: Option<u64>,
     pub(super) pool_age_secs: Option<u64>,
@@ -157,6 +162,12 @@ pub(super) struct Route {
     pub(super) auto_pong: Option<bool>,
     pub(super) headers: Option<Vec<Vec<String>>>,
     pub(super) slow_client: Option<SlowClient>,
+    pub(super) order: Option<Order>,
+    pub(super) connect_timeout_ms: Option<u64>,
+    pub(super) response_timeout_secs: Option<u64>,
+    pub(super) request_timeout_secs: Option<u64>,
+    pub(super) health_interval_secs: Option<u64>,
+    pub(super) health_timeout_secs: Option<u64>,
     pub(super) targets: Option<Vec<Target>>,
 }
 
@@ -172,6 +183,15 @@ pub(super) struct Target {
     pub(super) over_http: Option<bool>,
     pub(super) one_event: Option<bool>,
     pub(super) subs: Option<Vec<String>>,
+    pub(super) health: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Order {
+    First,
+    RoundRobin,
+    LeastRequests,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -194,6 +214,16 @@ pub(super) enum Proto {
 pub(super) enum JsonpMode {
     Basic,
     Extended,
+}
+
+impl From<Order> for balance::Order {
+    fn from(written: Order) -> Self {
+        match written {
+            Order::First => balance::Order::First,
+            Order::RoundRobin => balance::Order::RoundRobin,
+            Order::LeastRequests => balance::Order::LeastRequests,
+        }
+    }
 }
 
 impl From<SlowClient> for outbox::SlowClient {

@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 mod check;
+mod choice;
 mod cross_origin;
 mod error;
 mod file;

@@ -5,6 +5,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::check::{given, Checker};
+use super::choice::{self, CheckTimes};
 use super::cross_origin;
 use super::error::ConfigError;
 use super::file::{self, OneOrMore};
@@ -36,12 +37,19 @@ pub(super) fn check(
         cross_origin: cross_origin::of_all(checker, &written)?,
         slow_client: SlowClient::default(),
         are_chosen_by_id: written.accept_pushpin_route.unwrap_or(false),
+        check: choice::check_times(
+            checker,
+            &["proxy"],
+            choice::of_proxy(&written),
+            CheckTimes::default(),
+        )?,
     };
     let mut settings = recovery(checker, &written, default)?;
     settings = websockets(checker, &written, settings)?;
     settings.sockjs_url = sockjs::url(checker, &written)?;
     settings.forward = forward(checker, &written)?;
     settings.debug = written.debug.unwrap_or(settings.debug);
+    settings.ejection = choice::ejection(checker, &written, settings.ejection)?;
     Ok((connections(checker, &written, settings)?, of_all))
 }
 

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use http::header::{HeaderName, HeaderValue, HOST};
 
 use super::check::Checker;
+use super::choice::CheckTimes;
 use super::cross_origin::CrossOriginOfAll;
 use super::error::ConfigError;
 use super::file;
@@ -37,6 +38,7 @@ pub(super) struct OfAllRoutes {
     pub(super) slow_client: SlowClient,
     /// Clients may name the route that they want.
     pub(super) are_chosen_by_id: bool,
+    pub(super) check: CheckTimes,
 }
 
 impl OfAllRoutes {
@@ -86,7 +88,9 @@ pub(super) fn check(
         route.sig = one.sig(&written, &of_all.signing)?;
         one.cross_origin(&written, &mut route)?;
         route.sockjs = one.sockjs(&written)?;
-        route.targets = one.targets(written.targets.unwrap_or_default())?;
+        let check = one.choice(&written, &mut route, of_all.check)?;
+        route.targets = one.targets(written.targets.unwrap_or_default(), check)?;
+        one.check_order(&route)?;
         one.warn_of_fallthrough(&route);
         routes.push(route);
     }

@@ -4,6 +4,7 @@
 
 use http::Uri;
 
+use super::choice::CheckTimes;
 use super::error::ConfigError;
 use super::file;
 use super::routes::OneRoute;
@@ -15,6 +16,7 @@ impl OneRoute<'_, '_> {
     pub(super) fn targets(
         &mut self,
         written: Vec<file::Target>,
+        check: CheckTimes,
     ) -> Result<Vec<Target>, ConfigError> {
         if written.is_empty() {
             let expected = "at least one target such as { url = \"http://localhost:80\" }";
@@ -22,12 +24,17 @@ impl OneRoute<'_, '_> {
         }
         let mut targets = Vec::with_capacity(written.len());
         for (position, target) in written.into_iter().enumerate() {
-            targets.push(self.target(&position.to_string(), target)?);
+            targets.push(self.target(&position.to_string(), target, check)?);
         }
         Ok(targets)
     }
 
-    fn target(&mut self, position: &str, written: file::Target) -> Result<Target, ConfigError> {
+    fn target(
+        &mut self,
+        position: &str,
+        written: file::Target,
+        check: CheckTimes,
+    ) -> Result<Target, ConfigError> {
         let at = |key| ["targets", position, key];
         let verified = "no https target can be reached";
         self.not_built(&at("insecure"), written.insecure == Some(true), verified);
@@ -41,6 +48,11 @@ impl OneRoute<'_, '_> {
         target.insecure = written.insecure.unwrap_or(false);
         target.over_http = written.over_http.unwrap_or(false);
         target.one_event = written.one_event.unwrap_or(false);
+        target.health = self.health(
+            &at("health"),
+            written.health.as_deref(),
+            (&target.kind, check),
+        )?;
         for channel in written.subs.iter().flatten() {
             if channel.is_empty() {
                 return Err(self.wrong(&at("subs"), "", "names of channels"));

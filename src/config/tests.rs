@@ -8,6 +8,7 @@ use crate::engine::forward::{SetProto, XffRule};
 use crate::engine::outbox::SlowClient;
 use crate::engine::route::{JsonpMode, Proto, TargetKind};
 
+mod choice;
 mod cross_origin;
 mod environment;
 mod messages;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::forward::ForwardOptions;
+use super::{balance::EjectionLimits, forward::ForwardOptions};
 
 /// How requests reach backends.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct BackendOptions {
     pub connect_timeout: Duration,
     /// Longest wait for a response head.
     pub response_timeout: Duration,
+    /// When targets that give no answer are left alone, and for how long.
+    pub ejection: EjectionLimits,
     /// Idle connections kept by one worker.
     pub pool_idle_max: usize,
     /// How long a connection may be idle.
@@ -50,6 +52,7 @@ impl Default for BackendOptions {
             debug: false,
             connect_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(1_800),
+            ejection: EjectionLimits::default(),
             pool_idle_max: 128,
             pool_idle: Duration::from_secs(55),
             pool_age: Duration::from_secs(3_600),

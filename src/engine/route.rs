@@ -7,9 +7,11 @@
 //! part.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 
+use crate::engine::balance::Order;
 use crate::engine::outbox::SlowClient;
 use crate::grip::sig::SigKey;
 
@@ -78,6 +80,17 @@ impl Default for Jsonp {
     }
 }
 
+/// Says how long a route's requests may take; `None`: as all requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteTimes {
+    /// For a connection.
+    pub connect: Option<Duration>,
+    /// For the response head.
+    pub response: Option<Duration>,
+    /// For the whole exchange of a request that is not held; `None`: without limit.
+    pub whole: Option<Duration>,
+}
+
 /// Describes one rule: which requests it takes, what it changes, and where it leads.
 #[derive(Clone, Debug)]
 pub struct Route {
@@ -124,7 +137,11 @@ pub struct Route {
     pub auto_pong: bool,
     /// What happens to sessions of this route that read too slowly.
     pub slow_client: SlowClient,
-    /// Where it leads, in the order tried.
+    /// Which of its targets is asked first.
+    pub order: Order,
+    /// How long its requests may take.
+    pub times: RouteTimes,
+    /// Where it leads.
     pub targets: Vec<Target>,
 }
 
@@ -161,6 +178,8 @@ impl Route {
             sockjs: None,
             auto_pong: false,
             slow_client: SlowClient::default(),
+            order: Order::default(),
+            times: RouteTimes::default(),
             targets: Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::poll_fn,
+    future::{poll_fn, Future},
     io,
     pin::{pin, Pin},
     rc::Rc,
@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use actix::clock::{sleep_until, Sleep};
 use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     dev::Payload,
@@ -19,7 +20,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::slot::Slot;
-use crate::actors::ports::{BackendBody, BodyStream};
+use crate::actors::ports::{BackendBody, BodyStream, FetchError, Ticket};
 
 /// Most bytes of a request or response body that GRIP looks at.
 pub const GRIP_BODY_MAX: usize = 100_000;
@@ -179,6 +180,9 @@ pub struct Relay {
     /// Bytes were handed out since the client's side was last idle: they must leave before an error cuts.
     has_unflushed: bool,
     error: Option<io::Error>,
+    /// Counts the request, and knows when it must be over.
+    ticket: Option<Ticket>,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Relay {
@@ -197,7 +201,32 @@ impl Relay {
             size,
             has_unflushed: false,
             error: None,
+            ticket: None,
+            timer: None,
         }
+    }
+
+    /// Counts the request until the body has ended, or is cut off because it takes too long.
+    pub fn counted(mut self, ticket: Option<Ticket>) -> Self {
+        let deadline = ticket.as_ref().and_then(|ticket| ticket.deadline);
+        self.timer = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
+        self.ticket = ticket;
+        self
+    }
+
+    /// Returns the next frame, or the error that it took too long.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(timer) = &mut self.timer {
+            if timer.as_mut().poll(cx).is_ready() {
+                self.timer = None;
+                if let Some(ticket) = self.ticket.take() {
+                    ticket.on_overrun();
+                }
+                let late = io::Error::new(io::ErrorKind::TimedOut, FetchError::RequestTimeout);
+                return Poll::Ready(Some(Err(late)));
+            }
+        }
+        self.body.as_mut().poll_frame(cx)
     }
 }
 
@@ -216,7 +245,7 @@ impl MessageBody for Relay {
             return Poll::Ready(Some(Err(error.into())));
         }
         loop {
-            let Poll::Ready(frame) = self.body.as_mut().poll_frame(cx) else {
+            let Poll::Ready(frame) = self.poll_frame(cx) else {
                 self.has_unflushed = false;
                 return Poll::Pending;
             };

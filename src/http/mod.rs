@@ -29,6 +29,7 @@ mod embed;
 pub mod exchange;
 pub mod front;
 pub mod gate;
+pub mod health;
 pub mod held_body;
 pub mod hold;
 pub mod link_sharing;

@@ -16,9 +16,10 @@ use super::{
 use crate::{
     actors::{
         ports::{BackendBody, BackendRequest},
-        upstream::{Assignment, Upstream},
+        upstream::{Assignment, Other, Times, Upstream},
     },
     engine::{
+        balance::EjectionLimits,
         forward::{self, ClientRequest},
         link_target::{self, Destination},
         route::{Route, Target, TargetKind},
@@ -97,10 +98,10 @@ pub async fn ask(
     body_max: usize,
 ) -> Option<LinkResponse> {
     let assignment = assignment(front, session, wish)?;
-    let counters = front.edge.counters().clone();
+    let targets = front.edge.targets().clone();
     let crashes = front.edge.crashes().upstream.clone();
     let target = assignment.request.target.clone();
-    let outcome = Upstream::run(assignment, front.fetch.clone(), counters, crashes).await;
+    let outcome = Upstream::run(assignment, front.fetch.clone(), targets, crashes).await;
     let response = match outcome? {
         Ok(answered) => answered.response,
         Err(unanswered) => {
@@ -135,42 +136,28 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
     // What looks like a client's would be taken out on the way.
     let last: Vec<_> = headers.get_all(last::NAME).iter().cloned().collect();
     headers.remove(last::NAME);
-    let destination = session.destination(&url, front)?;
-    let (target, others, uri, mut headers) = match destination {
+    let led = match session.destination(&url, front)? {
         Destination::Elsewhere {
             target,
             host,
-            path_and_query,
+            path_and_query: uri,
         } => {
             headers.insert(http::header::HOST, HeaderValue::from_str(&host).ok()?);
-            (target, Vec::new(), path_and_query, headers)
+            let (at, others, connect, ejection) = (0, Vec::new(), None, None);
+            Led {
+                to: (target, uri, headers),
+                at,
+                others,
+                connect,
+                ejection,
+            }
         }
         Destination::Route {
             route,
             path_and_query,
-        } => {
-            if let Some(host) = &session.client_host {
-                headers.insert(http::header::HOST, host.clone());
-            }
-            let (first, others) = route.targets.split_first()?;
-            let others = front.other_targets(session.client_host.as_ref(), &route, others);
-            let request = ClientRequest {
-                path_and_query: &path_and_query,
-                headers,
-                peer: None,
-                secure: session.is_secure,
-                is_websocket: false,
-                trusted: false,
-                last: &[],
-            };
-            let options = front.options();
-            let options = &options.backend.forward;
-            let signature = front.signature(&route);
-            let forwarded = forward::request(request, &route, first, options, signature);
-            let uri = forwarded.path_and_query.into_owned();
-            (first.kind.clone(), others, uri, forwarded.headers)
-        }
+        } => lead_through(front, session, &route, (&path_and_query, headers))?,
     };
+    let (target, uri, mut headers) = led.to;
     headers.extend(last.into_iter().map(|last| (last::NAME, last)));
     Some(Assignment {
         request: BackendRequest {
@@ -180,8 +167,60 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
             headers,
             body,
         },
-        others,
-        timeout: patience,
+        at: led.at,
+        others: led.others,
+        times: Times {
+            connect: led.connect,
+            ..Times::of_response(patience)
+        },
+        ejection: led.ejection,
         informational: None,
+    })
+}
+
+/// Where a request goes, and as what.
+struct Led {
+    /// Target, path and query, headers.
+    to: (TargetKind, String, HeaderMap),
+    at: usize,
+    others: Vec<Other>,
+    connect: Option<Duration>,
+    ejection: Option<EjectionLimits>,
+}
+
+/// Leads a request through a route, as one of the session's client would be.
+fn lead_through(
+    front: &Rc<Front>,
+    session: &Origin,
+    route: &Arc<Route>,
+    (path_and_query, mut headers): (&str, HeaderMap),
+) -> Option<Led> {
+    if let Some(host) = &session.client_host {
+        headers.insert(http::header::HOST, host.clone());
+    }
+    let mut order = front.edge.targets().order(route).into_iter();
+    let at = order.next()?;
+    let first = route.targets.get(at)?;
+    let others = front.other_targets(session.client_host.as_ref(), route, order);
+    let request = ClientRequest {
+        path_and_query,
+        headers,
+        peer: None,
+        secure: session.is_secure,
+        is_websocket: false,
+        trusted: false,
+        last: &[],
+    };
+    let options = front.options();
+    let options = &options.backend;
+    let signature = front.signature(route);
+    let forwarded = forward::request(request, route, first, &options.forward, signature);
+    let uri = forwarded.path_and_query.into_owned();
+    Some(Led {
+        to: (first.kind.clone(), uri, forwarded.headers),
+        at,
+        others,
+        connect: route.times.connect,
+        ejection: Some(options.ejection),
     })
 }

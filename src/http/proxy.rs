@@ -22,11 +22,11 @@ use super::{
 use crate::{
     actors::{
         ports::{BackendBody, BackendRequest, BackendResponse, Informational},
-        upstream::{Answered, Assignment, Unanswered, Upstream},
+        upstream::{Answered, Assignment, Other, Times, Unanswered, Upstream},
     },
     engine::{
         forward::{self, ClientRequest},
-        route::{Route, Target, TargetKind},
+        route::{Route, Target},
         wire,
     },
     grip::{instruct, sig},
@@ -46,8 +46,8 @@ impl Front {
         let Some(assignment) = self.assignment(&exchange, body) else {
             return reply::no_route(exchange.manners).into();
         };
-        let (counters, crashes) = (self.edge.counters().clone(), &self.edge.crashes().upstream);
-        let upstream = Upstream::run(assignment, self.fetch.clone(), counters, crashes.clone());
+        let (targets, crashes) = (self.edge.targets().clone(), &self.edge.crashes().upstream);
+        let upstream = Upstream::run(assignment, self.fetch.clone(), targets, crashes.clone());
         let answered = upstream.await;
         if let Some(slot) = &exchange.slot {
             slot.state.borrow_mut().on_backend_answered();
@@ -131,7 +131,9 @@ impl Front {
             is_secure,
             ..
         } = exchange;
-        let (first, others) = route.targets.split_first()?;
+        let mut order = self.edge.targets().order(route).into_iter();
+        let at = order.next()?;
+        let first = route.targets.get(at)?;
         let options = self.options();
         let options = &options.backend;
         let mut headers = exchange.headers();
@@ -140,7 +142,7 @@ impl Front {
             headers.insert(http::header::HOST, host);
         }
         let client_host = headers.get(http::header::HOST).cloned();
-        let others = self.other_targets(client_host.as_ref(), route, others);
+        let others = self.other_targets(client_host.as_ref(), route, order);
         let method = exchange.method();
         let state = slot.as_ref().map(|slot| slot.state.borrow());
         let last = state.as_ref().map_or(&[][..], |state| state.last());
@@ -169,30 +171,46 @@ impl Front {
             body,
         };
         let informational = slot.clone().map(|slot| self.pass_on_interim(slot));
+        let mut times = self.times(route);
+        if is_retried {
+            times.response = options.recovery_timeout;
+        }
         Some(Assignment {
             request,
+            at,
             others,
-            timeout: if is_retried {
-                options.recovery_timeout
-            } else {
-                options.response_timeout
-            },
+            times,
+            ejection: Some(options.ejection),
             informational,
         })
     }
 
-    /// Returns the targets after the first, each with the `Host` it wants.
+    /// Returns the targets at these positions, each with the `Host` it wants.
     pub(super) fn other_targets(
         &self,
         client_host: Option<&http::HeaderValue>,
         route: &Route,
-        others: &[Target],
-    ) -> Vec<(TargetKind, http::HeaderValue)> {
-        let with_host = |other: &Target| {
-            let host = forward::host(client_host, route, other);
-            (other.kind.clone(), host)
+        positions: impl Iterator<Item = usize>,
+    ) -> Vec<Other> {
+        let with_host = |at: usize| {
+            let other = route.targets.get(at)?;
+            Some(Other {
+                at,
+                target: other.kind.clone(),
+                host: forward::host(client_host, route, other),
+            })
         };
-        others.iter().map(with_host).collect()
+        positions.filter_map(with_host).collect()
+    }
+
+    /// Returns how long a request of a route may take.
+    pub(super) fn times(&self, route: &Route) -> Times {
+        let default = self.options().backend.response_timeout;
+        Times {
+            connect: route.times.connect,
+            response: route.times.response.unwrap_or(default),
+            whole: route.times.whole,
+        }
     }
 
     fn pass_on_interim(&self, slot: Rc<Slot>) -> Informational {
@@ -256,6 +274,7 @@ impl Front {
             reason,
             headers,
             body,
+            ..
         } = response;
         let (whole, rest) = match body::gather(body, GRIP_BODY_MAX).await {
             Ok(Gathered::Whole(whole)) => (whole, None),
@@ -306,6 +325,7 @@ pub(super) fn relay(exchange: &Exchange, response: BackendResponse) -> HttpRespo
         reason,
         mut headers,
         body,
+        ticket,
     } = response;
     forward::response_headers(&mut headers);
     let length = headers
@@ -319,9 +339,6 @@ pub(super) fn relay(exchange: &Exchange, response: BackendResponse) -> HttpRespo
     let is_head = *exchange.request.method() == actix_web::http::Method::HEAD;
     let bodiless = is_head || wire::is_bodiless(status);
     let mut builder = border::response_out(status, reason.as_deref(), &headers);
-    builder.body(Relay::new(
-        body,
-        bodiless,
-        if is_head { length } else { None },
-    ))
+    let length = if is_head { length } else { None };
+    builder.body(Relay::new(body, bodiless, length).counted(ticket))
 }

@@ -116,7 +116,9 @@ pub fn unanswered(unanswered: &Unanswered, manners: Manners) -> OwnAnswer {
         return bad_body(error.code());
     }
     let code = match error {
-        FetchError::AnswerTimeout | FetchError::ConnectTimeout { .. } => 504,
+        FetchError::AnswerTimeout
+        | FetchError::RequestTimeout
+        | FetchError::ConnectTimeout { .. } => 504,
         _ => 502,
     };
     let tried: Vec<_> = tried.iter().map(TargetKind::to_string).collect();

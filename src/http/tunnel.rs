@@ -56,8 +56,10 @@ impl Front {
         let headers = &mut assignment.request.headers;
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.extend(asked.clone());
-        let (counters, crashes) = (self.edge.counters().clone(), &self.edge.crashes().upstream);
-        let upstream = Upstream::upgrade(assignment, self.fetch.clone(), counters, crashes.clone());
+        // A tunnel may last as long as something passes.
+        assignment.times.whole = None;
+        let (targets, crashes) = (self.edge.targets().clone(), &self.edge.crashes().upstream);
+        let upstream = Upstream::upgrade(assignment, self.fetch.clone(), targets, crashes.clone());
         match self.answered(&exchange, upstream.await) {
             Ok((Upgrade::Switched(switched), target)) => {
                 let begun = self.begin_tunnel(&exchange, target, &asked, switched);

@@ -53,6 +53,18 @@ names! {
         Connections = "connections_current",
         /// Backend requests now.
         Upstreams = "upstreams_current",
+        /// Requests that went on to a next target, for one could not be reached.
+        Failovers = "target_failovers_total",
+        /// Targets that were ejected, one for each worker.
+        TargetsEjected = "targets_ejected_total",
+        /// Ejected targets that answered again.
+        TargetsBack = "targets_back_total",
+        /// Health pages that were answered with neither 2xx nor 3xx in time.
+        HealthFailures = "health_check_failures_total",
+        /// Requests whose backend sent no response head in time.
+        AnswerTimeouts = "answer_timeouts_total",
+        /// Requests that were not over in the time of their route.
+        RequestTimeouts = "request_timeouts_total",
         /// Connections that became a tunnel to a backend.
         Tunnels = "tunnels_total",
         /// Tunnels now.

@@ -1,6 +1,6 @@
 //! What `/admin` shows: everything P-8 knows about itself at one moment. Source: `docs/admin.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -30,10 +30,17 @@ pub struct Snapshot {
     pub channels: Vec<ChannelSnapshot>,
     /// All channels with subscribers.
     pub channels_total: usize,
+    /// The targets of the routes, at most [`TARGETS_MAX`], by name.
+    pub targets: Vec<TargetSnapshot>,
+    /// All of them.
+    pub targets_total: usize,
 }
 
 /// Most channels listed in a snapshot.
 pub const CHANNELS_MAX: usize = 1_000;
+
+/// Most targets listed in a snapshot.
+pub const TARGETS_MAX: usize = 1_000;
 
 /// One kind of actor.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -59,6 +66,52 @@ pub struct ChannelSnapshot {
     pub subscribers: usize,
 }
 
+/// One target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TargetSnapshot {
+    /// Where it is, as in logs.
+    pub target: String,
+    /// Requests under way to it.
+    pub requests_current: u64,
+    /// Requests that it gave no answer.
+    pub failures_total: u64,
+    /// How often workers have ejected it.
+    pub ejections_total: u64,
+    /// Workers that leave it alone now, or wait for an answer to try it with.
+    pub workers_ejecting: usize,
+    /// What its health page says: `unknown`, `healthy` or `unhealthy`; none if it is not asked.
+    pub check: Option<&'static str>,
+}
+
+impl TargetSnapshot {
+    /// Makes the part of a target that was not asked.
+    pub fn of(target: String, check: Option<&'static str>) -> Self {
+        Self {
+            target,
+            check,
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.requests_current += other.requests_current;
+        self.failures_total += other.failures_total;
+        self.ejections_total += other.ejections_total;
+        self.workers_ejecting += other.workers_ejecting;
+        // Where two routes ask two pages of it, the worse word is told.
+        let rank = |check: Option<&str>| {
+            ["unhealthy", "unknown", "healthy"]
+                .iter()
+                .position(|word| Some(*word) == check)
+                .unwrap_or(3)
+        };
+        if rank(other.check) < rank(self.check) {
+            self.check = other.check;
+        }
+    }
+}
+
 /// The part of one edge worker.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerSnapshot {
@@ -70,6 +123,8 @@ pub struct WorkerSnapshot {
     pub session_mailbox: u64,
     /// Its channels, the largest first, at most [`CHANNELS_MAX`].
     pub channels: Vec<ChannelSnapshot>,
+    /// The targets it has asked.
+    pub targets: Vec<TargetSnapshot>,
 }
 
 /// The part of one handler arbiter.
@@ -94,6 +149,7 @@ impl Snapshot {
         hub.mailbox += worker.hub_mailbox;
         self.actors.entry("session").or_default().mailbox += worker.session_mailbox;
         self.channels.extend(worker.channels.iter().cloned());
+        self.targets.extend(worker.targets.iter().cloned());
         self.workers += 1;
     }
 
@@ -128,6 +184,28 @@ impl Snapshot {
         let upstreams = gauge(&self.totals, "upstreams_current").unwrap_or_default();
         self.actors.entry("session").or_default().count = connections;
         self.actors.entry("upstream").or_default().count = upstreams;
+    }
+
+    /// Puts the workers' parts of each target together with the routes' part; a target of no route is
+    /// left out, unless a request is still under way to it. Cuts the list.
+    pub fn finish_targets(&mut self, of_routes: Vec<TargetSnapshot>) {
+        let mut all: BTreeMap<String, TargetSnapshot> = BTreeMap::new();
+        let asked = std::mem::take(&mut self.targets);
+        let is_routed: BTreeSet<String> = of_routes
+            .iter()
+            .map(|target| target.target.clone())
+            .collect();
+        for part in of_routes.into_iter().chain(asked) {
+            if part.requests_current == 0 && !is_routed.contains(&part.target) {
+                continue;
+            }
+            match all.get_mut(&part.target) {
+                Some(target) => target.add(&part),
+                None => drop(all.insert(part.target.clone(), part)),
+            }
+        }
+        self.targets_total = all.len();
+        self.targets = all.into_values().take(TARGETS_MAX).collect();
     }
 
     fn add_readings(&mut self, readings: &Readings) {

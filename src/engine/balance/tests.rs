@@ -1,3 +1,5 @@
+//! Tests of orders, ejection and what a check says; whole worlds are in `simulation`.
+
 use super::*;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,8 @@
 //! Where a route leads: a backend, or one of the built-in responders.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
+use crate::engine::balance::Check;
 use crate::grip::channel::ChannelName;
 
 /// Describes one place a route leads to.
@@ -19,6 +20,8 @@ pub struct Target {
     pub over_http: bool,
     /// Over HTTP, one event a request.
     pub one_event: bool,
+    /// Its health page, which is asked now and then.
+    pub health: Option<Arc<Check>>,
     /// Channels that every hold of it subscribes to, taken without the route's prefix.
     pub subs: Vec<ChannelName>,
 }
@@ -33,6 +36,7 @@ impl Target {
             is_untrusted: false,
             over_http: false,
             one_event: false,
+            health: None,
             subs: Vec::new(),
         }
     }

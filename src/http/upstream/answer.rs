@@ -51,6 +51,7 @@ pub(super) fn accept(
         reason,
         headers: parts.headers,
         body,
+        ticket: None,
     }
 }
 

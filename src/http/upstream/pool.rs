@@ -69,6 +69,8 @@ pub struct PoolCounts {
 #[derive(Clone)]
 pub struct Pool {
     shared: Rc<Shared>,
+    /// In place of that of the options.
+    connect_timeout: Option<Duration>,
 }
 
 struct Shared {
@@ -84,6 +86,7 @@ impl Pool {
     /// Makes an empty pool.
     pub fn new(options: PoolOptions) -> Pool {
         Pool {
+            connect_timeout: None,
             shared: Rc::new(Shared {
                 options: Cell::new(options),
                 http1: connect::http1(),
@@ -141,11 +144,16 @@ impl Pool {
         }
     }
 
+    fn connect_limit(&self) -> Duration {
+        let of_all = self.shared.options.get().connect_timeout;
+        self.connect_timeout.unwrap_or(of_all)
+    }
+
     /// Opens a connection to a target.
     pub(super) async fn open(&self, target: &TargetKind) -> Result<Connection, FetchError> {
         let shared = &self.shared;
-        let opened =
-            connect::open(target, &shared.http1, shared.options.get().connect_timeout).await?;
+        let limit = self.connect_limit();
+        let opened = connect::open(target, &shared.http1, limit).await?;
         shared.opened.set(shared.opened.get() + 1);
         Ok(opened)
     }
@@ -156,7 +164,7 @@ impl Pool {
         target: &TargetKind,
     ) -> Result<(Connection, GivenBack), FetchError> {
         let shared = &self.shared;
-        let limit = shared.options.get().connect_timeout;
+        let limit = self.connect_limit();
         let opened = connect::open_for_switch(target, &shared.http1, limit).await?;
         shared.opened.set(shared.opened.get() + 1);
         Ok(opened)
@@ -169,6 +177,13 @@ impl Pool {
 }
 
 impl Fetch for Pool {
+    fn connecting_within(&self, limit: Duration) -> Rc<dyn Fetch> {
+        Rc::new(Pool {
+            connect_timeout: Some(limit),
+            ..self.clone()
+        })
+    }
+
     fn fetch(&self, request: BackendRequest, informational: Option<Informational>) -> Fetching {
         Box::pin(fetch::run(self.clone(), request, informational))
     }

@@ -46,10 +46,10 @@ pub(super) async fn open(front: &Rc<Front>, exchange: &Rc<Exchange>, at: usize) 
         headers.insert("grip-sig", signature);
     }
     let parts = (Method::GET, path, headers);
-    let assignment = assignment(front, target, parts, BackendBody::Empty);
-    let (counters, crashes) = (front.edge.counters().clone(), front.edge.crashes());
+    let assignment = assignment(front, (&exchange.route, target), parts, BackendBody::Empty);
+    let (targets, crashes) = (front.edge.targets().clone(), front.edge.crashes());
     let crashes = crashes.upstream.clone();
-    let answered = Upstream::upgrade(assignment, front.fetch.clone(), counters, crashes).await;
+    let answered = Upstream::upgrade(assignment, front.fetch.clone(), targets, crashes).await;
     let switched = match answered {
         Some(Ok(answered)) => match answered.response {
             Upgrade::Switched(switched) => switched,

@@ -33,7 +33,7 @@ use super::{
 use crate::{
     actors::{
         ports::{BackendBody, BackendRequest, BackendResponse},
-        upstream::{Assignment, Unanswered},
+        upstream::{Assignment, Times, Unanswered},
     },
     engine::{
         forward::{self, ClientRequest},
@@ -92,12 +92,13 @@ pub async fn open(front: &Rc<Front>, exchange: Exchange) -> Outcome {
     }
 }
 
-/// Asks the route's targets to accept, in order, until one was reached.
+/// Asks the route's targets to accept, in its order, until one was reached.
 ///
 /// **Errors**: what the client is answered instead.
 pub async fn connect(front: &Rc<Front>, exchange: &Rc<Exchange>) -> Result<Accepted, Box<Outcome>> {
     let mut tried = Vec::new();
-    for target in 0..exchange.route.targets.len() {
+    let mut order = front.edge.targets().order(&exchange.route).into_iter();
+    while let Some(target) = order.next() {
         let Some(attempt) = attempt(front, exchange, target).await else {
             continue;
         };
@@ -106,8 +107,8 @@ pub async fn connect(front: &Rc<Front>, exchange: &Rc<Exchange>) -> Result<Accep
             Attempt::Unanswered(unanswered) => {
                 tried.extend(unanswered.tried);
                 let error = unanswered.error;
-                let is_last = target + 1 == exchange.route.targets.len();
-                if !is_last && error.before_sending() {
+                if order.len() > 0 && error.before_sending() {
+                    front.edge.counters().add(Total::Failovers, 1);
                     continue;
                 }
                 front.on_unanswered(exchange, &Unanswered { error, tried })
@@ -195,10 +196,10 @@ fn forwarded(front: &Front, exchange: &Exchange, target: &Target) -> (String, He
     (forwarded.path_and_query.into_owned(), forwarded.headers)
 }
 
-/// Makes a request to one target.
+/// Makes a request to one target of a route.
 fn assignment(
     front: &Front,
-    target: &Target,
+    (route, target): (&Route, &Target),
     parts: (http::Method, String, HeaderMap),
     body: BackendBody,
 ) -> Assignment {
@@ -211,8 +212,13 @@ fn assignment(
             headers,
             body,
         },
+        at: 0,
         others: Vec::new(),
-        timeout: front.options().backend.response_timeout,
+        times: Times {
+            whole: None,
+            ..front.times(route)
+        },
+        ejection: Some(front.options().backend.ejection),
         informational: None,
     }
 }

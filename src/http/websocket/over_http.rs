@@ -191,11 +191,11 @@ impl Events {
         self.meta.borrow().append_to(&mut headers);
         let front = &self.front;
         let parts = (Method::POST, path, headers);
-        let assignment = assignment(front, target, parts, BackendBody::Full(body));
-        let (counters, crashes) = (front.edge.counters().clone(), front.edge.crashes());
-        counters.add(Total::EventRequests, 1);
+        let assignment = assignment(front, (&self.route, target), parts, BackendBody::Full(body));
+        let (targets, crashes) = (front.edge.targets().clone(), front.edge.crashes());
+        front.edge.counters().add(Total::EventRequests, 1);
         let crashes = crashes.upstream.clone();
-        let answered = Upstream::run(assignment, front.fetch.clone(), counters, crashes).await;
+        let answered = Upstream::run(assignment, front.fetch.clone(), targets, crashes).await;
         let response = match answered {
             Some(Ok(answered)) => answered.response,
             Some(Err(unanswered)) => return Err(NoAnswer::Unanswered(unanswered)),

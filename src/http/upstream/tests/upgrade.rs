@@ -9,9 +9,11 @@ use crate::{
     actors::{
         ports::{Switched, Upgrade},
         supervisor::CrashRecord,
-        upstream::{Assignment, Upstream},
+        targets::Targets,
+        upstream::{Assignment, Other, Times, Upstream},
     },
-    stats::counters::{Counters, Total},
+    engine::balance::EjectionLimits,
+    stats::counters::Total,
 };
 
 fn asking(target: &TargetKind) -> BackendRequest {
@@ -28,11 +30,21 @@ fn assignment(request: BackendRequest, others: &[&TargetKind]) -> Assignment {
     let host = HeaderValue::from_static("next.example");
     Assignment {
         request,
+        at: 0,
         others: others
             .iter()
-            .map(|target| ((*target).clone(), host.clone()))
+            .enumerate()
+            .map(|(at, target)| Other {
+                at: at + 1,
+                target: (*target).clone(),
+                host: host.clone(),
+            })
             .collect(),
-        timeout: LIMIT,
+        times: Times::of_response(LIMIT),
+        ejection: Some(EjectionLimits {
+            after: 1,
+            ..EjectionLimits::default()
+        }),
         informational: None,
     }
 }
@@ -168,17 +180,31 @@ fn the_next_target_is_asked_if_one_cannot_be_reached() {
             peer.send(SWITCH);
         });
         let nobody = target(1);
-        let counters = Rc::<Counters>::default();
+        let targets = Targets::new(Rc::default());
         let answered = Upstream::upgrade(
             assignment(asking(&nobody), &[&nobody, &backend.target]),
             Rc::new(Pool::new(PoolOptions::default())),
-            counters.clone(),
+            targets.clone(),
             CrashRecord::new("upstream"),
         );
         let answered = answered.await.expect("no crash").expect("an answer");
         assert!(matches!(answered.response, Upgrade::Switched(_)));
         assert_eq!(answered.target, 2);
-        assert_eq!(counters.total(Total::Upstreams), 0);
+        let total = |total| targets.counters().total(total);
+        assert_eq!(total(Total::Upstreams), 0);
+        assert_eq!(
+            (total(Total::Failovers), total(Total::TargetsEjected)),
+            (2, 1)
+        );
+        let under_way = |address: &TargetKind| {
+            let all = targets.snapshot().into_iter();
+            let mut those = all.filter(|one| one.target == address.to_string());
+            those.next().map(|one| one.requests_current)
+        };
+        assert_eq!(under_way(&nobody), Some(0));
+        assert_eq!(under_way(&backend.target), Some(1), "as long as it is open");
+        drop(answered);
+        assert_eq!(under_way(&backend.target), Some(0));
         backend.finish().await;
     });
 }
@@ -192,9 +218,10 @@ fn a_backend_that_takes_its_time_is_given_up() {
         });
         let crashes: Arc<CrashRecord> = CrashRecord::new("upstream");
         let mut assignment = assignment(asking(&backend.target), &[&backend.target]);
-        assignment.timeout = Duration::from_millis(50);
+        assignment.times.response = Duration::from_millis(50);
         let pool = Rc::new(Pool::new(PoolOptions::default()));
-        let answered = Upstream::upgrade(assignment, pool, Rc::default(), crashes).await;
+        let answered =
+            Upstream::upgrade(assignment, pool, Targets::new(Rc::default()), crashes).await;
         let unanswered = answered.expect("no crash").err().expect("no answer");
         assert_eq!(unanswered.error, FetchError::AnswerTimeout);
         assert_eq!(unanswered.tried.len(), 1);

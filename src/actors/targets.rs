@@ -1,0 +1,238 @@
+//! What a worker knows of the targets it asks: requests under way, and who is ejected; not an actor.
+//!
+//! ```text
+//! order ─▶ positions of a route's targets ─▶ begin ─▶ Ticket ─▶ on_answer | on_failure ─▶ dropped: over
+//! ```
+//!
+//! Kept by the target's address, not by its place in a route: routes that lead to the same backend share
+//! it, and it outlives a reload. The rules are those of `engine::balance`.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::{Arc, Weak},
+    time::Instant,
+};
+
+use super::fetch_error::FetchError;
+use crate::{
+    engine::{
+        balance::{Candidate, CheckState, EjectionLimits, Health, Rotation, Standing, Trial},
+        route::{Route, Target, TargetKind},
+    },
+    stats::{
+        counters::{Counters, Total},
+        snapshot::TargetSnapshot,
+    },
+};
+
+/// Targets known past which those that nobody asks are forgotten.
+const SWEPT_FROM: usize = 256;
+
+/// The targets that a worker has asked.
+pub struct Targets {
+    counters: Rc<Counters>,
+    states: RefCell<HashMap<TargetKind, Rc<State>>>,
+    /// By the address of their route, which stays taken as long as it is remembered here.
+    rotations: RefCell<HashMap<usize, (Weak<Route>, Rotation)>>,
+    swept_from: Cell<usize>,
+}
+
+struct State {
+    target: TargetKind,
+    under_way: Cell<u32>,
+    health: RefCell<Health>,
+    failures: Cell<u64>,
+    ejections: Cell<u64>,
+    counters: Rc<Counters>,
+}
+
+impl Targets {
+    /// Makes the table of a worker.
+    pub fn new(counters: Rc<Counters>) -> Rc<Self> {
+        Rc::new(Self {
+            counters,
+            states: RefCell::default(),
+            rotations: RefCell::default(),
+            swept_from: Cell::new(SWEPT_FROM),
+        })
+    }
+
+    /// Returns the worker's counters.
+    pub fn counters(&self) -> &Rc<Counters> {
+        &self.counters
+    }
+
+    /// Returns the positions of a route's targets in the order to be tried; those of a route with a
+    /// built-in target as they are listed.
+    pub fn order(&self, route: &Arc<Route>) -> Vec<usize> {
+        let is_built_in =
+            |target: &Target| matches!(target.kind, TargetKind::Test | TargetKind::Demo);
+        if route.targets.len() < 2 || route.targets.iter().any(is_built_in) {
+            return (0..route.targets.len()).collect();
+        }
+        let now = now();
+        let candidates: Vec<_> = route
+            .targets
+            .iter()
+            .map(|target| self.candidate(target, now))
+            .collect();
+        let mut rotations = self.rotations.borrow_mut();
+        let key = Arc::as_ptr(route) as usize;
+        if !rotations.contains_key(&key) {
+            rotations.retain(|_, (route, _)| route.strong_count() > 0);
+        }
+        let (_, rotation) = rotations
+            .entry(key)
+            .or_insert_with(|| (Arc::downgrade(route), Rotation::default()));
+        rotation.order(route.order, &candidates)
+    }
+
+    /// Notes that a request goes to a target.
+    pub fn begin(&self, target: &TargetKind) -> Ticket {
+        let state = self.state(target);
+        state.under_way.set(state.under_way.get() + 1);
+        let trial = state.health.borrow_mut().begin(now());
+        if trial.is_some() {
+            log::debug!(backend:% = target; "an ejected target is tried");
+        }
+        Ticket {
+            state,
+            trial,
+            is_decided: false,
+            deadline: None,
+        }
+    }
+
+    /// Returns the state of every target that was asked.
+    pub fn snapshot(&self) -> Vec<TargetSnapshot> {
+        let now = now();
+        let states = self.states.borrow();
+        let snapshots = states.values().map(|state| state.snapshot(now));
+        snapshots.collect()
+    }
+
+    fn candidate(&self, target: &Target, now: Instant) -> Candidate {
+        let is_unhealthy = target
+            .health
+            .as_ref()
+            .is_some_and(|check| check.state() == CheckState::Unhealthy);
+        match self.states.borrow().get(&target.kind) {
+            None => Candidate {
+                under_way: 0,
+                is_out: is_unhealthy,
+            },
+            Some(state) => Candidate {
+                under_way: state.under_way.get(),
+                is_out: is_unhealthy || state.health.borrow().standing(now) == Standing::Ejected,
+            },
+        }
+    }
+
+    fn state(&self, target: &TargetKind) -> Rc<State> {
+        let mut states = self.states.borrow_mut();
+        if let Some(state) = states.get(target) {
+            return state.clone();
+        }
+        if states.len() >= self.swept_from.get() {
+            let now = now();
+            states.retain(|_, state| state.is_in_use(now));
+            self.swept_from.set(SWEPT_FROM.max(states.len() * 2));
+        }
+        let state = Rc::new(State {
+            target: target.clone(),
+            under_way: Cell::new(0),
+            health: RefCell::default(),
+            failures: Cell::new(0),
+            ejections: Cell::new(0),
+            counters: self.counters.clone(),
+        });
+        states.insert(target.clone(), state.clone());
+        state
+    }
+}
+
+impl State {
+    fn is_in_use(&self, now: Instant) -> bool {
+        self.under_way.get() > 0 || self.health.borrow().standing(now) == Standing::Ejected
+    }
+
+    fn snapshot(&self, now: Instant) -> TargetSnapshot {
+        let health = self.health.borrow();
+        TargetSnapshot {
+            target: self.target.to_string(),
+            requests_current: u64::from(self.under_way.get()),
+            failures_total: self.failures.get(),
+            ejections_total: self.ejections.get(),
+            workers_ejecting: usize::from(health.standing(now) != Standing::InService),
+            check: None,
+        }
+    }
+}
+
+/// One request under way to a target, until it is dropped.
+pub struct Ticket {
+    state: Rc<State>,
+    trial: Option<Trial>,
+    is_decided: bool,
+    /// When the exchange must be over.
+    pub deadline: Option<actix::clock::Instant>,
+}
+
+impl Ticket {
+    /// The exchange is not over in time, and cut off.
+    pub fn on_overrun(&self) {
+        let State {
+            target, counters, ..
+        } = &*self.state;
+        counters.add(Total::RequestTimeouts, 1);
+        log::warn!(backend:% = target, reason = FetchError::RequestTimeout.code();
+            "an answer took too long and is cut off");
+    }
+
+    /// The target has answered.
+    pub fn on_answer(&mut self) {
+        self.is_decided = true;
+        if self.state.health.borrow_mut().on_answer() {
+            self.state.counters.add(Total::TargetsBack, 1);
+            log::info!(backend:% = self.state.target; "target is back");
+        }
+    }
+
+    /// The target has not, and that is held against it.
+    pub fn on_failure(mut self, error: &FetchError, limits: EjectionLimits) {
+        self.is_decided = true;
+        let State {
+            target,
+            health,
+            failures,
+            ejections,
+            counters,
+            ..
+        } = &*self.state;
+        failures.set(failures.get() + 1);
+        let mut health = health.borrow_mut();
+        let pause = health.on_failure(self.trial, now(), limits, fastrand::f64());
+        if let Some(pause) = pause {
+            ejections.set(ejections.get() + 1);
+            counters.add(Total::TargetsEjected, 1);
+            log::warn!(backend:% = target, failures = health.failures(),
+                pause_secs = pause.as_secs_f64(), reason = error.code(); "target ejected");
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let state = &self.state;
+        state.under_way.set(state.under_way.get().saturating_sub(1));
+        if !self.is_decided {
+            state.health.borrow_mut().on_undecided(self.trial);
+        }
+    }
+}
+
+fn now() -> Instant {
+    actix::clock::Instant::now().into_std()
+}
