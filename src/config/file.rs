@@ -27,6 +27,8 @@ pub(super) struct File {
     pub(super) proxy: Proxy,
     #[serde(default)]
     pub(super) metrics: Metrics,
+    #[serde(default)]
+    pub(super) log: Log,
     pub(super) routes: Option<Vec<Route>>,
 }
 
@@ -54,6 +56,13 @@ pub(super) struct Control {
     pub(super) listen: Option<One>,
     pub(super) max_headers_size: Option<u64>,
     pub(super) max_body_size: Option<u64>,
+    pub(super) reload_on_change: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) filter: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -16,19 +16,21 @@ use figment::Figment;
 
 use super::error::{ConfigError, Place};
 use super::file::File;
+use super::keys::Keys;
 use super::origin::Origin;
 use super::spans::Spans;
 
 const PREFIX: &str = "P8_";
 
 /// Keys that are text even if the variable looks like a number or a list.
-const TEXTS: [(&str, &str); 12] = [
+const TEXTS: [(&str, &str); 13] = [
     ("http", "tls_cert"),
     ("http", "tls_key"),
     ("zmq", "command"),
     ("zmq", "pull"),
     ("zmq", "stats"),
     ("control", "listen"),
+    ("log", "filter"),
     ("metrics", "listen"),
     ("metrics", "prefix"),
     ("proxy", "cdn_loop"),
@@ -42,7 +44,7 @@ pub(super) fn read<'a>(
     text: &'a str,
     file: &'a Path,
     environment: impl Iterator<Item = (OsString, OsString)>,
-) -> Result<(File, Origin<'a>), ConfigError> {
+) -> Result<(File, Keys, Origin<'a>), ConfigError> {
     let spans = Spans::new(text).map_err(|(line, reason)| ConfigError::NotToml {
         file: file.display().to_string(),
         line,
@@ -62,7 +64,7 @@ pub(super) fn read<'a>(
     }
     let origin = Origin::new(file, spans, variables);
     match figment.extract() {
-        Ok(file) => Ok((file, origin)),
+        Ok(file) => Ok((file, Keys::of(&figment), origin)),
         Err(error) => Err(origin.error(error)),
     }
 }

@@ -16,9 +16,11 @@ use std::path::Path;
 mod check;
 mod choice;
 mod cross_origin;
+mod diff;
 mod error;
 mod file;
 pub mod import;
+mod keys;
 mod layers;
 mod origin;
 mod proxy;
@@ -29,8 +31,9 @@ mod spans;
 mod tables;
 mod targets;
 
+pub use diff::{Difference, KeyChange};
 pub use error::{ConfigError, Place};
-pub use settings::{ControlSettings, HandlerSettings, HttpSettings, Settings};
+pub use settings::{ControlSettings, HandlerSettings, HttpSettings, LogSettings, Settings};
 
 /// Reads a file and an environment.
 fn from_file(
@@ -41,7 +44,10 @@ fn from_file(
         file: path.display().to_string(),
         reason: error.to_string(),
     })?;
-    from_text(&text, path, environment)
+    Ok(Settings {
+        source: Some(path.to_owned()),
+        ..from_text(&text, path, environment)?
+    })
 }
 
 /// Reads a text that counts as the content of `path`, and an environment.
@@ -50,8 +56,11 @@ fn from_text(
     path: &Path,
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<Settings, ConfigError> {
-    let (file, origin) = layers::read(text, path, environment)?;
-    tables::check(file, &origin)
+    let (file, keys, origin) = layers::read(text, path, environment)?;
+    Ok(Settings {
+        keys,
+        ..tables::check(file, &origin)?
+    })
 }
 
 #[cfg(test)]

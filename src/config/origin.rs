@@ -12,7 +12,7 @@ use super::error::{ConfigError, Place};
 use super::spans::Spans;
 
 /// Keys whose values never appear in a message.
-const SECRETS: [&str; 2] = ["sig_key", "upstream_key"];
+pub(super) const SECRETS: [&str; 2] = ["sig_key", "upstream_key"];
 
 /// Longest piece of a value that a message shows.
 const SHOWN_BYTES_MAX: usize = 100;

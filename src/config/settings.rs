@@ -5,9 +5,10 @@
 //! Source: `docs/configuration.md`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::keys::Keys;
 use super::ConfigError;
 use crate::engine::backend_options::BackendOptions;
 use crate::engine::delivery_rate::RateLimits;
@@ -31,10 +32,16 @@ pub struct Settings {
     pub handler: HandlerSettings,
     /// Requests to backends.
     pub proxy: BackendOptions,
+    /// Which lines the log has.
+    pub log: LogSettings,
     /// Which backend a request goes to.
     pub routes: Vec<Route>,
     /// One line for each key that is set but does nothing yet, for the log.
     pub warnings: Vec<String>,
+    /// The file that was read, to be read again by a reload; `None`: there is none.
+    pub source: Option<PathBuf>,
+    /// The keys that were set, as they were written.
+    pub(super) keys: Keys,
 }
 
 /// Holds the listener for clients.
@@ -71,6 +78,16 @@ pub struct ControlSettings {
     pub max_headers_size: usize,
     /// The longest request body, in bytes.
     pub max_body_size: usize,
+    /// The file is read again when it changes.
+    pub reload_on_change: bool,
+}
+
+/// Holds which lines the log has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogSettings {
+    /// Levels by target, as `RUST_LOG` has them.
+    pub filter: String,
 }
 
 /// Holds the bounds of channels and sessions.
@@ -142,6 +159,9 @@ impl Default for Settings {
             proxy: BackendOptions::default(),
             routes: vec![route],
             warnings: Vec::new(),
+            source: None,
+            log: LogSettings::default(),
+            keys: Keys::default(),
         }
     }
 }
@@ -168,6 +188,15 @@ impl Default for ControlSettings {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5561),
             max_headers_size: 10_000,
             max_body_size: 1_000_000,
+            reload_on_change: true,
+        }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        LogSettings {
+            filter: "info,actix_http=off,actix_server=warn".to_owned(),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::error::ConfigError;
 use super::file::{self, OneOrMore};
 use super::origin::Origin;
 use super::{proxy, routes};
-use super::{ControlSettings, HandlerSettings, HttpSettings, Settings};
+use super::{ControlSettings, HandlerSettings, HttpSettings, LogSettings, Settings};
 use crate::engine::delivery_rate::RateLimits;
 use crate::engine::outbox::SlowClient;
 
@@ -28,6 +28,7 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
     let (mut proxy, mut of_all) = proxy::check(&mut checker, written.proxy, defaults.proxy)?;
     of_all.slow_client = handler.slow_client;
     metrics(&mut checker, &written.metrics);
+    let log = log(&checker, written.log)?;
     let mut routes = defaults.routes;
     match written.routes {
         Some(written) => routes = routes::check(&mut checker, written, &of_all)?,
@@ -40,7 +41,9 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
         handler,
         proxy,
         routes,
+        log,
         warnings: checker.warnings,
+        ..Settings::default()
     })
 }
 
@@ -140,7 +143,21 @@ fn control(
             default.max_body_size,
             1024..=1_073_741_824,
         )?,
+        reload_on_change: written.reload_on_change.unwrap_or(default.reload_on_change),
     })
+}
+
+fn log(checker: &Checker, written: file::Log) -> Result<LogSettings, ConfigError> {
+    let Some(filter) = written.filter.filter(|filter| !filter.is_empty()) else {
+        return Ok(LogSettings::default());
+    };
+    match env_filter::Builder::new().try_parse(&filter) {
+        Ok(_) => Ok(LogSettings { filter }),
+        Err(_) => {
+            let expected = "levels by target such as \"info,p8::access=warn\"";
+            Err(checker.origin.wrong(&["log", "filter"], &filter, expected))
+        }
+    }
 }
 
 fn zmq(checker: &mut Checker, written: &file::Zmq) {

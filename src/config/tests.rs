@@ -10,6 +10,7 @@ use crate::engine::route::{JsonpMode, Proto, TargetKind};
 
 mod choice;
 mod cross_origin;
+mod diff;
 mod environment;
 mod messages;
 mod routes;
@@ -110,6 +111,7 @@ fn every_key_is_in_the_shipped_file_and_in_the_manual() {
         "[handler]\nx = 1",
         "[proxy]\nx = 1",
         "[metrics]\nx = 1",
+        "[log]\nx = 1",
         "[[routes]]\nx = 1",
         "[[routes]]\ntargets = [{ x = 1 }]",
     ] {

@@ -34,7 +34,7 @@ pub enum Proto {
 }
 
 /// Holds the issuer and the key that make a `Grip-Sig`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sig {
     /// The `iss` claim.
     pub iss: String,
@@ -92,7 +92,7 @@ pub struct RouteTimes {
 }
 
 /// Describes one rule: which requests it takes, what it changes, and where it leads.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// An exact host name in lower case, `*.` with a name for all hosts below that, `*` for any, or
     /// empty: reached by id only.
@@ -238,7 +238,14 @@ impl Route {
             && condition(self) == condition(other)
     }
 
-    fn condition(&self) -> String {
+    /// Says which requests it takes, as far as its condition goes.
+    ///
+    /// **Shape**: `host="a.example", path_beg="/x", proto="ws", ssl=true`, without what it does not
+    /// name; `id="x"` if it is reached by its id only.
+    pub fn condition(&self) -> String {
+        if let ("", Some(id)) = (self.host.as_str(), &self.id) {
+            return format!("id=\"{id}\"");
+        }
         let mut text = format!("host=\"{}\"", self.host);
         if let Some(path_beg) = &self.path_beg {
             text += &format!(", path_beg=\"{path_beg}\"");

@@ -23,6 +23,8 @@ struct Keys {
     /// `None` for a public key.
     signing: Option<EncodingKey>,
     verifying: DecodingKey,
+    /// What it was made of.
+    text: Box<[u8]>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +77,7 @@ impl SigKey {
             algorithm: Algorithm::HS256,
             signing: Some(EncodingKey::from_secret(secret)),
             verifying: DecodingKey::from_secret(secret),
+            text: secret.into(),
         })))
     }
 
@@ -87,6 +90,13 @@ impl SigKey {
             public_keys(pem)
         };
         keys.map(|keys| SigKey(Arc::new(keys))).ok_or(SigError::Pem)
+    }
+}
+
+/// Keys are the same if they were made of the same bytes.
+impl PartialEq for SigKey {
+    fn eq(&self, other: &SigKey) -> bool {
+        self.0.algorithm == other.0.algorithm && self.0.text == other.0.text
     }
 }
 
@@ -154,6 +164,7 @@ fn private_keys(pem: &[u8]) -> Option<Keys> {
             algorithm,
             signing: Some(signing),
             verifying,
+            text: pem.into(),
         })
     })
 }
@@ -168,6 +179,7 @@ fn public_keys(pem: &[u8]) -> Option<Keys> {
             algorithm,
             signing: None,
             verifying: verifying.ok()?,
+            text: pem.into(),
         })
     })
 }

@@ -63,12 +63,12 @@ fn errors_of_the_environment_name_the_variable() {
         (
             ("P8_CONTROL__LISEN", "1"),
             "P8_CONTROL__LISEN: [control] lisen: unknown key, expected one of: listen, \
-             max_headers_size, max_body_size",
+             max_headers_size, max_body_size, reload_on_change",
         ),
         (
             ("P8_CTL__LISTEN", "1"),
             "P8_CTL__LISTEN: [ctl]: unknown table, expected one of: http, control, zmq, handler, \
-             proxy, metrics, routes",
+             proxy, metrics, log, routes",
         ),
         (
             ("P8_ROUTES__HOST", "a"),

@@ -8,7 +8,7 @@ fn unknown_keys_name_their_place_and_the_keys_allowed() {
         (
             "[http]\nlisten = 1\n\n[contrl]\n",
             "p-8.toml:4: [contrl]: unknown table, expected one of: http, control, zmq, handler, \
-             proxy, metrics, routes",
+             proxy, metrics, log, routes",
         ),
         (
             "\n[control]\nlisten = 1\nlisen = 2",

@@ -41,6 +41,14 @@ pub struct Check {
     state: AtomicU8,
 }
 
+/// Checks are the same if they ask the same; what came of them plays no part.
+impl PartialEq for Check {
+    fn eq(&self, other: &Check) -> bool {
+        let of = |check: &Check| (check.interval, check.timeout);
+        self.path == other.path && of(self) == of(other)
+    }
+}
+
 impl Check {
     /// Describes a check of a page.
     pub fn new(path: &str, interval: Duration, timeout: Duration) -> Self {

@@ -89,9 +89,30 @@ impl RouteTable {
     /// **Errors**: two routes with the same host, path, protocol and security.
     pub fn new(routes: Vec<Route>) -> Result<RouteTable, RouteError> {
         check_duplicates(&routes)?;
+        Ok(RouteTable::from_shared(routes.into_iter().map(Arc::new)))
+    }
+
+    /// Builds the table that replaces another one; routes that are the same are kept as they are, so
+    /// that what is known of them is not lost.
+    ///
+    /// **Errors**: as of [`new`](Self::new).
+    pub fn replacing(earlier: &RouteTable, routes: Vec<Route>) -> Result<RouteTable, RouteError> {
+        check_duplicates(&routes)?;
+        let mut known: HashMap<String, Vec<&Arc<Route>>> = HashMap::new();
+        for route in &earlier.all {
+            known.entry(route.condition()).or_default().push(route);
+        }
+        let kept = |route: Route| {
+            let same = known.get(&route.condition());
+            let same = same.and_then(|all| all.iter().find(|known| known.as_ref() == &route));
+            same.map_or_else(|| Arc::new(route), |known| Arc::clone(known))
+        };
+        Ok(RouteTable::from_shared(routes.into_iter().map(kept)))
+    }
+
+    fn from_shared(routes: impl Iterator<Item = Arc<Route>>) -> RouteTable {
         let mut table = RouteTable::default();
         for route in routes {
-            let route = Arc::new(route);
             if let Some(rules) = table.rules_mut(&route.host) {
                 rules.add(route.clone());
             }
@@ -106,7 +127,7 @@ impl RouteTable {
         for rules in rules.chain([&mut table.any_host]) {
             rules.routes.sort_by_key(|route| route.specificity());
         }
-        Ok(table)
+        table
     }
 
     fn rules_mut(&mut self, host: &str) -> Option<&mut Rules> {

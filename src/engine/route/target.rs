@@ -6,7 +6,7 @@ use crate::engine::balance::Check;
 use crate::grip::channel::ChannelName;
 
 /// Describes one place a route leads to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Target {
     /// What it is and where.
     pub kind: TargetKind,

@@ -436,3 +436,30 @@ fn a_route_is_found_again_by_its_id() {
         "an id is made up for it"
     );
 }
+
+#[test]
+fn a_table_that_replaces_another_keeps_the_routes_that_are_the_same() {
+    let routes = |debug| {
+        let changed = Route {
+            debug,
+            ..route("a.test", "/x", None, None, "changed")
+        };
+        let by_id = |prefix: &str| Route {
+            prefix: Some(prefix.to_owned()),
+            ..route("", "", None, None, "twice")
+        };
+        vec![
+            changed,
+            by_id("1"),
+            route("*", "", None, None, "same"),
+            by_id("2"),
+        ]
+    };
+    let first = RouteTable::new(routes(false)).unwrap();
+    let second = RouteTable::replacing(&first, routes(true)).unwrap();
+    let kept = first.routes().iter().zip(second.routes());
+    let kept: Vec<bool> = kept.map(|(old, new)| Arc::ptr_eq(old, new)).collect();
+    assert_eq!(kept, [false, true, true, true]);
+    let doubled = vec![Route::new("*"), Route::new("*")];
+    assert!(RouteTable::replacing(&first, doubled).is_err());
+}
