@@ -49,8 +49,9 @@ fn print_banner(server: &Server) {
 
 fn write_banner(server: &Server, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "P-8 {}", env!("CARGO_PKG_VERSION"))?;
-    for address in server.client_addrs() {
-        writeln!(out, "  clients      http://{address}/")?;
+    for client in server.client_addresses() {
+        let scheme = if client.is_secure { "https" } else { "http" };
+        writeln!(out, "  clients      {scheme}://{}/", client.address)?;
     }
     let control = server.control_addr();
     writeln!(out, "  publish      http://{control}/publish/")?;

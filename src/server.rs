@@ -1,13 +1,8 @@
 //! The server: wires a broker's actors to listeners; starts, drains and stops them.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use actix::Addr;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::time::timeout_at;
 
 use crate::{
@@ -19,20 +14,23 @@ use crate::{
     },
     config::Settings,
     engine::{
+        certificate::FileError,
         framing::FramingLimits,
         outbox::OutboxLimits,
         route::{RouteError, RouteTable},
         sequencer::SequencerLimits,
     },
     http::{
+        certificates::Certificates,
         gate::GateLimits,
         health,
         listener::{self, ClientOptions},
     },
 };
 
-/// Connections that the kernel keeps for a listener until they are accepted.
-const BACKLOG: i32 = 1_024;
+mod listen;
+
+pub use listen::ClientAddress;
 
 /// File descriptors kept for the control port and for backends.
 const RESERVED_FILES: u64 = 256;
@@ -51,6 +49,12 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A certificate cannot be served.
+    #[error("cannot use a certificate: {0}")]
+    Certificate(#[from] FileError),
+    /// TLS cannot be spoken.
+    #[error("cannot speak TLS: {0}")]
+    Tls(#[from] rustls::Error),
     /// The routes contradict each other.
     #[error(transparent)]
     Routes(#[from] RouteError),
@@ -67,7 +71,8 @@ pub struct Server {
     broker: Broker,
     clients: actix_server::ServerHandle,
     operators: actix_web::dev::ServerHandle,
-    client_addrs: Vec<SocketAddr>,
+    certificates: Arc<Certificates>,
+    client_addrs: Vec<ClientAddress>,
     control_addr: SocketAddr,
     checker: Addr<Checker>,
     drain: Duration,
@@ -79,18 +84,9 @@ impl Server {
     /// Must be called within an actix system.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
         let broker = Broker::start(broker_options(&settings)?).await?;
-        let bind = |address: &SocketAddr| bind(*address, "[http] listen");
-        let clients = settings
-            .http
-            .listen
-            .iter()
-            .map(bind)
-            .collect::<Result<Vec<_>, _>>()?;
-        let control = self::bind(settings.control.listen, "[control] listen")?;
-        let client_addrs = clients
-            .iter()
-            .map(TcpListener::local_addr)
-            .collect::<Result<_, _>>()?;
+        let certificates = Certificates::load(&settings.http.tls)?;
+        let (clients, client_addrs) = listen::clients(&settings.http, &certificates)?;
+        let control = listen::bind(settings.control.listen, "[control] listen")?;
         let control_addr = control.local_addr()?;
         let options = client_options(&settings);
         let clients = listener::clients(clients, &broker, options)?;
@@ -103,6 +99,7 @@ impl Server {
             broker,
             clients: handles.0,
             operators: handles.1,
+            certificates,
             client_addrs,
             control_addr,
             checker,
@@ -115,9 +112,20 @@ impl Server {
         &self.broker
     }
 
-    /// Returns the addresses that clients are accepted on.
-    pub fn client_addrs(&self) -> &[SocketAddr] {
+    /// Returns the addresses that clients are accepted on, those without TLS first.
+    pub fn client_addrs(&self) -> Vec<SocketAddr> {
+        let addresses = self.client_addrs.iter();
+        addresses.map(|client| client.address).collect()
+    }
+
+    /// Returns where clients are accepted, and whether TLS is spoken there.
+    pub fn client_addresses(&self) -> &[ClientAddress] {
         &self.client_addrs
+    }
+
+    /// Returns the certificates that clients are shown.
+    pub fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 
     /// Returns the address for publishers and operators.
@@ -142,26 +150,6 @@ impl Server {
         let _ = timeout_at(grace, self.operators.stop(false)).await;
         self.broker.stop();
     }
-}
-
-fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, Error> {
-    let listen = || {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket.into())
-    };
-    listen().map_err(|source| Error::Listen {
-        address,
-        key,
-        source,
-    })
 }
 
 fn broker_options(settings: &Settings) -> Result<BrokerOptions, Error> {
@@ -217,10 +205,10 @@ fn client_options(settings: &Settings) -> ClientOptions {
                 head_bytes_max: http.client_buffer_size,
                 ..FramingLimits::default()
             },
-            patience: http.keep_alive,
+            patience: http.header_timeout,
+            keep_alive: http.keep_alive,
         },
         connections_max: http.client_maxconn.min(room),
-        keep_alive: http.keep_alive,
         drain: http.drain,
     }
 }

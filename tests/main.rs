@@ -63,5 +63,6 @@ mod static_files;
 #[cfg(feature = "chaos")]
 mod supervision;
 mod targets;
+mod tls;
 mod tunnel;
 mod websocket;

@@ -67,6 +67,16 @@ pub enum ConfigError {
         /// What the system or the key parser says.
         reason: String,
     },
+    /// A certificate or its key cannot be used.
+    #[error("{place}: cannot use the certificate: {file}: {reason}")]
+    Certificate {
+        /// The key that names the file or its folder.
+        place: Place,
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The control listener would be open to others, and nothing asks them who they are.
     #[error(
         "{place}: found {found}, which others can reach; the control port has no authentication \
@@ -105,6 +115,7 @@ impl ConfigError {
             ConfigError::WrongValue { .. } => "config-wrong-value",
             ConfigError::Missing { .. } => "config-missing-key",
             ConfigError::KeyFile { .. } => "config-key-file",
+            ConfigError::Certificate { .. } => "config-certificate",
             ConfigError::OpenControl { .. } => "config-open-control",
             ConfigError::DuplicateRoute { .. } => "config-duplicate-route",
         }

@@ -39,12 +39,15 @@ pub(super) struct Http {
     pub(super) tls_listen: Option<OneOrMore>,
     pub(super) tls_cert: Option<String>,
     pub(super) tls_key: Option<String>,
+    pub(super) tls_certs: Option<String>,
+    pub(super) tls_min_version: Option<TlsVersion>,
     pub(super) unix_listen: Option<OneOrMore>,
     pub(super) client_buffer_size: Option<u64>,
     pub(super) client_maxconn: Option<u64>,
     pub(super) allow_compression: Option<bool>,
     pub(super) workers: Option<u64>,
     pub(super) keep_alive_secs: Option<u64>,
+    pub(super) header_timeout_secs: Option<u64>,
     pub(super) tcp_keepalive_secs: Option<u64>,
     pub(super) tcp_user_timeout_secs: Option<u64>,
     pub(super) drain_secs: Option<u64>,
@@ -209,6 +212,14 @@ pub(super) enum SlowClient {
     Close,
     DropOldest,
     DropNewest,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) enum TlsVersion {
+    #[serde(rename = "1.2")]
+    V1_2,
+    #[serde(rename = "1.3")]
+    V1_3,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -23,9 +23,11 @@ use super::spans::Spans;
 const PREFIX: &str = "P8_";
 
 /// Keys that are text even if the variable looks like a number or a list.
-const TEXTS: [(&str, &str); 13] = [
+const TEXTS: [(&str, &str); 15] = [
     ("http", "tls_cert"),
+    ("http", "tls_certs"),
     ("http", "tls_key"),
+    ("http", "tls_min_version"),
     ("zmq", "command"),
     ("zmq", "pull"),
     ("zmq", "stats"),

@@ -1,6 +1,7 @@
 //! The configuration: TOML and environment in, [`Settings`] or an error that names its place out.
 //!
-//! It opens no listener and starts nothing. Key files (`sig_key = "file:..."`) are read here.
+//! It opens no listener and starts nothing. Key files (`sig_key = "file:..."`) are read here,
+//! and certificates to see whether they can be.
 //!
 //! ```text
 //! p-8.toml ─┬─ spans (lines) ──────────────┐
@@ -22,6 +23,7 @@ mod file;
 pub mod import;
 mod keys;
 mod layers;
+mod listeners;
 mod origin;
 mod proxy;
 mod routes;
@@ -30,6 +32,7 @@ mod sockjs;
 mod spans;
 mod tables;
 mod targets;
+mod tls;
 
 pub use diff::{Difference, KeyChange};
 pub use error::{ConfigError, Place};

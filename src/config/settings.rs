@@ -14,6 +14,7 @@ use crate::engine::backend_options::BackendOptions;
 use crate::engine::delivery_rate::RateLimits;
 use crate::engine::outbox::SlowClient;
 use crate::engine::route::{Route, Target};
+use crate::engine::tls_options::TlsOptions;
 
 /// Holds everything that can be set.
 ///
@@ -50,6 +51,10 @@ pub struct Settings {
 pub struct HttpSettings {
     /// Where clients are accepted.
     pub listen: Vec<SocketAddr>,
+    /// Where clients are accepted that speak TLS.
+    pub tls_listen: Vec<SocketAddr>,
+    /// How TLS is spoken.
+    pub tls: TlsOptions,
     /// The longest request head, in bytes.
     pub client_buffer_size: usize,
     /// Client connections at a time; more are answered 503.
@@ -60,6 +65,8 @@ pub struct HttpSettings {
     pub workers: Option<usize>,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
+    /// How long a client may take for a TLS handshake, and for a whole request head.
+    pub header_timeout: Duration,
     /// The idle time after which the kernel probes a client.
     pub tcp_keepalive: Duration,
     /// How long sent bytes may stay unacknowledged.
@@ -170,11 +177,14 @@ impl Default for HttpSettings {
     fn default() -> Self {
         HttpSettings {
             listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 7999)],
+            tls_listen: Vec::new(),
+            tls: TlsOptions::default(),
             client_buffer_size: 8192,
             client_maxconn: 50_000,
             allow_compression: false,
             workers: None,
             keep_alive: Duration::from_secs(60),
+            header_timeout: Duration::from_secs(30),
             tcp_keepalive: Duration::from_secs(60),
             tcp_user_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(2),

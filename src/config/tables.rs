@@ -1,7 +1,7 @@
 //! The second stage of the file and of its small tables: from what was written to [`Settings`].
 //!
-//! Each key's bounds stand here, beside the warning about keys that do nothing yet. `[proxy]` and
-//! the routes have files of their own.
+//! Each key's bounds stand here, beside the warning about keys that do nothing yet. `[http]`,
+//! `[proxy]` and the routes have files of their own.
 
 use std::net::Ipv4Addr;
 
@@ -9,8 +9,8 @@ use super::check::{given, Checker};
 use super::error::ConfigError;
 use super::file::{self, OneOrMore};
 use super::origin::Origin;
-use super::{proxy, routes};
-use super::{ControlSettings, HandlerSettings, HttpSettings, LogSettings, Settings};
+use super::{listeners, proxy, routes};
+use super::{ControlSettings, HandlerSettings, LogSettings, Settings};
 use crate::engine::delivery_rate::RateLimits;
 use crate::engine::outbox::SlowClient;
 
@@ -21,7 +21,7 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
         warnings: Vec::new(),
     };
     let defaults = Settings::default();
-    let http = http(&mut checker, written.http, defaults.http)?;
+    let http = listeners::check(&mut checker, written.http, defaults.http)?;
     let control = control(&checker, written.control, defaults.control)?;
     zmq(&mut checker, &written.zmq);
     let handler = handler(&mut checker, written.handler, defaults.handler)?;
@@ -45,71 +45,6 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
         warnings: checker.warnings,
         ..Settings::default()
     })
-}
-
-fn http(
-    checker: &mut Checker,
-    written: file::Http,
-    default: HttpSettings,
-) -> Result<HttpSettings, ConfigError> {
-    warn_of_http(checker, &written);
-    let key = |key| ["http", key];
-    let workers = checker.number(&key("workers"), written.workers, 0, 0..=1024)?;
-    Ok(HttpSettings {
-        listen: match &written.listen {
-            Some(listen) => checker.addresses(&key("listen"), listen)?,
-            None => default.listen,
-        },
-        client_buffer_size: checker.number(
-            &key("client_buffer_size"),
-            written.client_buffer_size,
-            default.client_buffer_size,
-            1024..=65_536,
-        )?,
-        client_maxconn: checker.number(
-            &key("client_maxconn"),
-            written.client_maxconn,
-            default.client_maxconn,
-            1..=10_000_000,
-        )?,
-        allow_compression: written
-            .allow_compression
-            .unwrap_or(default.allow_compression),
-        workers: Some(workers).filter(|workers| *workers > 0),
-        keep_alive: checker.secs(
-            &key("keep_alive_secs"),
-            written.keep_alive_secs,
-            default.keep_alive,
-            1..=86_400,
-        )?,
-        tcp_keepalive: checker.secs(
-            &key("tcp_keepalive_secs"),
-            written.tcp_keepalive_secs,
-            default.tcp_keepalive,
-            1..=32_767,
-        )?,
-        tcp_user_timeout: checker.secs(
-            &key("tcp_user_timeout_secs"),
-            written.tcp_user_timeout_secs,
-            default.tcp_user_timeout,
-            1..=86_400,
-        )?,
-        drain: checker.secs(
-            &key("drain_secs"),
-            written.drain_secs,
-            default.drain,
-            0..=3600,
-        )?,
-    })
-}
-
-fn warn_of_http(checker: &mut Checker, written: &file::Http) {
-    let tls = "clients are not served over TLS";
-    checker.not_built(&["http", "tls_listen"], any(&written.tls_listen), tls);
-    checker.not_built(&["http", "tls_cert"], given(&written.tls_cert), tls);
-    checker.not_built(&["http", "tls_key"], given(&written.tls_key), tls);
-    let unix = "clients are not served over unix sockets";
-    checker.not_built(&["http", "unix_listen"], any(&written.unix_listen), unix);
 }
 
 fn control(
@@ -302,7 +237,7 @@ fn rate(checker: &mut Checker, written: &file::Handler) -> Result<RateLimits, Co
     Ok(rate)
 }
 
-fn any(written: &Option<OneOrMore>) -> bool {
+pub(super) fn any(written: &Option<OneOrMore>) -> bool {
     written
         .as_ref()
         .is_some_and(|written| written.values.iter().any(|value| !value.is_empty()))

@@ -5,6 +5,7 @@
 
 pub mod backend_options;
 pub mod balance;
+pub mod certificate;
 pub mod cross_origin;
 pub mod delivery_rate;
 pub mod fan_out;
@@ -30,6 +31,7 @@ pub mod sockjs;
 pub mod stream_hold;
 pub mod subscription;
 pub mod timetable;
+pub mod tls_options;
 pub mod web_socket;
 pub mod wire;
 pub mod ws;

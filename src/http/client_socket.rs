@@ -1,4 +1,4 @@
-//! A client's socket, whatever it came by: TCP or a unix socket.
+//! A client's socket, whatever it came by: TCP, TLS over it, or a unix socket.
 //!
 //! One type for all, because it is kept as it is for as long as a client is held.
 
@@ -13,12 +13,16 @@ use actix_rt::net::{TcpStream, UnixStream};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::tls_socket::TlsSocket;
+
 /// An accepted connection.
 pub enum ClientSocket {
     /// A TCP connection.
     Tcp(TcpStream),
     /// A connection to a unix socket.
     Unix(UnixStream),
+    /// A TCP connection that speaks TLS.
+    Tls(Box<TlsSocket>),
 }
 
 impl From<TcpStream> for ClientSocket {
@@ -33,18 +37,25 @@ impl From<UnixStream> for ClientSocket {
     }
 }
 
+impl From<TlsSocket> for ClientSocket {
+    fn from(socket: TlsSocket) -> Self {
+        Self::Tls(Box::new(socket))
+    }
+}
+
 impl ClientSocket {
     /// Returns the client's address; a unix socket's client has none.
     pub fn peer(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(socket) => socket.peer_addr().ok(),
             Self::Unix(_) => None,
+            Self::Tls(socket) => socket.socket().peer_addr().ok(),
         }
     }
 
     /// Tells whether nobody on the way can read what is sent.
     pub fn is_secure(&self) -> bool {
-        false
+        matches!(self, Self::Tls(_))
     }
 
     /// Sets an option of a TCP connection; a unix socket has none of them.
@@ -54,6 +65,7 @@ impl ClientSocket {
     ) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => set(SockRef::from(socket)),
+            Self::Tls(socket) => set(SockRef::from(socket.socket())),
             Self::Unix(_) => Ok(()),
         }
     }
@@ -67,13 +79,16 @@ impl ClientSocket {
     ) -> Poll<io::Result<usize>> {
         loop {
             // This replaces the waker that a finished dispatcher left in the socket.
-            ready!(match self {
-                Self::Tcp(socket) => socket.poll_read_ready(cx),
-                Self::Unix(socket) => socket.poll_read_ready(cx),
-            })?;
             let read = match self {
-                Self::Tcp(socket) => socket.try_read(into),
-                Self::Unix(socket) => socket.try_read(into),
+                Self::Tcp(socket) => {
+                    ready!(socket.poll_read_ready(cx))?;
+                    socket.try_read(into)
+                }
+                Self::Unix(socket) => {
+                    ready!(socket.poll_read_ready(cx))?;
+                    socket.try_read(into)
+                }
+                Self::Tls(socket) => return socket.poll_receive(cx, into),
             };
             match read {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -82,11 +97,38 @@ impl ClientSocket {
         }
     }
 
-    /// Waits until the socket takes bytes again.
+    /// Waits until the socket takes bytes again, and what it was given before has left it.
     pub fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Tcp(socket) => socket.poll_write_ready(cx).map(drop),
             Self::Unix(socket) => socket.poll_write_ready(cx).map(drop),
+            Self::Tls(socket) => socket.poll_writable(cx),
+        }
+    }
+
+    /// Sends a few bytes through a socket that nothing was written to yet.
+    pub fn send_at_once(&self, bytes: &[u8]) {
+        let socket = match self {
+            Self::Tcp(socket) => SockRef::from(socket),
+            Self::Unix(socket) => SockRef::from(socket),
+            Self::Tls(_) => return,
+        };
+        let _ = socket.send(bytes);
+    }
+
+    /// Tells whether something waits here that was taken as written.
+    pub fn has_unsent(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Tls(socket) => socket.has_unsent(),
+        }
+    }
+
+    /// Sends what waits here, as far as it can leave now.
+    pub fn try_flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Ok(()),
+            Self::Tls(socket) => socket.try_flush(),
         }
     }
 
@@ -95,6 +137,7 @@ impl ClientSocket {
         match self {
             Self::Tcp(socket) => socket.try_write(bytes),
             Self::Unix(socket) => socket.try_write(bytes),
+            Self::Tls(socket) => socket.try_write_vectored(&[IoSlice::new(bytes)]),
         }
     }
 
@@ -103,15 +146,18 @@ impl ClientSocket {
         match self {
             Self::Tcp(socket) => socket.try_write_vectored(slices),
             Self::Unix(socket) => socket.try_write_vectored(slices),
+            Self::Tls(socket) => socket.try_write_vectored(slices),
         }
     }
 
     /// Says that nothing more is sent; what the client sends may still be read.
     pub fn end_sending(&mut self) {
-        let _ = match self {
-            Self::Tcp(socket) => SockRef::from(&*socket).shutdown(Shutdown::Write),
-            Self::Unix(socket) => SockRef::from(&*socket).shutdown(Shutdown::Write),
+        let socket = match self {
+            Self::Tcp(socket) => SockRef::from(&*socket),
+            Self::Unix(socket) => SockRef::from(&*socket),
+            Self::Tls(socket) => return socket.end_sending(),
         };
+        let _ = socket.shutdown(Shutdown::Write);
     }
 }
 
@@ -124,6 +170,7 @@ impl AsyncRead for ClientSocket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_read(cx, buf),
         }
     }
 }
@@ -137,6 +184,7 @@ impl AsyncWrite for ClientSocket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
             Self::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_write(cx, bytes),
         }
     }
 
@@ -144,6 +192,7 @@ impl AsyncWrite for ClientSocket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
             Self::Unix(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_flush(cx),
         }
     }
 
@@ -151,6 +200,7 @@ impl AsyncWrite for ClientSocket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_shutdown(cx),
         }
     }
 }

@@ -11,7 +11,6 @@ use std::{
     panic::{catch_unwind, AssertUnwindSafe},
     pin::Pin,
     rc::Rc,
-    sync::atomic::Ordering,
     task::{ready, Context as TaskContext, Poll},
 };
 
@@ -19,6 +18,7 @@ use actix::{dev::ContextFut, Context};
 use futures_util::{future::join, FutureExt};
 
 use super::{
+    arrival::Place,
     client_socket::ClientSocket,
     gate::{GateLimits, AHEAD_MAX},
     parked::Event,
@@ -61,7 +61,7 @@ pub const SCRATCH: usize = 32_768;
 pub struct Connection {
     session: ContextFut<Session, Context<Session>>,
     slot: Rc<Slot>,
-    worker: Rc<Worker>,
+    worker: Place,
     /// None while a request is held, and at the end.
     serving: Option<Serving>,
     /// No request follows: a gone link is told, or the socket was left to what is served.
@@ -70,7 +70,7 @@ pub struct Connection {
 
 impl Connection {
     /// Takes over an accepted socket.
-    pub fn new(socket: ClientSocket, worker: Rc<Worker>) -> Pin<Box<Self>> {
+    pub fn new(socket: ClientSocket, worker: Place) -> Pin<Box<Self>> {
         let _ = socket.set_tcp_option(|socket| socket.set_tcp_nodelay(true));
         let context = Context::new();
         let state = Rc::<RefCell<SessionState>>::default();
@@ -224,10 +224,6 @@ impl Drop for Connection {
     fn drop(&mut self) {
         let counters = self.worker.edge.counters();
         counters.subtract(Total::Connections, 1);
-        self.worker
-            .broker
-            .connections()
-            .fetch_sub(1, Ordering::Relaxed);
         // A handshake that nobody waits for any more may still have the slot.
         self.slot.close();
         if let Ok(mut state) = self.slot.state.try_borrow_mut() {

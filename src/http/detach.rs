@@ -55,7 +55,12 @@ impl AsyncWrite for Detachable {
     }
 
     /// The dispatcher calls this when its own buffer is empty.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let (Some(socket), Owner::Serving) =
+            (self.0.socket.borrow_mut().as_mut(), self.0.owner())
+        {
+            ready!(Pin::new(socket).poll_flush(cx))?;
+        }
         if !self.0.is_flushed.replace(true) {
             let _ = self.0.watcher.take().map(Waker::wake);
         }

@@ -249,6 +249,10 @@ impl Front {
     fn is_secure(&self, request: &HttpRequest) -> bool {
         let options = self.options();
         let options = &options.backend.forward;
+        let slot = request.conn_data::<Rc<Slot>>();
+        if slot.map_or(request.app_config().secure(), |slot| slot.is_secure()) {
+            return true;
+        }
         options.accept_x_forwarded_protocol
             && forward::is_secure(&border::headers_in(request.headers()), false, options)
     }

@@ -31,14 +31,18 @@ const REFUSED: Bytes = Bytes::from_static(b"GET / HTTP/1.0\r\n\r\n");
 pub struct GateLimits {
     /// Bounds of request heads.
     pub framing: FramingLimits,
-    /// How long a client may be silent before its first request, or take for a begun head.
+    /// How long a client may be silent before its first request, and take for a begun head.
     pub patience: Duration,
+    /// How long a connection is kept between requests.
+    pub keep_alive: Duration,
 }
 
 /// The guard of one connection with its buffers.
 pub struct Gate {
     framing: Framing,
-    patience: Duration,
+    limits: GateLimits,
+    /// A request was held before: the dispatcher is new and its timer does not run.
+    was_held: bool,
     /// Runs while a client that has sent no whole head yet sends nothing.
     silence: Option<Pin<Box<Sleep>>>,
     has_passed_head: bool,
@@ -103,7 +107,8 @@ impl Gate {
     pub fn new(limits: GateLimits) -> Self {
         Self {
             framing: Framing::new(limits.framing),
-            patience: limits.patience,
+            limits,
+            was_held: false,
             silence: None,
             has_passed_head: false,
             waiting: BytesMut::new(),
@@ -115,6 +120,14 @@ impl Gate {
             phase: Phase::Over,
             reader: None,
             record: Record::default(),
+        }
+    }
+
+    /// Makes the gate of a connection whose held request is over.
+    pub fn after_hold(limits: GateLimits) -> Self {
+        Self {
+            was_held: true,
+            ..Self::new(limits)
         }
     }
 
@@ -241,10 +254,17 @@ impl Gate {
                     continue;
                 }
                 Verdict::Refuse(error) => return self.refuse(error, cx, buf),
-                Verdict::NeedMore => match self.poll_receive(socket, cx) {
-                    Poll::Pending => return self.poll_patience(cx),
-                    Poll::Ready(received) => received?,
-                },
+                Verdict::NeedMore => {
+                    let is_first = self.waiting.is_empty();
+                    let Poll::Ready(received) = self.poll_receive(socket, cx) else {
+                        return self.poll_patience(cx);
+                    };
+                    if is_first {
+                        // A head is timed from its first byte.
+                        self.silence = None;
+                    }
+                    received?
+                }
                 // The response was complete before the request.
                 Verdict::Complete if self.phase == Phase::Over => {
                     self.framing.next_request();
@@ -303,7 +323,11 @@ impl Gate {
         if !is_due {
             return Poll::Pending;
         }
-        let patience = self.patience;
+        let is_kept = self.was_held && self.waiting.is_empty();
+        let patience = match is_kept {
+            true => self.limits.keep_alive,
+            false => self.limits.patience,
+        };
         let silence = self
             .silence
             .get_or_insert_with(|| Box::pin(actix::clock::sleep(patience)));

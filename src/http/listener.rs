@@ -1,29 +1,36 @@
 //! P-8's own listeners: for clients, on the parking connection loop, and for publishers and operators.
 
 use std::{
-    cell::RefCell, future::Future, io, net::TcpListener, pin::Pin, rc::Rc, sync::atomic::Ordering,
+    cell::RefCell,
+    io,
+    net::TcpListener,
+    os::unix::net::UnixListener,
+    rc::{Rc, Weak},
+    sync::Arc,
     time::Duration,
 };
 
 use actix_http::{Extensions, HttpService, Protocol};
-use actix_rt::net::TcpStream;
 use actix_server::{GracefulShutdownSignal, Server};
 use actix_service::{
     fn_factory, fn_service, map_config, IntoServiceFactory, Service, ServiceFactory,
     ServiceFactoryExt,
 };
 use actix_web::{dev::AppConfig, App};
+use rustls::ServerConfig;
 
 use super::{
     admin,
-    connection::{Connection, Serve, Worker, SCRATCH},
+    arrival::{Conversation, Door},
+    client_socket::ClientSocket,
+    connection::{Serve, Worker, SCRATCH},
     control,
     detach::Detachable,
     front,
     gate::GateLimits,
     slot::Slot,
 };
-use crate::{actors::broker::Broker, stats::counters::Refused};
+use crate::actors::broker::Broker;
 
 /// Settings of the client listener.
 #[derive(Clone, Copy, Debug)]
@@ -34,10 +41,24 @@ pub struct ClientOptions {
     pub limits: GateLimits,
     /// Client connections at a time, over all workers; more are answered 503.
     pub connections_max: usize,
-    /// How long an idle connection is kept.
-    pub keep_alive: Duration,
     /// How long requests in flight may take once the server is told to stop.
     pub drain: Duration,
+}
+
+/// Where clients come in.
+pub struct ClientListener {
+    /// The bound socket.
+    pub socket: ListeningSocket,
+    /// Its clients speak TLS.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+/// A bound socket.
+pub enum ListeningSocket {
+    /// For TCP connections.
+    Tcp(TcpListener),
+    /// For connections by a path.
+    Unix(UnixListener),
 }
 
 /// How long a client may take to read the answer to a request whose body was not read.
@@ -46,16 +67,11 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Connections to the control port at a time; more wait.
 const CONTROL_CONNECTIONS_MAX: usize = 1_024;
 
-/// What a client over `connections_max` is told.
-const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\
-    P8-Reason: too-many-connections\r\nRetry-After: 1\r\nContent-Length: 22\r\n\
-    Connection: close\r\n\r\nToo many connections.\n";
-
 type Accepted = (Detachable, Protocol, Option<std::net::SocketAddr>);
 
 /// Makes the server for clients; it runs when polled.
 pub fn clients(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<ClientListener>,
     broker: &Broker,
     options: ClientOptions,
 ) -> io::Result<Server> {
@@ -67,27 +83,72 @@ pub fn clients(
         .shutdown_timeout(options.drain.as_secs())
         .disable_signals();
     for listener in listeners {
-        let (broker, stopping) = (broker.clone(), stopping.clone());
-        server = server.listen("clients", listener, move || {
-            let (broker, stopping) = (broker.clone(), stopping.clone());
-            fn_factory(move || connection_service(broker.clone(), options, stopping.clone()))
-        })?;
+        let door = Door {
+            connections_max: options.connections_max,
+            patience: options.limits.patience,
+            tls: listener.tls,
+        };
+        let room = Room {
+            broker: broker.clone(),
+            options,
+            stopping: stopping.clone(),
+            door,
+        };
+        server = match listener.socket {
+            ListeningSocket::Tcp(socket) => server.listen("clients", socket, move || {
+                let room = room.clone();
+                fn_factory(move || connection_service(room.clone()))
+            })?,
+            ListeningSocket::Unix(socket) => server.listen_uds("clients", socket, move || {
+                let room = room.clone();
+                fn_factory(move || connection_service(room.clone()))
+            })?,
+        };
     }
     Ok(server.run())
 }
 
-/// Starts the service that turns a worker's accepted sockets into connections.
-async fn connection_service(
+/// What the connections of one listener need.
+#[derive(Clone)]
+struct Room {
     broker: Broker,
     options: ClientOptions,
     stopping: GracefulShutdownSignal,
-) -> Result<impl Service<TcpStream, Response = (), Error = (), Future = Conversation>, ()> {
+    door: Door,
+}
+
+/// Starts the service that turns a worker's accepted sockets into connections.
+async fn connection_service<S: Into<ClientSocket>>(
+    room: Room,
+) -> Result<impl Service<S, Response = (), Error = (), Future = Conversation>, ()> {
+    let made = MADE.with_borrow(Weak::upgrade);
+    let worker = match made {
+        Some(worker) => worker,
+        None => worker(&room).await?,
+    };
+    Ok(fn_service(move |socket: S| {
+        room.door.open(socket.into(), &worker)
+    }))
+}
+
+thread_local! {
+    /// What this worker's connections share, whatever listener they came by.
+    static MADE: RefCell<Weak<Worker>> = const { RefCell::new(Weak::new()) };
+}
+
+async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
+    let Room {
+        broker,
+        options,
+        stopping,
+        ..
+    } = room.clone();
     let app = App::new().configure(front::proxy(&broker));
     let app = app
         .into_factory()
         .map_err(|error: actix_web::Error| error.error_response());
     let http = HttpService::<Detachable, _, _>::build()
-        .keep_alive(options.keep_alive)
+        .keep_alive(options.limits.keep_alive)
         // The gate knows better than the dispatcher how long a client has been silent.
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(LINGER)
@@ -117,24 +178,13 @@ async fn connection_service(
         serve,
         scratch: RefCell::new(vec![0; SCRATCH].into()),
     });
-    Ok(fn_service(move |socket: TcpStream| {
-        converse(socket, &worker, options.connections_max)
+    // Another listener's may have been made meanwhile.
+    Ok(MADE.with_borrow_mut(|made| {
+        made.upgrade().unwrap_or_else(|| {
+            *made = Rc::downgrade(&worker);
+            worker
+        })
     }))
-}
-
-/// One client connection as actix-server runs it.
-type Conversation = Pin<Box<dyn Future<Output = Result<(), ()>>>>;
-
-fn converse(socket: TcpStream, worker: &Rc<Worker>, connections_max: usize) -> Conversation {
-    let before = worker.broker.connections().fetch_add(1, Ordering::Relaxed);
-    if before >= connections_max {
-        worker.broker.connections().fetch_sub(1, Ordering::Relaxed);
-        worker.edge.counters().refuse(Refused::Connections, 1);
-        log::warn!(limit = connections_max; "too many client connections: refused");
-        let _ = socket2::SockRef::from(&socket).send(TOO_MANY);
-        return Box::pin(std::future::ready(Ok(())));
-    }
-    Connection::new(socket.into(), worker.clone())
 }
 
 /// Makes the server for publishers and operators; it runs when polled.

@@ -3,7 +3,9 @@
 //! | file | what |
 //! |---|---|
 //! | `listener` | sockets accepted, for clients and for publishers and operators |
-//! | `client_socket` | what a client came by: TCP, a unix socket |
+//! | `arrival` | from an accepted socket to a client that is served: its place, its TLS handshake |
+//! | `client_socket`, `tls_socket` | what a client came by: TCP, TLS, a unix socket |
+//! | `tls`, `certificates` | how TLS is spoken, and with which certificates |
 //! | `connection`, `slot`, `gate`, `detach`, `parked` | a client connection: served, its socket taken, held |
 //! | `front` | where requests come in: routes, refusals, what handlers share |
 //! | `worker_options` | what a worker derives from the options, anew after a reload |
@@ -17,10 +19,12 @@
 //! | `reply` | the only map from errors to statuses |
 
 pub mod admin;
+pub mod arrival;
 pub mod begin;
 pub mod body;
 pub mod border;
 pub mod builtin;
+pub mod certificates;
 pub mod client_socket;
 pub mod connection;
 pub mod control;
@@ -42,6 +46,8 @@ pub mod proxy;
 pub mod reply;
 pub mod slot;
 pub mod sockjs;
+pub mod tls;
+pub mod tls_socket;
 pub mod tunnel;
 pub mod turns;
 pub mod upstream;

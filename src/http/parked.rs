@@ -146,6 +146,20 @@ impl Slot {
         }
     }
 
+    fn not_taken(&self, error: &io::Error) -> Flushed {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.blocked(),
+            _ => Flushed::Gone,
+        }
+    }
+
+    /// The connection's task waits for the socket.
+    fn blocked(&self) -> Flushed {
+        self.is_blocked.set(true);
+        self.wake_watcher();
+        Flushed::Blocked
+    }
+
     fn wake_watcher(&self) {
         let _ = self.watcher.borrow().as_ref().map(Waker::wake_by_ref);
     }
@@ -158,7 +172,10 @@ impl Outlet for Slot {
             return (Flushed::Gone, 0);
         };
         if outbox.is_empty() {
-            return (Flushed::Drained, 0);
+            return match socket.try_flush() {
+                Ok(()) => (Flushed::Drained, 0),
+                Err(error) => (self.not_taken(&error), 0),
+            };
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = outbox.slices(&mut slices);
@@ -170,20 +187,14 @@ impl Outlet for Slot {
         match written {
             Ok(written) => {
                 outbox.advance(written);
-                let is_drained = outbox.is_empty();
-                let flushed = if is_drained {
-                    Flushed::Drained
-                } else {
-                    Flushed::Partly
+                let flushed = match outbox.is_empty() {
+                    false => Flushed::Partly,
+                    true if socket.has_unsent() => self.blocked(),
+                    true => Flushed::Drained,
                 };
                 (flushed, written)
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.is_blocked.set(true);
-                self.wake_watcher();
-                (Flushed::Blocked, 0)
-            }
-            Err(_) => (Flushed::Gone, 0),
+            Err(error) => (self.not_taken(&error), 0),
         }
     }
 

@@ -117,6 +117,14 @@ impl Slot {
         self.socket.borrow().as_ref()?.peer()
     }
 
+    /// Tells whether nobody on the way can read what is sent.
+    pub fn is_secure(&self) -> bool {
+        self.socket
+            .borrow()
+            .as_ref()
+            .is_some_and(ClientSocket::is_secure)
+    }
+
     /// Takes the address of the session for a hold; it is given back with the socket.
     pub fn take_session(&self) -> Option<Recipient<ToSession>> {
         self.session.borrow_mut().take().map(Addr::recipient)
@@ -240,7 +248,7 @@ impl Slot {
     pub fn serve_again(&self, limits: GateLimits) {
         let kept = self.kept.take();
         let mut gate = self.gate.borrow_mut();
-        let gate = gate.get_or_insert_with(|| Box::new(Gate::new(limits)));
+        let gate = gate.get_or_insert_with(|| Box::new(Gate::after_hold(limits)));
         match kept {
             Kept::Request(again) if self.owner() == Owner::Retried => gate.replay(&again),
             _ => gate.next_request(),
@@ -287,7 +295,7 @@ impl Slot {
     /// Keeps what a held client sends for after the hold; false if it is too much.
     pub fn keep_ahead(&self, bytes: &[u8], limits: GateLimits) -> bool {
         let mut gate = self.gate.borrow_mut();
-        let gate = gate.get_or_insert_with(|| Box::new(Gate::new(limits)));
+        let gate = gate.get_or_insert_with(|| Box::new(Gate::after_hold(limits)));
         gate.keep_ahead(bytes)
     }
 
@@ -308,6 +316,7 @@ impl Slot {
             let answer = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n\
                 Content-Length: 16\r\nConnection: close\r\n\r\nInternal error.\n";
             let _ = socket.try_write(answer);
+            socket.end_sending();
         }
     }
 }

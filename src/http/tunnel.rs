@@ -209,7 +209,7 @@ async fn write(
         moved.set(Instant::now());
         bytes = bytes.get(n..).unwrap_or_default();
     }
-    Ok(())
+    to.flush().await
 }
 
 /// Ends when nothing has moved for so long.

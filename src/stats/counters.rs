@@ -49,6 +49,8 @@ names! {
         Sessions = "sessions_current",
         /// Held sessions now whose socket is parked.
         Parked = "sessions_parked_current",
+        /// TLS handshakes that clients and P-8 came through.
+        TlsHandshakes = "tls_handshakes_total",
         /// Client connections now.
         Connections = "connections_current",
         /// Backend requests now.
@@ -173,6 +175,8 @@ names! {
         PublishQueue = "publish-queue-full",
         /// A connection over `client_maxconn`.
         Connections = "too-many-connections",
+        /// A TLS handshake that failed or took too long.
+        Tls = "tls-handshake",
         /// A demo publish over its limits.
         Demo = "demo-limit",
         /// A WebSocket handshake that is none.

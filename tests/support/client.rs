@@ -2,9 +2,10 @@
 //! close-ended bodies are read piece by piece and every framing mistake fails the test.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use super::socket::Socket;
 use super::wait::DEADLINE;
 
 /// Status line and headers of an answer.
@@ -81,7 +82,7 @@ enum Framing {
 
 /// One connection to P-8.
 pub struct Client {
-    stream: TcpStream,
+    stream: Socket,
     unread: Vec<u8>,
     framing: Framing,
     decoded: Vec<u8>,
@@ -90,7 +91,8 @@ pub struct Client {
 impl Client {
     #[track_caller]
     pub fn connect(addr: SocketAddr) -> Client {
-        Client::over(TcpStream::connect(addr).expect("P-8 accepts connections"))
+        let stream = TcpStream::connect(addr).expect("P-8 accepts connections");
+        Client::over(Socket::Tcp(stream))
     }
 
     /// Connects with a small receive window, so that little fits into the kernel's buffers.
@@ -102,13 +104,13 @@ impl Client {
         socket
             .connect(&addr.into())
             .expect("P-8 accepts connections");
-        Client::over(socket.into())
+        Client::over(Socket::Tcp(socket.into()))
     }
 
-    fn over(stream: TcpStream) -> Client {
-        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-        stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
-        stream.set_nodelay(true).expect("no delay");
+    /// A client on a connection.
+    #[track_caller]
+    pub fn over(stream: Socket) -> Client {
+        stream.set_timeouts(DEADLINE, DEADLINE);
         Client {
             stream,
             unread: Vec::new(),
@@ -126,9 +128,7 @@ impl Client {
 
     /// Sends as much as P-8 takes before it stops reading for a second; gives the number of bytes.
     pub fn send_until_stuck(&mut self, bytes: &[u8]) -> usize {
-        self.stream
-            .set_write_timeout(Some(Duration::from_secs(1)))
-            .expect("a timeout");
+        self.stream.set_timeouts(DEADLINE, Duration::from_secs(1));
         let mut sent = 0;
         while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
             match self.stream.write(rest) {
@@ -136,9 +136,7 @@ impl Client {
                 Err(_) => break,
             }
         }
-        self.stream
-            .set_write_timeout(Some(DEADLINE))
-            .expect("a timeout");
+        self.stream.set_timeouts(DEADLINE, DEADLINE);
         sent
     }
 
@@ -273,12 +271,12 @@ impl Client {
     /// Tells whether `n` bytes of the current chunked body have come, all in all; reads only what is there.
     #[track_caller]
     pub fn has_come(&mut self, n: usize) -> bool {
-        self.stream.set_nonblocking(true).expect("a mode");
+        self.stream.set_nonblocking(true);
         let mut more = [0; 4096];
         while let Ok(read @ 1..) = self.stream.read(&mut more) {
             self.unread.extend_from_slice(&more[..read]);
         }
-        self.stream.set_nonblocking(false).expect("a mode");
+        self.stream.set_nonblocking(false);
         while self.unread.ends_with(b"\r\n") && self.decoded.len() < n {
             self.decode_some().expect("whole chunks");
         }
@@ -319,10 +317,10 @@ impl Client {
             self.decoded.is_empty() && self.unread.is_empty(),
             "something was left unread"
         );
-        self.stream.set_nonblocking(true).expect("a mode");
+        self.stream.set_nonblocking(true);
         let mut more = [0; 256];
         let got = self.stream.read(&mut more);
-        self.stream.set_nonblocking(false).expect("a mode");
+        self.stream.set_nonblocking(false);
         match got {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Ok(n) => panic!("something came: {:?}", String::from_utf8_lossy(&more[..n])),
@@ -332,21 +330,24 @@ impl Client {
 
     /// Ends the sending side only.
     pub fn finish_sending(&self) {
-        self.stream
-            .shutdown(Shutdown::Write)
-            .expect("the sending side closes");
+        self.stream.finish_sending();
     }
 
     /// The socket, for another protocol, and what came behind the head.
     #[track_caller]
     pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
         assert_eq!(self.framing, Framing::Done, "no body is left unread");
-        (self.stream, self.unread)
+        (self.stream.into_tcp(), self.unread)
+    }
+
+    /// What it speaks through.
+    pub fn into_socket(self) -> Socket {
+        self.stream
     }
 
     /// Leaves with RST instead of FIN.
     pub fn reset(self) {
-        let socket = socket2::Socket::from(self.stream);
+        let socket = socket2::Socket::from(self.stream.into_tcp());
         socket.set_linger(Some(Duration::ZERO)).expect("linger");
     }
 

@@ -14,6 +14,8 @@ pub mod programs;
 pub mod publish;
 pub mod server;
 pub mod snapshot;
+pub mod socket;
+pub mod tls;
 pub mod wait;
 pub mod ws;
 

@@ -15,6 +15,8 @@ use super::snapshot::Snapshot;
 /// A running P-8; dropping it drains and stops it.
 pub struct P8 {
     pub clients: SocketAddr,
+    /// Every address for clients, those without TLS first.
+    pub all: Vec<SocketAddr>,
     pub control: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -30,21 +32,27 @@ impl P8 {
         let thread = thread::spawn(move || {
             actix::System::new().block_on(async move {
                 let server = p8::Server::start(settings).await.expect("P-8 starts");
-                let clients = *server.client_addrs().first().expect("a client listener");
                 started
-                    .send((clients, server.control_addr()))
+                    .send((server.client_addrs(), server.control_addr()))
                     .expect("the test waits");
                 drop(stopped.await);
                 server.stop().await;
             });
         });
-        let (clients, control) = addresses.recv().expect("P-8 starts");
+        let (all, control) = addresses.recv().expect("P-8 starts");
         P8 {
-            clients,
+            clients: *all.first().expect("a client listener"),
+            all,
             control,
             stop: Some(stop),
             thread: Some(thread),
         }
+    }
+
+    /// The address of the clients that speak TLS, if it is the last one.
+    #[track_caller]
+    pub fn secure(&self) -> SocketAddr {
+        *self.all.last().expect("a client listener")
     }
 
     /// A new client connection.

@@ -4,9 +4,6 @@ use super::settings;
 
 const ASKING: &str = r#"
 [http]
-tls_listen = ["127.0.0.1:7443"]
-tls_cert = "a"
-tls_key = "b"
 unix_listen = "/x"
 [zmq]
 pull = "a"
@@ -46,7 +43,8 @@ fn keys_that_ask_for_what_is_not_built_warn() {
         keys - 1,
         "each but targets itself: {warnings:#?}"
     );
-    let first = "p-8.toml:3: [http] tls_listen: not built yet, clients are not served over TLS";
+    let first =
+        "p-8.toml:3: [http] unix_listen: not built yet, clients are not served over unix sockets";
     assert_eq!(warnings[0], first);
     let https = "[[routes]] targets[0].url: not built yet, requests to this https \
                  target are answered 502";
