@@ -33,7 +33,6 @@ pub(super) fn check(
         for (key, is_set) in [
             ("tls_cert", options.default.is_some()),
             ("tls_certs", options.folder.is_some()),
-            ("tls_min_version", written.tls_min_version.is_some()),
         ] {
             if is_set {
                 checker.no_effect(&["http", key], "without tls_listen no TLS is spoken");
@@ -116,7 +115,7 @@ impl Found {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let ends = certificate::holds_until(&loaded);
         let left = now.ok().zip(ends).map(|(now, end)| end.checked_sub(now));
-        let days = match left {
+        let state = match left {
             Some(None) => "has expired".to_owned(),
             Some(Some(left)) if left < SOON => {
                 format!("expires in {} days", left.as_secs() / 86_400)
@@ -124,7 +123,7 @@ impl Found {
             _ => return Ok(()),
         };
         let (place, file) = (checker.origin.place(&["http", key]), files.chain.display());
-        let warning = format!("{place}: the certificate {file} {days}");
+        let warning = format!("{place}: the certificate {file} {state}");
         checker.warnings.push(warning);
         Ok(())
     }

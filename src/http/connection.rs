@@ -79,7 +79,6 @@ impl Connection {
         slot.probe_client(worker.broker.options().tcp);
         let session = Session::new(state);
         let serving = (worker.serve)(slot.clone());
-        worker.edge.counters().add(Total::Connections, 1);
         Box::pin(Self {
             session: context.into_future(session),
             slot,
@@ -222,8 +221,6 @@ impl Future for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let counters = self.worker.edge.counters();
-        counters.subtract(Total::Connections, 1);
         // A handshake that nobody waits for any more may still have the slot.
         self.slot.close();
         if let Ok(mut state) = self.slot.state.try_borrow_mut() {
