@@ -131,6 +131,7 @@ impl Trust {
 }
 
 /// A connection whose handshake is over.
+#[derive(Debug)]
 pub struct Secured(pub StreamOwned<ClientConnection, TcpStream>);
 
 impl Secured {

@@ -165,7 +165,7 @@ fn websockets_are_spoken_over_tls() {
     let config = Config::to(backend.addr).proxy("set_x_forwarded_protocol = \"proto-only\"");
     let secure = Secure::start(config);
     let connected = secure.trust.try_connect(secure.p8.secure(), "localhost");
-    let stream = connected.ok().expect("a handshake").0;
+    let stream = connected.expect("a handshake").0;
     let (mut socket, _) = client("wss://localhost/chat", stream).expect("a handshake");
     for size in [5, 70_000, 0] {
         let text = "z".repeat(size);
@@ -205,7 +205,7 @@ fn a_session_is_resumed() {
         let trust = Trust::only(&[&secure.certificate], &[version]);
         let kinds = [(); 2].map(|()| {
             let connected = trust.try_connect(secure.p8.secure(), "localhost");
-            let mut stream = connected.ok().expect("a handshake").0;
+            let mut stream = connected.expect("a handshake").0;
             let request = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
             stream.write_all(request).expect("sent");
             stream.read_to_end(&mut Vec::new()).expect("an answer");
