@@ -59,6 +59,7 @@ mod routing;
 mod signing;
 mod simulation;
 mod slow_client;
+mod smuggling;
 mod static_files;
 #[cfg(feature = "chaos")]
 mod supervision;

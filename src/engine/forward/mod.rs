@@ -24,6 +24,7 @@ use crate::grip::channel::{ChannelName, ItemId};
 use crate::grip::{feature, last};
 
 mod forwarded;
+mod lookalikes;
 pub mod websocket;
 
 pub use forwarded::{is_secure, parse_xff_rules, XffRule};
@@ -132,6 +133,7 @@ pub fn request<'a>(
     } = request;
     let host = host(headers.get(header::HOST), route, target);
     strip_hop_by_hop(&mut headers);
+    lookalikes::strip(&mut headers);
     headers.remove(header::CONTENT_LENGTH);
     headers.remove(header::EXPECT);
     if options.accept_pushpin_route {

@@ -17,6 +17,8 @@ use crate::grip::header_params::split_list;
 
 /// Most headers actix-http takes.
 const PARSER_HEADERS_MAX: usize = 96;
+/// What frames a body; also for backends behind a gateway, such as CGI and WSGI, that take `_` for `-`.
+const FRAMING_NAMES: [&str; 2] = ["content-length", "transfer-encoding"];
 /// How many empty lines may stand before a request (RFC 9112 section 2.2 asks for one).
 const EMPTY_LINES_MAX: u32 = 2;
 
@@ -130,6 +132,15 @@ pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
+/// Tells whether a header's name is another one's for readers that take `_` for `-`.
+fn is_alike(name: &str, other: &str) -> bool {
+    let dashed = |byte: u8| match byte {
+        b'_' => b'-',
+        byte => byte.to_ascii_lowercase(),
+    };
+    name.len() == other.len() && name.bytes().map(dashed).eq(other.bytes())
+}
+
 /// Yields the trimmed members of a comma-separated list.
 pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
@@ -226,6 +237,8 @@ impl<'a> Seen<'a> {
             }
         } else if is("expect") {
             self.expect_continue |= !http10 && expects_continue(value);
+        } else if FRAMING_NAMES.iter().any(|name| is_alike(header.name, name)) {
+            return Err(FramingError::InvalidHeaderName);
         }
         Ok(())
     }

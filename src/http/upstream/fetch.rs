@@ -122,6 +122,7 @@ async fn exchange(
     informational: Option<&Informational>,
 ) -> Result<BackendResponse, Box<Broken>> {
     connection.wire.begin();
+    let pool = message::keeps_connection(&message).then_some(pool);
     let heads = informational.map(|listener| (listener, listen(&mut message)));
     let answer = connection.sender.try_send_request(message);
     let result = match heads {
@@ -138,7 +139,7 @@ async fn exchange(
                 answered,
             }))
         }
-        Ok(response) => Ok(answer::accept(response, connection, Some(pool))),
+        Ok(response) => Ok(answer::accept(response, connection, pool)),
         Err(mut failed) => {
             let message = failed.take_message();
             let error = diagnose(&failed.into_error(), answered, &connection.target);

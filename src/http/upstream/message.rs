@@ -78,6 +78,13 @@ pub(super) fn is_replayable(message: &Message) -> bool {
     idempotent && !matches!(message.body().0, BackendBody::Stream { .. })
 }
 
+/// Returns whether the connection may be used again after it: a backend that does not expect a body with
+/// GET or HEAD would read it as the next request.
+pub(super) fn keeps_connection(message: &Message) -> bool {
+    let is_surprising = matches!(*message.method(), Method::GET | Method::HEAD);
+    !is_surprising || message.body().is_end_stream()
+}
+
 /// Copies a message that may be sent twice.
 pub(super) fn copy(message: &Message) -> Option<Message> {
     let body = match &message.body().0 {
