@@ -65,5 +65,6 @@ mod static_files;
 mod supervision;
 mod targets;
 mod tls;
+mod trusted_clients;
 mod tunnel;
 mod websocket;

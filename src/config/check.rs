@@ -146,11 +146,29 @@ impl Checker<'_> {
         path: &[impl AsRef<str>],
         text: Option<String>,
     ) -> Result<Option<SigKey>, ConfigError> {
+        self.key_that(path, text, able_to_sign)
+    }
+
+    /// The same for a key that only verifies: a public one will do.
+    pub(super) fn verifying_key(
+        &self,
+        path: &[impl AsRef<str>],
+        text: Option<String>,
+    ) -> Result<Option<SigKey>, ConfigError> {
+        self.key_that(path, text, Ok)
+    }
+
+    fn key_that(
+        &self,
+        path: &[impl AsRef<str>],
+        text: Option<String>,
+        is_able: fn(SigKey) -> Result<SigKey, SigError>,
+    ) -> Result<Option<SigKey>, ConfigError> {
         let Some(text) = text.filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
         let Some(named) = text.strip_prefix("file:") else {
-            let key = SigKey::from_text(&text).and_then(able_to_sign);
+            let key = SigKey::from_text(&text).and_then(is_able);
             return key.map(Some).map_err(|error| ConfigError::WrongValue {
                 place: self.origin.place(path),
                 found: format!("a key that cannot be used ({error})"),
@@ -164,7 +182,7 @@ impl Checker<'_> {
             reason,
         };
         let content = std::fs::read(&key_path).map_err(|error| unusable(error.to_string()))?;
-        let key = SigKey::from_file_content(&content).and_then(able_to_sign);
+        let key = SigKey::from_file_content(&content).and_then(is_able);
         key.map(Some).map_err(|error| unusable(error.to_string()))
     }
 }

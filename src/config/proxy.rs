@@ -4,7 +4,7 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::check::{given, Checker};
+use super::check::Checker;
 use super::choice::{self, CheckTimes};
 use super::cross_origin;
 use super::error::ConfigError;
@@ -21,7 +21,6 @@ pub(super) fn check(
     written: file::Proxy,
     default: BackendOptions,
 ) -> Result<(BackendOptions, OfAllRoutes), ConfigError> {
-    warn(checker, &written);
     let key = |key| ["proxy", key];
     let signing = Signing {
         iss: Some(
@@ -164,16 +163,6 @@ fn websockets(
     })
 }
 
-fn warn(checker: &mut Checker, written: &file::Proxy) {
-    let key = |key| ["proxy", key];
-    let untrusted = "every client counts as untrusted";
-    checker.not_built(
-        &key("upstream_key"),
-        given(&written.upstream_key),
-        untrusted,
-    );
-}
-
 fn forward(checker: &Checker, written: &file::Proxy) -> Result<ForwardOptions, ConfigError> {
     Ok(ForwardOptions {
         set_x_forwarded_protocol: match written.set_x_forwarded_protocol {
@@ -182,6 +171,8 @@ fn forward(checker: &Checker, written: &file::Proxy) -> Result<ForwardOptions, C
             Some(file::SetProto::Off) | None => SetProto::Off,
         },
         accept_x_forwarded_protocol: written.accept_x_forwarded_protocol.unwrap_or(false),
+        upstream_key: checker
+            .verifying_key(&["proxy", "upstream_key"], written.upstream_key.clone())?,
         accept_pushpin_route: written.accept_pushpin_route.unwrap_or(false),
         x_forwarded_for: xff(checker, "x_forwarded_for", &written.x_forwarded_for)?,
         x_forwarded_for_trusted: xff(

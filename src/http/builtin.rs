@@ -7,6 +7,7 @@ use std::rc::Rc;
 use actix_web::{http::Method, web, HttpResponse};
 use bytes::Bytes;
 use http::{header, HeaderMap, HeaderValue};
+use serde_json::json;
 
 use super::{
     exchange::{log_access, Exchange, Front, Outcome},
@@ -56,7 +57,9 @@ pub async fn test(front: &Rc<Front>, exchange: Exchange) -> Outcome {
 }
 
 /// Answers for the demo: its page, a stream, a long-poll and a way to publish to one channel.
-pub async fn demo(front: &Rc<Front>, exchange: Exchange, payload: web::Payload) -> Outcome {
+pub async fn demo(front: &Rc<Front>, mut exchange: Exchange, payload: web::Payload) -> Outcome {
+    // What is published to the demo is published here, so whoever listens is held here.
+    exchange.is_trusted = false;
     let path = relative_path(&exchange);
     let channels = [pages::DEMO_CHANNEL];
     let method = exchange.request.method().clone();
@@ -104,6 +107,9 @@ async fn follow(front: &Rc<Front>, exchange: Exchange, instruct: Instruct) -> Ou
         instruct.response.status,
         "",
     );
+    if exchange.is_trusted {
+        return Outcome::Response(passed_on(&instruct));
+    }
     let client = Client::of(&exchange, true);
     let plan = HoldPlan {
         exchange: &exchange,
@@ -112,6 +118,35 @@ async fn follow(front: &Rc<Front>, exchange: Exchange, instruct: Instruct) -> Ou
         rest: None,
     };
     hold::follow(front, client, plan).await
+}
+
+/// Leaves instructions to the client, which follows them itself.
+fn passed_on(instruct: &Instruct) -> HttpResponse {
+    let hold = instruct.hold.as_ref();
+    let mode = hold.map(|hold| match hold.mode {
+        HoldMode::Response => "response",
+        HoldMode::Stream => "stream",
+    });
+    let channels = instruct.subscriptions.iter();
+    let channels: Vec<_> = channels
+        .map(|subscription| json!({"name": subscription.channel.as_str()}))
+        .collect();
+    let content_type = instruct.response.headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let told = json!({
+        "hold": {
+            "mode": mode,
+            "channels": channels,
+            "timeout": hold.map(|hold| hold.timeout_secs),
+        },
+        "response": {
+            "headers": {"Content-Type": content_type},
+            "body": String::from_utf8_lossy(&instruct.response.body),
+        },
+    });
+    HttpResponse::Ok()
+        .insert_header(("Content-Type", "application/grip-instruct"))
+        .body(told.to_string())
 }
 
 async fn publish(front: &Front, payload: web::Payload, exchange: &Exchange) -> Outcome {

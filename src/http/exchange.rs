@@ -65,6 +65,8 @@ pub struct Exchange {
     pub route: Arc<Route>,
     /// It came over TLS, here or at a proxy that is believed.
     pub is_secure: bool,
+    /// Its client is a GRIP proxy that proved itself: it follows instructions, P-8 does not.
+    pub is_trusted: bool,
     /// How errors are told.
     pub manners: Manners,
     /// How the answer is shown to pages of other origins, and what is asked instead for that.

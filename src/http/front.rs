@@ -26,6 +26,7 @@ use super::{
     exchange::{log_access, Exchange, Front, Outcome, Speech},
     link_sharing::LinkSharing,
     present::Asked,
+    proxy::unix_secs,
     reply::{self, Manners},
     slot::Slot,
     sockjs, tunnel,
@@ -60,7 +61,6 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
         return HttpResponse::InternalServerError().finish();
     };
     let slot = request.conn_data::<Rc<Slot>>().cloned();
-    let is_retry = |slot: &Rc<Slot>| slot.state.borrow().is_retried();
     if !slot.as_ref().is_some_and(is_retry) {
         front.edge.counters().add(Total::Requests, 1);
     }
@@ -154,42 +154,34 @@ impl Front {
         manners.debug = route.debug || options.backend.debug;
         manners.may_see_targets |= manners.debug;
         manners.offer_demo = options.offers_demo;
-        let is_websocket = wants_websocket(&request);
-        if is_websocket || sockjs::is_asked(&request, &route) {
-            let exchange = Exchange {
-                request,
-                slot,
-                route,
-                is_secure,
-                manners,
-                asked: Asked::default(),
-                speech: Speech::Plain,
-            };
+        let is_trusted = self.is_trusted(&request, slot.as_ref());
+        let mut exchange = Exchange {
+            request,
+            slot,
+            route,
+            is_secure,
+            is_trusted,
+            manners,
+            asked: Asked::default(),
+            speech: Speech::Plain,
+        };
+        let is_websocket = wants_websocket(&exchange.request);
+        if is_websocket || sockjs::is_asked(&exchange.request, &exchange.route) {
             // Boxed, so that what is rare does not make every request's future large.
             return Box::pin(self.speak(exchange, is_websocket, payload)).await;
         }
-        if is_event_post(&request, &route) {
+        if !is_trusted && is_event_post(&exchange.request, &exchange.route) {
             self.edge.counters().refuse(Refused::Events, 1);
-            log_access(&request, None, 403, "events-not-allowed");
+            log_access(&exchange.request, None, 403, "events-not-allowed");
             return reply::events_not_allowed().into();
         }
-        let (asked, error) = Asked::of(&request, &route);
+        let (asked, error) = Asked::of(&exchange.request, &exchange.route);
         manners.wants_html &= asked.rewritten.is_none();
         let presentation = asked.presentation.clone();
+        (exchange.asked, exchange.manners) = (asked, manners);
         let outcome = match error {
-            Some(error) => self.refuse_jsonp(&request, error),
-            None => {
-                let exchange = Exchange {
-                    request,
-                    slot,
-                    route,
-                    is_secure,
-                    manners,
-                    asked,
-                    speech: Speech::Plain,
-                };
-                self.exchange(exchange, payload).await
-            }
+            Some(error) => self.refuse_jsonp(&exchange.request, error),
+            None => self.exchange(exchange, payload).await,
         };
         match presentation {
             None => outcome,
@@ -246,6 +238,23 @@ impl Front {
         self.options().routes.find(&query)
     }
 
+    /// Tells whether the client is a GRIP proxy that proves itself.
+    fn is_trusted(&self, request: &HttpRequest, slot: Option<&Rc<Slot>>) -> bool {
+        let options = self.options();
+        let options = &options.backend.forward;
+        let grip_sig = request.headers().get("grip-sig");
+        let Some(grip_sig) = grip_sig.filter(|_| options.upstream_key.is_some()) else {
+            return false;
+        };
+        let is_trusted = forward::is_trusted(Some(grip_sig.as_bytes()), options, unix_secs());
+        if !is_trusted {
+            log::debug!("a Grip-Sig does not verify: its client is not trusted");
+        } else if !slot.is_some_and(is_retry) {
+            self.edge.counters().add(Total::Trusted, 1);
+        }
+        is_trusted
+    }
+
     fn is_secure(&self, request: &HttpRequest) -> bool {
         let options = self.options();
         let options = &options.backend.forward;
@@ -256,6 +265,10 @@ impl Front {
         options.accept_x_forwarded_protocol
             && forward::is_secure(&border::headers_in(request.headers()), false, options)
     }
+}
+
+fn is_retry(slot: &Rc<Slot>) -> bool {
+    slot.state.borrow().is_retried()
 }
 
 /// Tells whether a request is a WebSocket handshake, in whoever's server it arrived.

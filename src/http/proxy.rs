@@ -129,6 +129,7 @@ impl Front {
             slot,
             route,
             is_secure,
+            is_trusted,
             ..
         } = exchange;
         let mut order = self.edge.targets().order(route).into_iter();
@@ -154,13 +155,13 @@ impl Front {
                 peer: request.peer_addr().map(|peer| peer.ip()),
                 secure: *is_secure,
                 is_websocket: false,
-                trusted: false,
+                trusted: *is_trusted,
                 last,
             },
             route,
             first,
             &options.forward,
-            self.signature(route),
+            (!is_trusted).then(|| self.signature(route)).flatten(),
         );
         let uri = forwarded.path_and_query.into_owned();
         let request = BackendRequest {
@@ -228,9 +229,7 @@ impl Front {
     pub(super) fn signature(&self, route: &Arc<Route>) -> Option<http::HeaderValue> {
         let options = self.options();
         let signing = forward::sig(route, &options.backend.forward)?;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let now = unix_secs();
         let mut signatures = self.signatures.borrow_mut();
         let key = Arc::as_ptr(route) as usize;
         if let Some((at, signature)) = signatures.get(&key) {
@@ -254,7 +253,8 @@ impl Front {
         response: BackendResponse,
         progress: &Rc<Progress>,
     ) -> Outcome {
-        if exchange.route.no_grip || !instruct::is_instruct(&response.headers) {
+        let is_relayed = exchange.is_trusted || exchange.route.no_grip;
+        if is_relayed || !instruct::is_instruct(&response.headers) {
             log_access(&exchange.request, Some(&target.kind), response.status, "");
             return Outcome::Response(relay(exchange, response));
         }
@@ -316,6 +316,12 @@ impl Front {
         };
         hold::follow(self, client, plan).await
     }
+}
+
+/// Returns the time in seconds since 1970.
+pub(super) fn unix_secs() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// Passes a backend's response on as it arrives.

@@ -58,10 +58,18 @@ pub async fn open(front: &Rc<Front>, mut exchange: Exchange) -> Outcome {
     };
     let path = backend_path(&exchange, true, exchange.request.query_string());
     exchange.speech = match endpoint {
-        SocketEndpoint::Framed => Speech::Framed(path),
+        SocketEndpoint::Framed => {
+            ends_here(&mut exchange);
+            Speech::Framed(path)
+        }
         SocketEndpoint::Raw => Speech::Raw(path),
     };
     websocket::open(front, exchange).await
+}
+
+/// In SockJS's frames nobody behind can speak GRIP: that is done here, whoever the client is.
+fn ends_here(exchange: &mut Exchange) {
+    exchange.is_trusted = false;
 }
 
 fn backend_path(exchange: &Exchange, is_websocket: bool, query: &str) -> String {
@@ -188,6 +196,7 @@ async fn begin(
         Wrapping::Jsonp(_) => Callback::cut_from(query),
     };
     exchange.speech = Speech::Polled(backend_path(&exchange, false, &query));
+    ends_here(&mut exchange);
     let exchange = Rc::new(exchange);
     let accepted = websocket::connect(front, &exchange).await?;
     let begun = websocket::begin_polled(front, &exchange, accepted, (place, asking)).await;

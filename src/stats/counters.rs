@@ -27,6 +27,8 @@ names! {
         Requests = "requests_total",
         /// Requests answered by a backend.
         Proxied = "requests_proxied_total",
+        /// Requests of GRIP proxies that proved to be such.
+        Trusted = "requests_trusted_total",
         /// Requests that became a response hold.
         ResponseHolds = "response_holds_total",
         /// Requests that became a stream hold.

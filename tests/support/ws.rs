@@ -129,9 +129,10 @@ impl Opening {
         assert_eq!(head.header("transfer-encoding"), None, "a 101 has no body");
         let (stream, unread) = self.client.into_parts();
         let mut wire = Wire::new(stream, unread, true);
-        wire.assembly.deflate = head
-            .header("sec-websocket-extensions")
-            .map(agreed_compression);
+        let extensions = head.all("sec-websocket-extensions").into_iter();
+        let mut others = extensions.filter(|value| !value.starts_with("grip"));
+        wire.assembly.deflate = others.next().map(agreed_compression);
+        assert_eq!(others.next(), None, "one compression");
         Ok(WsClient {
             head,
             wire,
@@ -140,7 +141,7 @@ impl Opening {
     }
 }
 
-/// The codec that an answer's extensions ask for; others than permessage-deflate fail the test.
+/// The codec that an answer's extension asks for; others than permessage-deflate fail the test.
 #[track_caller]
 fn agreed_compression(extensions: &str) -> Deflate {
     let mut parts = extensions.split(';').map(str::trim);

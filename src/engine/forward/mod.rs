@@ -21,7 +21,7 @@ use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 
 use crate::engine::route::{Route, Sig, Target};
 use crate::grip::channel::{ChannelName, ItemId};
-use crate::grip::{feature, last};
+use crate::grip::{feature, last, sig, sig::SigKey};
 
 mod forwarded;
 mod lookalikes;
@@ -60,6 +60,8 @@ pub struct ForwardOptions {
     pub set_x_forwarded_protocol: SetProto,
     /// A client's `X-Forwarded-Proto` is believed, see [`is_secure`].
     pub accept_x_forwarded_protocol: bool,
+    /// Whoever signs with this key is a GRIP proxy, and trusted; `None`: nobody is.
+    pub upstream_key: Option<SigKey>,
     /// A client's `Pushpin-Route` names its route; it is not passed on then.
     pub accept_pushpin_route: bool,
     /// What is done to `X-Forwarded-For` of untrusted clients; empty: it passes.
@@ -108,6 +110,15 @@ pub fn sig<'a>(route: &'a Route, options: &'a ForwardOptions) -> Option<&'a Sig>
         return None;
     }
     route.sig.as_ref().or(options.sig.as_ref())
+}
+
+/// Tells whether a client is a GRIP proxy that proves itself, at this time in seconds since 1970.
+pub fn is_trusted(grip_sig: Option<&[u8]>, options: &ForwardOptions, now: u64) -> bool {
+    let (Some(key), Some(token)) = (&options.upstream_key, grip_sig) else {
+        return false;
+    };
+    let token = std::str::from_utf8(token);
+    token.is_ok_and(|token| sig::verify(key, token.trim(), now))
 }
 
 /// Edits a request for one target of its route.

@@ -21,13 +21,18 @@ pub struct GripExtension {
 /// **Shape**: `grip`, `grip; message-prefix="m:"`, `grip; message-prefix=` for none; among others in
 /// the list. The name is case-sensitive, the first one counts.
 pub fn grip_extension<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<GripExtension> {
-    let elements = split_list(values);
-    let mut elements = elements.into_iter().filter_map(Element::parse);
-    let grip = elements.find(|element| element.first == b"grip")?;
+    let grip = Element::parse(grip_element(values)?)?;
     let prefix = grip.param("message-prefix");
     Some(GripExtension {
         prefix: prefix.map_or(Bytes::from_static(DEFAULT_PREFIX), Bytes::copy_from_slice),
     })
+}
+
+/// Looks for `grip` in the same way, and gives all that is said of it, as it is.
+pub fn grip_element<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+    let is_grip = |element: &Element| element.first == b"grip";
+    let mut elements = split_list(values).into_iter();
+    elements.find(|element| Element::parse(element).as_ref().is_some_and(is_grip))
 }
 
 #[cfg(test)]

@@ -17,5 +17,5 @@ pub mod meta;
 pub use answer::{bytes_accepted, keep_alive_interval, KeepAliveInterval};
 pub use control::{Control, ControlError, WsKeepAlive, WsMessage};
 pub use events::{Event, EventKind, EventsError};
-pub use extension::{grip_extension, GripExtension};
+pub use extension::{grip_element, grip_extension, GripExtension};
 pub use meta::BoundMeta;

@@ -23,13 +23,17 @@ use crate::{
     },
     engine::{
         backend_options::BackendOptions,
-        forward, sockjs,
+        forward::{self, websocket::Speaks},
+        sockjs,
         web_socket::{Backend, FromBackend, Terms, WebSocket},
         wire::{self, BodyEnd},
         ws::{self, Decoder, DecoderOptions, Sender},
     },
-    grip::ws::{grip_extension, GripExtension},
-    http::reply,
+    grip::{
+        channel::ChannelName,
+        ws::{grip_extension, GripExtension},
+    },
+    http::{border, reply},
 };
 
 /// A handshake that a backend has accepted; dropping it tells the backend that its client is gone.
@@ -74,20 +78,20 @@ impl Accepted {
         } = acceptance;
         let options = front.options();
         let route = exchange.route.clone();
-        let grip = spoken(&route, &headers);
-        forward::websocket::accepted(&mut headers);
+        let is_trusted = exchange.is_trusted;
+        let speaks = Speaks::of(route.no_grip, is_trusted);
+        let grip = spoken(speaks, &headers);
+        let offered = [http::header::SEC_WEBSOCKET_EXTENSIONS];
+        let offered = border::only_in(exchange.request.headers(), &offered);
+        forward::websocket::accepted(&mut headers, is_trusted, &offered);
         let is_plain = matches!(exchange.speech, Speech::Plain | Speech::Raw(_));
         let deflate = (options.allow_compression && is_plain)
             .then(|| deflate(exchange))
             .flatten();
         let message_max = message_max(&backend, is_plain, &options.backend);
-        let implicit = route.targets.get(target);
-        let implicit = implicit
-            .map(|target| target.subs.clone())
-            .unwrap_or_default();
         let terms = Terms {
+            implicit: implicit(exchange, target),
             route,
-            implicit,
             subscriptions_max: options.subscriptions_max,
             waiting_max: options.outbox.items_max,
             prefix: grip.map(|grip| grip.prefix),
@@ -133,6 +137,13 @@ impl Drop for Accepted {
     }
 }
 
+/// Returns the channels that a session has from the start; those of a trusted client are its own affair.
+fn implicit(exchange: &Exchange, target: usize) -> Vec<ChannelName> {
+    let target = exchange.route.targets.get(target);
+    let target = target.filter(|_| !exchange.is_trusted);
+    target.map(|target| target.subs.clone()).unwrap_or_default()
+}
+
 /// Returns how long a message of the client may be.
 fn message_max(backend: &Backend, is_plain: bool, options: &BackendOptions) -> usize {
     match backend {
@@ -143,10 +154,10 @@ fn message_max(backend: &Backend, is_plain: bool, options: &BackendOptions) -> u
 }
 
 /// Returns how GRIP is spoken with a backend that has accepted with these headers; none if it is not.
-fn spoken(route: &crate::engine::route::Route, headers: &HeaderMap) -> Option<GripExtension> {
+fn spoken(speaks: Speaks, headers: &HeaderMap) -> Option<GripExtension> {
     let values = headers.get_all(http::header::SEC_WEBSOCKET_EXTENSIONS);
     let values = values.iter().map(|value| value.as_bytes());
-    grip_extension(values).filter(|_| !route.no_grip)
+    grip_extension(values).filter(|_| speaks == Speaks::Own)
 }
 
 /// Returns what a client that offers compression is answered.

@@ -18,7 +18,11 @@ use crate::{
         web_socket::{Direct, DirectLink},
     },
     engine::{
-        forward::websocket, session::FilterAnswer, web_socket::Backend, ws, ws_over_http::Post,
+        forward::websocket::{self, Speaks},
+        session::FilterAnswer,
+        web_socket::Backend,
+        ws,
+        ws_over_http::Post,
     },
     grip::{filter::FilterError, network_filter::Question},
     http::way_back::WayBack,
@@ -41,9 +45,12 @@ pub(super) async fn open(front: &Rc<Front>, exchange: &Rc<Exchange>, at: usize) 
     let (path, mut headers) = super::forwarded(front, exchange, target);
     let handshake = Compact::new(&path, &headers);
     let key = STANDARD.encode(uuid::Uuid::new_v4().as_bytes());
-    websocket::own_handshake(&mut headers, &key, exchange.route.no_grip);
-    if let Some(signature) = front.signature(&exchange.route) {
-        headers.insert("grip-sig", signature);
+    let speaks = Speaks::of(exchange.route.no_grip, exchange.is_trusted);
+    websocket::own_handshake(&mut headers, &key, speaks);
+    if speaks == Speaks::Own {
+        if let Some(signature) = front.signature(&exchange.route) {
+            headers.insert("grip-sig", signature);
+        }
     }
     let parts = (Method::GET, path, headers);
     let assignment = assignment(front, (&exchange.route, target), parts, BackendBody::Empty);

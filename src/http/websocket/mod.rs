@@ -171,6 +171,7 @@ fn forwarded(front: &Front, exchange: &Exchange, target: &Target) -> (String, He
         request,
         route,
         is_secure,
+        is_trusted,
         ..
     } = exchange;
     let mut headers = exchange.headers();
@@ -185,7 +186,7 @@ fn forwarded(front: &Front, exchange: &Exchange, target: &Target) -> (String, He
             peer: request.peer_addr().map(|peer| peer.ip()),
             secure: *is_secure,
             is_websocket: true,
-            trusted: false,
+            trusted: *is_trusted,
             last: &[],
         },
         route,

@@ -17,7 +17,10 @@ use crate::{
         web_socket::understood,
     },
     engine::{
-        forward::websocket::{self, EventsHead},
+        forward::{
+            self,
+            websocket::{self, EventsHead, Speaks},
+        },
         route::{Route, Target},
         session::FilterAnswer,
         web_socket::Backend,
@@ -33,6 +36,7 @@ use crate::{
     },
     http::{
         body::{self, Gathered},
+        proxy::unix_secs,
         turns,
         way_back::WayBack,
     },
@@ -48,6 +52,7 @@ struct Events {
     route: Arc<Route>,
     target: u16,
     is_secure: bool,
+    is_trusted: bool,
     connection_id: uuid::Uuid,
     /// What each request repeats.
     handshake: Compact,
@@ -75,12 +80,13 @@ pub(super) async fn open(front: &Rc<Front>, exchange: &Rc<Exchange>, at: usize) 
         return Attempt::bad("no-target", "the route has no such target");
     };
     let (path, mut headers) = super::forwarded(front, exchange, target);
-    websocket::repeated(&mut headers);
+    websocket::repeated(&mut headers, exchange.is_trusted);
     let events = Rc::new(Events {
         front: front.clone(),
         route: exchange.route.clone(),
         target: u16::try_from(at).unwrap_or(u16::MAX),
         is_secure: exchange.is_secure,
+        is_trusted: exchange.is_trusted,
         connection_id: uuid::Uuid::new_v4(),
         handshake: Compact::new(&path, &headers),
         meta: RefCell::default(),
@@ -173,6 +179,15 @@ impl Events {
         self.route.targets.get(usize::from(self.target))
     }
 
+    /// Tells whether what a trusted client signed is still good: its handshake may be hours old, and a
+    /// signature that has expired is of no use to the backend.
+    fn is_signed(&self, headers: &HeaderMap) -> bool {
+        let options = self.front.options();
+        let options = &options.backend.forward;
+        let grip_sig = headers.get("grip-sig").map(|sig| sig.as_bytes());
+        forward::is_trusted(grip_sig, options, unix_secs())
+    }
+
     /// Sends a request, and takes its answer apart.
     async fn ask(&self, body: Bytes, replayed: u64) -> Result<Answer, NoAnswer> {
         let Some(target) = self.target() else {
@@ -181,11 +196,16 @@ impl Events {
         };
         let (path, mut headers) = self.handshake.unpack();
         let mut id = uuid::Uuid::encode_buffer();
+        let speaks = Speaks::of(self.route.no_grip, self.is_trusted);
         let head = EventsHead {
             connection_id: self.connection_id.hyphenated().encode_lower(&mut id),
             replayed,
-            no_grip: self.route.no_grip,
-            grip_sig: self.front.signature(&self.route),
+            speaks,
+            grip_sig: match speaks {
+                Speaks::Other if self.is_signed(&headers) => None,
+                Speaks::Own | Speaks::Other => self.front.signature(&self.route),
+                Speaks::No => None,
+            },
         };
         websocket::add_events_head(&mut headers, head);
         self.meta.borrow().append_to(&mut headers);
