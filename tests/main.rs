@@ -32,6 +32,7 @@ mod hints;
 mod hostile;
 mod house;
 mod http_stream;
+mod https_backends;
 mod import;
 mod joining;
 mod jsonp;

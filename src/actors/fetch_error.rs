@@ -35,11 +35,23 @@ pub enum FetchError {
         /// What the operating system said.
         why: String,
     },
-    /// The target asks for TLS.
-    #[error("backend {target} wants tls, expected a target without it")]
-    TlsUnsupported {
+    /// Every address of the target is one of one's own, and it may not be.
+    #[error(
+        "backend {target} has no public address: it is untrusted, or only the client named it"
+    )]
+    AddressBlocked {
         /// The backend as `host:port`.
         target: String,
+    },
+    /// No TLS connection came about.
+    #[error("no tls connection to backend {target}: {}{}{why}", fault.words(), if why.is_empty() { "" } else { ": " })]
+    Tls {
+        /// The backend as `host:port`.
+        target: String,
+        /// What is wrong.
+        fault: TlsFault,
+        /// What else is known of it, cut to 100 bytes.
+        why: String,
     },
     /// The target is a built-in responder, which has no address.
     #[error("target {target} is built in, expected a backend with a host and a port")]
@@ -103,7 +115,8 @@ impl FetchError {
             Self::ConnectRefused { .. } => "connect-refused",
             Self::ConnectTimeout { .. } => "connect-timeout",
             Self::Connect { .. } => "connect-failed",
-            Self::TlsUnsupported { .. } => "tls-unsupported",
+            Self::AddressBlocked { .. } => "address-blocked",
+            Self::Tls { fault, .. } => fault.code(),
             Self::NoAddress { .. } => "no-address",
             Self::BadRequestTarget { .. } => "bad-request-target",
             Self::RequestBodyCut { .. } => "request-body-cut",
@@ -120,7 +133,7 @@ impl FetchError {
     pub fn side(&self) -> Side {
         match self {
             Self::BadRequestTarget { .. } | Self::RequestBodyCut { .. } => Side::Client,
-            Self::TlsUnsupported { .. } | Self::NoAddress { .. } => Side::Operator,
+            Self::NoAddress { .. } => Side::Operator,
             _ => Side::Backend,
         }
     }
@@ -133,7 +146,8 @@ impl FetchError {
                 | Self::ConnectRefused { .. }
                 | Self::ConnectTimeout { .. }
                 | Self::Connect { .. }
-                | Self::TlsUnsupported { .. }
+                | Self::AddressBlocked { .. }
+                | Self::Tls { .. }
         )
     }
 
@@ -143,6 +157,56 @@ impl FetchError {
     pub fn counts_against_target(&self) -> bool {
         let is_silent = matches!(self, Self::ClosedBeforeAnswer { .. } | Self::AnswerTimeout);
         self.side() == Side::Backend && (self.before_sending() || is_silent)
+    }
+}
+
+/// Says why no TLS connection came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsFault {
+    /// The name that the certificate would have to be for is none.
+    NoName,
+    /// The certificate is not valid any more, or not yet.
+    CertificateExpired,
+    /// The certificate comes from nobody who is trusted.
+    UnknownIssuer,
+    /// The certificate is for other names.
+    NameMismatch,
+    /// The certificate is bad in another way.
+    BadCertificate,
+    /// The backend broke the handshake off, for want of a certificate of P-8's perhaps.
+    Refused,
+    /// The backend does not speak TLS.
+    NotSpoken,
+    /// Anything else.
+    Failed,
+}
+
+impl TlsFault {
+    /// Returns the stable word for logs and stats.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoName => "tls-no-name",
+            Self::CertificateExpired => "tls-certificate-expired",
+            Self::UnknownIssuer => "tls-unknown-issuer",
+            Self::NameMismatch => "tls-name-mismatch",
+            Self::BadCertificate => "tls-bad-certificate",
+            Self::Refused => "tls-refused",
+            Self::NotSpoken => "tls-not-spoken",
+            Self::Failed => "tls-failed",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::NoName => "expected a host that a certificate can be for",
+            Self::CertificateExpired => "the certificate has expired, or is not valid yet",
+            Self::UnknownIssuer => "the certificate comes from an unknown issuer",
+            Self::NameMismatch => "the certificate is for another name",
+            Self::BadCertificate => "the certificate is bad",
+            Self::Refused => "it refused the handshake",
+            Self::NotSpoken => "it does not speak tls",
+            Self::Failed => "the handshake failed",
+        }
     }
 }
 
@@ -167,6 +231,8 @@ mod tests {
             (ConnectRefused { target: target() }, "connect-refused", true),
             (ConnectTimeout { target: target() }, "connect-timeout", true),
             (Connect { target: target(), why: why() }, "connect-failed", true),
+            (AddressBlocked { target: target() }, "address-blocked", true),
+            (Tls { target: target(), fault: TlsFault::Refused, why: why() }, "tls-refused", true),
             (ClosedBeforeAnswer { target: target() }, "closed-before-answer", false),
             (BadAnswer { target: target(), why: why() }, "bad-answer", false),
             (HeadTooLarge { target: target() }, "head-too-large", false),
@@ -209,7 +275,6 @@ mod tests {
         for (error, side, before_sending) in [
             (AnswerTimeout, Side::Backend, false),
             (RequestTimeout, Side::Backend, false),
-            (TlsUnsupported { target: target() }, Side::Operator, true),
             (NoAddress { target: target() }, Side::Operator, false),
             (BadRequestTarget { uri: target() }, Side::Client, false),
             (RequestBodyCut { why: why() }, Side::Client, false),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::file::OneOrMore;
 use super::origin::Origin;
+use crate::engine::route::{ClientCertificate, Pem};
 use crate::grip::error::SigError;
 use crate::grip::sig::{self, SigKey};
 
@@ -175,15 +176,59 @@ impl Checker<'_> {
                 expected: "a text, \"base64:...\" or \"file:path\"".to_owned(),
             });
         };
-        let key_path = self.origin.beside(named);
-        let unusable = |reason: String| ConfigError::KeyFile {
-            place: self.origin.place(path),
-            path: key_path.display().to_string(),
-            reason,
-        };
-        let content = std::fs::read(&key_path).map_err(|error| unusable(error.to_string()))?;
+        let content = self.content(path, named)?;
         let key = SigKey::from_file_content(&content).and_then(is_able);
-        key.map(Some).map_err(|error| unusable(error.to_string()))
+        key.map(Some)
+            .map_err(|error| self.unusable(path, named, error.to_string()))
+    }
+
+    /// Reads a file that a key names.
+    fn content(&self, path: &[impl AsRef<str>], named: &str) -> Result<Vec<u8>, ConfigError> {
+        let content = std::fs::read(self.origin.beside(named));
+        content.map_err(|error| self.unusable(path, named, error.to_string()))
+    }
+
+    fn unusable(&self, path: &[impl AsRef<str>], named: &str, reason: String) -> ConfigError {
+        ConfigError::KeyFile {
+            place: self.origin.place(path),
+            path: self.origin.beside(named).display().to_string(),
+            reason,
+        }
+    }
+
+    /// Reads the certificates of authorities; an empty name means none.
+    pub(super) fn authorities(
+        &self,
+        path: &[impl AsRef<str>],
+        named: Option<&str>,
+    ) -> Result<Option<Pem>, ConfigError> {
+        let Some(named) = named.filter(|named| !named.is_empty()) else {
+            return Ok(None);
+        };
+        let pem = Pem::new(&self.content(path, named)?);
+        match pem.authorities() {
+            Ok(_) => Ok(Some(pem)),
+            Err(reason) => Err(self.unusable(path, named, reason)),
+        }
+    }
+
+    /// Reads a certificate for clients and its key.
+    pub(super) fn client_certificate(
+        &self,
+        (chain_path, chain): (&[&str], &str),
+        (key_path, key): (&[&str], &str),
+    ) -> Result<ClientCertificate, ConfigError> {
+        let client = ClientCertificate {
+            chain: Pem::new(&self.content(chain_path, chain)?),
+            key: Pem::new(&self.content(key_path, key)?),
+        };
+        if let Err(reason) = client.chain.certificates() {
+            return Err(self.unusable(chain_path, chain, reason));
+        }
+        match client.parsed() {
+            Ok(_) => Ok(client),
+            Err(reason) => Err(self.unusable(key_path, key, reason)),
+        }
     }
 }
 

@@ -57,14 +57,14 @@ pub enum ConfigError {
         /// What should stand there.
         expected: String,
     },
-    /// A key file that cannot be read or holds no key.
-    #[error("{place}: cannot use the key file {path}: {reason}")]
+    /// A file with a key or certificates that cannot be read, or does not hold them.
+    #[error("{place}: cannot use the file {path}: {reason}")]
     KeyFile {
         /// The key that names the file.
         place: Place,
         /// The file.
         path: String,
-        /// What the system or the key parser says.
+        /// What the system or the parser says.
         reason: String,
     },
     /// A certificate or its key cannot be used.

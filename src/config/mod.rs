@@ -27,6 +27,7 @@ mod listeners;
 mod origin;
 mod proxy;
 mod routes;
+mod servers;
 mod settings;
 mod sockjs;
 mod spans;

@@ -59,6 +59,7 @@ fn connections(
 ) -> Result<BackendOptions, ConfigError> {
     let key = |key| ["proxy", key];
     Ok(BackendOptions {
+        ca: checker.authorities(&key("ca_cert"), written.ca_cert.as_deref())?,
         connect_timeout: checker.millis(
             &key("connect_timeout_ms"),
             written.connect_timeout_ms,

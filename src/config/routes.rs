@@ -117,7 +117,7 @@ pub(super) fn check(
 /// Checks the keys of one route.
 pub(super) struct OneRoute<'c, 'a> {
     pub(super) checker: &'c mut Checker<'a>,
-    index: String,
+    pub(super) index: String,
 }
 
 impl OneRoute<'_, '_> {

@@ -2,8 +2,6 @@
 //!
 //! It opens no connection and resolves no name.
 
-use http::Uri;
-
 use super::choice::CheckTimes;
 use super::error::ConfigError;
 use super::file;
@@ -36,16 +34,9 @@ impl OneRoute<'_, '_> {
         check: CheckTimes,
     ) -> Result<Target, ConfigError> {
         let at = |key| ["targets", position, key];
-        let verified = "no https target can be reached";
-        self.not_built(&at("insecure"), written.insecure == Some(true), verified);
         let mut target = Target::new(self.target_kind(position, &written)?);
-        if let TargetKind::Http { tls, .. } = target.kind {
-            let unreachable = "requests to this https target are answered 502";
-            self.not_built(&at("url"), tls, unreachable);
-        }
         target.host = self.host_header(&at("host"), written.host.as_deref())?;
         target.is_untrusted = written.untrusted.unwrap_or(false);
-        target.insecure = written.insecure.unwrap_or(false);
         target.over_http = written.over_http.unwrap_or(false);
         target.one_event = written.one_event.unwrap_or(false);
         target.health = self.health(
@@ -63,16 +54,13 @@ impl OneRoute<'_, '_> {
     }
 
     fn target_kind(
-        &self,
+        &mut self,
         position: &str,
         written: &file::Target,
     ) -> Result<TargetKind, ConfigError> {
         let (test, demo) = (written.test == Some(true), written.demo == Some(true));
         match (&written.url, test, demo) {
-            (Some(url), false, false) => parse_url(url).ok_or_else(|| {
-                let expected = "http://host:port or https://host:port, without a path";
-                self.wrong(&["targets", position, "url"], url, expected)
-            }),
+            (Some(url), false, false) => self.server(position, url, written).map(TargetKind::from),
             (None, true, false) => Ok(TargetKind::Test),
             (None, false, true) => Ok(TargetKind::Demo),
             _ => Err(self.missing(
@@ -81,35 +69,4 @@ impl OneRoute<'_, '_> {
             )),
         }
     }
-}
-
-/// Reads `http://host:port`; the port may be left out, and a path of `/` may stand.
-fn parse_url(url: &str) -> Option<TargetKind> {
-    let uri: Uri = url.parse().ok()?;
-    let tls = match uri.scheme_str()? {
-        "http" => false,
-        "https" => true,
-        _ => return None,
-    };
-    let authority = uri.authority()?;
-    let has_port = authority.as_str().len() > authority.host().len();
-    let port = match authority.port_u16() {
-        Some(port) => port,
-        None if has_port => return None,
-        None if tls => 443,
-        None => 80,
-    };
-    let host = authority.host();
-    let host = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
-    (bare && port > 0 && !host.is_empty() && !authority.as_str().contains('@')).then(|| {
-        TargetKind::Http {
-            host: host.to_owned(),
-            port,
-            tls,
-        }
-    })
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::engine::forward::{SetProto, XffRule};
 use crate::engine::outbox::SlowClient;
-use crate::engine::route::{JsonpMode, Proto, TargetKind};
+use crate::engine::route::{JsonpMode, Proto, Server, TargetKind};
 
 mod choice;
 mod cross_origin;
@@ -14,6 +14,7 @@ mod diff;
 mod environment;
 mod messages;
 mod routes;
+mod servers;
 mod warnings;
 mod websockets;
 
@@ -52,11 +53,7 @@ fn the_shipped_file_loads() {
         .iter()
         .map(|route| &route.targets[0].kind)
         .collect();
-    let backend = TargetKind::Http {
-        host: "localhost".to_owned(),
-        port: 80,
-        tls: false,
-    };
+    let backend = TargetKind::from(Server::new("localhost", 80));
     assert_eq!(kinds, [&backend, &TargetKind::Demo]);
     assert_eq!(shipped.routes[1].path_beg.as_deref(), Some("/p8-demo/"));
     assert_eq!(
@@ -218,7 +215,7 @@ fn key_files_stand_beside_the_configuration() {
     let (place, path) = (file.display(), folder.join("absent.pem"));
     let message = read(&file).unwrap_err().to_string();
     let start = format!(
-        "{place}:3: [proxy] sig_key: cannot use the key file {}: ",
+        "{place}:3: [proxy] sig_key: cannot use the file {}: ",
         path.display()
     );
     assert!(message.starts_with(&start), "{message}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{balance::EjectionLimits, forward::ForwardOptions};
+use super::{balance::EjectionLimits, forward::ForwardOptions, route::Pem};
 
 /// How requests reach backends.
 #[derive(Clone, Debug)]
@@ -14,6 +14,9 @@ pub struct BackendOptions {
     pub debug: bool,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
+    /// Certificates of authorities that backends with TLS may have theirs from, besides those that
+    /// the machine trusts.
+    pub ca: Option<Pem>,
     /// Longest wait for a response head.
     pub response_timeout: Duration,
     /// When targets that give no answer are left alone, and for how long.
@@ -51,6 +54,7 @@ impl Default for BackendOptions {
             forward: ForwardOptions::default(),
             debug: false,
             connect_timeout: Duration::from_secs(10),
+            ca: None,
             response_timeout: Duration::from_secs(1_800),
             ejection: EjectionLimits::default(),
             pool_idle_max: 128,

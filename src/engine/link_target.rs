@@ -16,7 +16,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use url::Url;
 
-use super::route::{Proto, Query, Route, RouteTable, TargetKind};
+use super::route::{Proto, Query, Route, RouteTable, Server, TargetKind, Tls};
 
 /// Where a link leads.
 #[derive(Clone, Debug)]
@@ -76,14 +76,13 @@ pub fn destination(
     }
     let name = url.host_str()?;
     let port = url.port_or_known_default()?;
-    let host = name.trim_matches(['[', ']']).to_owned();
-    let tls = url.scheme() == "https";
+    let server = Server {
+        tls: (url.scheme() == "https").then(Tls::default),
+        is_public: is_own_origin && !route.names_host(name),
+        ..Server::new(name.trim_matches(['[', ']']), port)
+    };
     Some(Destination::Elsewhere {
-        target: if is_own_origin && !route.names_host(name) {
-            TargetKind::Public { host, port, tls }
-        } else {
-            TargetKind::Http { host, port, tls }
-        },
+        target: server.into(),
         host: match url.port() {
             None => name.to_owned(),
             Some(port) => format!("{name}:{port}"),
@@ -107,7 +106,7 @@ fn route_of(url: &Url, own: &Arc<Route>, routes: &RouteTable) -> Option<Arc<Rout
     });
     other.filter(|other| {
         let target = other.targets.first();
-        target.is_some_and(|target| matches!(target.kind, TargetKind::Http { .. }))
+        target.is_some_and(|target| matches!(target.kind, TargetKind::Server(_)))
     })
 }
 
@@ -219,12 +218,12 @@ mod tests {
         let [any, named] = routes.routes() else {
             panic!("two routes")
         };
-        let tls = |tls| move |host: String, port| TargetKind::Http { host, port, tls };
-        let public = |host, port| TargetKind::Public {
-            host,
-            port,
-            tls: false,
-        };
+        let server = |host: &str, port| Server::new(host, port);
+        let plain = |host: &str, port| TargetKind::from(server(host, port));
+        let public = TargetKind::from(Server {
+            is_public: true,
+            ..server("a.example", 80)
+        });
         let to = |link: &str, route| {
             let url = resolve(&client, link).unwrap();
             match destination(&url, &client, route, &routes) {
@@ -233,13 +232,17 @@ mod tests {
             }
         };
         let a = || "a.example".to_owned();
-        assert_eq!(to("/other", any), (public(a(), 80), a()));
-        assert_eq!(to("/other", named), (tls(false)(a(), 80), a()));
+        assert_eq!(to("/other", any), (public, a()));
+        assert_eq!(to("/other", named), (plain("a.example", 80), a()));
         let secure = to("https://a.example/api/n", any);
-        assert_eq!(secure, (tls(true)(a(), 443), a()));
+        let tls = TargetKind::from(Server {
+            tls: Some(Tls::default()),
+            ..server("a.example", 443)
+        });
+        assert_eq!(secure, (tls, a()));
         let host = "[::1]:8000".to_owned();
         let six = to("http://[::1]:8000/api", any);
-        assert_eq!(six, (tls(false)("::1".to_owned(), 8000), host));
+        assert_eq!(six, (plain("::1", 8000), host));
     }
 
     #[test]

@@ -15,10 +15,12 @@ use crate::engine::balance::Order;
 use crate::engine::outbox::SlowClient;
 use crate::grip::sig::SigKey;
 
+mod server;
 mod sockjs;
 mod table;
 mod target;
 
+pub use server::{Address, ClientCertificate, Pem, Server, Tls};
 pub use sockjs::SockJs;
 pub(crate) use table::check_duplicates;
 pub use table::{Query, RouteError, RouteTable};

@@ -96,6 +96,7 @@ impl Front {
         let seen = LastSeen::new(&broker);
         let options = seen.options();
         let pool = Pool::new(pool_options(&options.backend));
+        pool.trust(options.backend.ca.clone());
         Rc::new(Self {
             fetch: Rc::new(pool.clone()),
             pool,

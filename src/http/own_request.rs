@@ -52,11 +52,8 @@ impl Origin {
         let route = options.routes.renewed(&self.route);
         let mut found = link_target::destination(url, &self.client_url, &route, &options.routes)?;
         if let Destination::Elsewhere { target, .. } = &mut found {
-            if let (TargetKind::Http { host, port, tls }, true) =
-                (&mut *target, self.target.is_untrusted)
-            {
-                let (host, port, tls) = (std::mem::take(host), *port, *tls);
-                *target = TargetKind::Public { host, port, tls };
+            if let (TargetKind::Server(server), true) = (&mut *target, self.target.is_untrusted) {
+                Arc::make_mut(server).is_public = true;
             }
         }
         Some(found)
@@ -67,9 +64,9 @@ impl Origin {
         match self.destination(url, front) {
             Some(Destination::Route { .. }) => Reach::Route,
             Some(Destination::Elsewhere {
-                target: TargetKind::Public { .. },
+                target: TargetKind::Server(server),
                 ..
-            }) => Reach::PublicNetwork,
+            }) if server.is_public => Reach::PublicNetwork,
             // Where nothing can be asked, nothing is reached.
             Some(Destination::Elsewhere { .. }) | None => Reach::Network,
         }

@@ -121,6 +121,9 @@ pub fn unanswered(unanswered: &Unanswered, manners: Manners) -> OwnAnswer {
         | FetchError::ConnectTimeout { .. } => 504,
         _ => 502,
     };
+    if let (true, FetchError::AddressBlocked { .. }) = (manners.debug, error) {
+        return text(code, error.code(), "Error: Origin host/IP blocked.");
+    }
     let tried: Vec<_> = tried.iter().map(TargetKind::to_string).collect();
     if manners.debug && !manners.wants_html && error.before_sending() {
         let line = format!(

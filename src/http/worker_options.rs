@@ -104,6 +104,7 @@ impl Front {
             options.disconnects = earlier.disconnects.clone();
         }
         self.pool.set_options(pool_options(&options.backend));
+        self.pool.trust(options.backend.ca.clone());
         self.turns.set_max(options.turns());
         // What is kept by a route's address: another route may have that now.
         self.signatures.borrow_mut().clear();

@@ -161,6 +161,7 @@ async fn run(direct: Direct, pipe: &Pipe, session: &Session) -> io::Result<()> {
         pass_on(&read, pipe, session);
     }
     let mut is_writable = false;
+    let mut is_flushed = true;
     while !pipe.is_ended.get() {
         let wanted = pipe.is_wanted.get();
         let has_output = !pipe.queue.borrow().is_empty();
@@ -171,6 +172,8 @@ async fn run(direct: Direct, pipe: &Pipe, session: &Session) -> io::Result<()> {
                     if let ready @ Poll::Ready(_) = poll_write(&mut *stream, pipe, cx) {
                         return ready;
                     }
+                } else if !is_flushed && Pin::new(&mut *stream).poll_flush(cx)?.is_ready() {
+                    is_flushed = true;
                 }
                 match wanted {
                     true => poll_read(&mut *stream, cx),
@@ -184,7 +187,8 @@ async fn run(direct: Direct, pipe: &Pipe, session: &Session) -> io::Result<()> {
                 return Err(io::ErrorKind::UnexpectedEof.into())
             }
             Step::Read(bytes) => pass_on(&bytes, pipe, session),
-            Step::Written => is_writable = true,
+            // With TLS the stream itself may still keep some of it.
+            Step::Written => (is_writable, is_flushed) = (true, false),
             Step::Rung => {}
         }
         if is_writable && pipe.waiting.get() < WAITING_MAX / 2 && pipe.is_full.replace(false) {

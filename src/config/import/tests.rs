@@ -109,8 +109,11 @@ fn every_kind_and_option_of_a_target_is_taken_over() {
     assert!(one.over_http && one.one_event && !two.over_http);
     let subs: Vec<_> = one.subs.iter().map(ToString::to_string).collect();
     assert_eq!(subs, ["x", "y z"]);
-    assert!(matches!(two.kind, TargetKind::Http { tls: true, .. }));
-    assert!(two.insecure && two.is_untrusted);
+    let TargetKind::Server(server) = &two.kind else {
+        panic!("a server");
+    };
+    let is_insecure = server.tls.as_ref().map(|tls| tls.insecure);
+    assert_eq!((is_insecure, two.is_untrusted), (Some(true), true));
     assert_eq!(two.host.as_deref(), Some("h:3"));
     assert_eq!(four.kind, TargetKind::Test);
     assert!(

@@ -251,7 +251,7 @@ fn only_bare_urls_are_targets() {
             found,
             format!(
                 "p-8.toml:2: [[routes]] targets[0].url: found \"{wrong}\", expected \
-                 http://host:port or https://host:port, without a path"
+                 http://host:port or https://host:port, without a path, or unix:/path"
             )
         );
     }

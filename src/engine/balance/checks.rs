@@ -31,8 +31,8 @@ impl Page {
     fn of(route: &Route, target: &Target, check: &Check) -> Self {
         let configured = target.host.as_ref().or(route.as_host.as_ref());
         let own = || match &target.kind {
-            kind @ (TargetKind::Http { .. } | TargetKind::Public { .. }) => kind.to_string(),
-            _ => "localhost".to_owned(),
+            TargetKind::Server(server) => server.own_host(),
+            TargetKind::Test | TargetKind::Demo => "localhost".to_owned(),
         };
         Self {
             target: target.kind.clone(),

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use super::server::Server;
 use crate::engine::balance::Check;
 use crate::grip::channel::ChannelName;
 
@@ -12,8 +13,6 @@ pub struct Target {
     pub kind: TargetKind,
     /// The `Host` sent to it, whatever else would be sent.
     pub host: Option<String>,
-    /// Its certificate is not verified.
-    pub insecure: bool,
     /// Its links may lead P-8 to addresses of the public network only.
     pub is_untrusted: bool,
     /// WebSocket clients are carried to it over HTTP requests.
@@ -32,7 +31,6 @@ impl Target {
         Target {
             kind,
             host: None,
-            insecure: false,
             is_untrusted: false,
             over_http: false,
             one_event: false,
@@ -43,53 +41,33 @@ impl Target {
 
     /// Makes a plain HTTP target.
     pub fn http(host: &str, port: u16) -> Target {
-        Target::new(TargetKind::Http {
-            host: host.to_owned(),
-            port,
-            tls: false,
-        })
+        Target::new(TargetKind::from(Server::new(host, port)))
     }
 }
 
 /// Tells the backends apart from the built-in responders.
 ///
-/// Displays as `host:port`, `[v6]:port`, `test` or `demo`.
+/// Displays as its server, `test` or `demo`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TargetKind {
     /// A web server.
-    Http {
-        /// A name or an address; an IPv6 address without its brackets.
-        host: String,
-        /// The TCP port.
-        port: u16,
-        /// The connection uses TLS.
-        tls: bool,
-    },
-    /// A web server of the public network: it is not connected to at any other address.
-    Public {
-        /// As of a web server.
-        host: String,
-        /// The TCP port.
-        port: u16,
-        /// The connection uses TLS.
-        tls: bool,
-    },
+    Server(Arc<Server>),
     /// The built-in test responder.
     Test,
     /// The built-in demo page.
     Demo,
 }
 
+impl From<Server> for TargetKind {
+    fn from(server: Server) -> TargetKind {
+        TargetKind::Server(Arc::new(server))
+    }
+}
+
 impl fmt::Display for TargetKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TargetKind::Http { host, port, .. } | TargetKind::Public { host, port, .. } => {
-                if host.contains(':') {
-                    write!(f, "[{host}]:{port}")
-                } else {
-                    write!(f, "{host}:{port}")
-                }
-            }
+            TargetKind::Server(server) => server.fmt(f),
             TargetKind::Test => f.write_str("test"),
             TargetKind::Demo => f.write_str("demo"),
         }

@@ -100,7 +100,7 @@ impl AnswerBody {
 
     fn break_off(&mut self, error: &hyper::Error) -> io::Error {
         let target = match self.connection.take() {
-            Some(connection) => connection.target.to_string(),
+            Some(connection) => connection.key.target.to_string(),
             None => String::new(),
         };
         let why = cut(&error.to_string());

@@ -1,39 +1,26 @@
-//! Opens connections to backends: resolves the name, tries each address, starts HTTP/1 on it.
+//! HTTP/1 on a connected stream, for one request at a time.
 //!
-//! Not its concern: keeping connections (`pool.rs`) and using them (`fetch.rs`).
+//! Not its concern: connecting (`dial.rs`), keeping connections (`pool.rs`) and using them (`fetch.rs`).
 
-use std::{
-    future::Future,
-    io,
-    net::{IpAddr, SocketAddr},
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{future::Future, rc::Rc, time::Instant};
 
 use hyper::client::conn::http1::{self, Builder, Parts, SendRequest};
 use hyper_util::rt::TokioIo;
-use socket2::SockRef;
-use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle, time::timeout};
+use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::{
-    actors::fetch_error::FetchError,
-    engine::{link_target::is_public, route::TargetKind},
-    http::parked::probes,
-};
+use crate::actors::fetch_error::FetchError;
 
 use super::{
+    key::Key,
     message::RequestBody,
+    stream::Stream,
     wire::{Wire, WireState},
 };
 
-/// Most addresses of one name that are tried.
-const ADDRESSES_MAX: usize = 16;
-/// How long a backend's socket is silent before it is probed.
-const PROBE_AFTER: Duration = Duration::from_secs(60);
 /// Most headers of an answer.
 const HEADERS_MAX: usize = 256;
 /// Most bytes of an answer's head, and of a body buffered here while the client does not read.
-const BUFFER_BYTES_MAX: usize = 64 * 1024;
+pub(super) const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// One open connection. Dropping it closes the socket at once.
 pub(super) struct Connection {
@@ -41,8 +28,8 @@ pub(super) struct Connection {
     pub(super) sender: SendRequest<RequestBody>,
     /// What is known of its byte stream.
     pub(super) wire: Rc<WireState>,
-    /// Where it leads.
-    pub(super) target: Rc<TargetKind>,
+    /// What it is good for.
+    pub(super) key: Rc<Key>,
     /// When it was opened.
     pub(super) born: Instant,
     /// The task that reads and writes.
@@ -72,16 +59,13 @@ pub(super) fn http1() -> Builder {
     http1
 }
 
-/// Opens a connection to a target.
-///
-/// **Bounds**: resolving and connecting to all addresses share `limit`.
+/// Speaks HTTP/1 on a stream.
 pub(super) async fn open(
-    target: &TargetKind,
+    stream: Stream,
     http1: &Builder,
-    limit: Duration,
+    key: &Key,
 ) -> Result<Connection, FetchError> {
-    let stream = connect(target, limit).await?;
-    start(stream, http1, target, |connection| async move {
+    start(stream, http1, key, |connection| async move {
         // Whoever waits for an answer or a body is told by hyper; nobody else needs to know.
         if let Err(error) = connection.await {
             log::trace!(why:% = error; "backend connection ended");
@@ -90,17 +74,14 @@ pub(super) async fn open(
     .await
 }
 
-/// Opens a connection to a target that may switch protocols; the socket is given back when HTTP ends.
-///
-/// **Bounds**: those of [`open`].
+/// Speaks HTTP/1 on a stream that may switch protocols; the stream is given back when HTTP ends.
 pub(super) async fn open_for_switch(
-    target: &TargetKind,
+    stream: Stream,
     http1: &Builder,
-    limit: Duration,
+    key: &Key,
 ) -> Result<(Connection, GivenBack), FetchError> {
-    let stream = connect(target, limit).await?;
     let (give, given) = oneshot::channel();
-    let connection = start(stream, http1, target, |connection| async move {
+    let connection = start(stream, http1, key, |connection| async move {
         match connection.without_shutdown().await {
             // Nobody takes it unless the protocol was switched: it is closed then.
             Ok(parts) => drop(give.send(parts)),
@@ -110,114 +91,11 @@ pub(super) async fn open_for_switch(
     Ok((connection.await?, given))
 }
 
-/// Connects to a target within a time.
-async fn connect(target: &TargetKind, limit: Duration) -> Result<TcpStream, FetchError> {
-    let (host, port) = match target {
-        TargetKind::Http {
-            host,
-            port,
-            tls: false,
-        }
-        | TargetKind::Public {
-            host,
-            port,
-            tls: false,
-        } => (host, *port),
-        TargetKind::Http { .. } | TargetKind::Public { .. } => {
-            return Err(FetchError::TlsUnsupported {
-                target: target.to_string(),
-            })
-        }
-        _ => {
-            return Err(FetchError::NoAddress {
-                target: target.to_string(),
-            })
-        }
-    };
-    match timeout(limit, dial(host, port, target)).await {
-        Ok(stream) => stream,
-        Err(_elapsed) => Err(FetchError::ConnectTimeout {
-            target: target.to_string(),
-        }),
-    }
-}
-
-/// Resolves a host and connects to the first of its addresses that accepts.
-async fn dial(host: &str, port: u16, target: &TargetKind) -> Result<TcpStream, FetchError> {
-    let resolved = match host.parse::<IpAddr>() {
-        Ok(ip) => return first_of([SocketAddr::new(ip, port)], target).await,
-        Err(_name) => tokio::net::lookup_host((host, port)).await,
-    };
-    match resolved {
-        Ok(addresses) => first_of(addresses.take(ADDRESSES_MAX), target).await,
-        Err(error) => Err(FetchError::Resolve {
-            target: target.to_string(),
-            why: error.to_string(),
-        }),
-    }
-}
-
-/// Connects to the first address that accepts; the last error counts.
-pub(super) async fn first_of(
-    addresses: impl IntoIterator<Item = SocketAddr>,
-    target: &TargetKind,
-) -> Result<TcpStream, FetchError> {
-    let mut last = None;
-    for address in addresses {
-        if matches!(target, TargetKind::Public { .. }) && !is_public(address.ip()) {
-            last = Some(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                "expected a public address: the target is untrusted, or only the client named the host",
-            ));
-            continue;
-        }
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // Without it small writes wait for the backend's delayed acknowledgements.
-                stream
-                    .set_nodelay(true)
-                    .map_err(|error| failed(target, &error))?;
-                probe(&stream);
-                return Ok(stream);
-            }
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(match last {
-        Some(error) => failed(target, &error),
-        None => FetchError::Resolve {
-            target: target.to_string(),
-            why: "it has no address".to_owned(),
-        },
-    })
-}
-
-/// Lets the kernel notice a backend that vanishes without a word, be it amid a tunnel or a WebSocket.
-fn probe(stream: &TcpStream) {
-    // A kernel that refuses it costs only that.
-    if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&probes(PROBE_AFTER)) {
-        log::debug!(option = "keepalive", error:%; "socket option refused");
-    }
-}
-
-/// Names the cause of a failed connect.
-fn failed(target: &TargetKind, error: &io::Error) -> FetchError {
-    let target = target.to_string();
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => FetchError::ConnectRefused { target },
-        io::ErrorKind::TimedOut => FetchError::ConnectTimeout { target },
-        _ => FetchError::Connect {
-            target,
-            why: error.to_string(),
-        },
-    }
-}
-
 /// Starts HTTP/1 on a connected stream, and the task that drives it.
 async fn start<F: Future<Output = ()> + 'static>(
-    stream: TcpStream,
+    stream: Stream,
     http1: &Builder,
-    target: &TargetKind,
+    key: &Key,
     drive: impl FnOnce(Undriven) -> F,
 ) -> Result<Connection, FetchError> {
     let wire = Rc::new(WireState::default());
@@ -226,13 +104,13 @@ async fn start<F: Future<Output = ()> + 'static>(
         .handshake(io)
         .await
         .map_err(|error| FetchError::Connect {
-            target: target.to_string(),
+            target: key.target.to_string(),
             why: error.to_string(),
         })?;
     Ok(Connection {
         sender,
         wire,
-        target: Rc::new(target.clone()),
+        key: Rc::new(key.clone()),
         born: Instant::now(),
         driver: tokio::task::spawn_local(drive(connection)),
     })

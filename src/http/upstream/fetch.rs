@@ -24,8 +24,10 @@ use crate::{
 use super::{
     answer,
     connect::Connection,
+    key::Key,
     message::{self, Message},
     pool::Pool,
+    tls,
 };
 
 /// Most 1xx heads that wait to be passed on; past it they are dropped, as RFC 9110 15.2 allows.
@@ -41,9 +43,18 @@ pub(super) async fn run(
         error,
         unsent: None,
     })?;
+    let key = match Key::new(&target, message.headers()) {
+        Ok(key) => key,
+        Err(error) => {
+            return Err(FetchFailure {
+                error,
+                unsent: Some(message::rebuild(target, message)),
+            })
+        }
+    };
     let heads = informational.as_ref();
     let mut untouched = true;
-    let message = match idle_connection(&pool, &target, &message).await {
+    let message = match idle_connection(&pool, &key, &message).await {
         None => message,
         Some(connection) => {
             let copy = message::copy(&message);
@@ -68,7 +79,7 @@ pub(super) async fn run(
             .filter(|_| untouched)
             .map(|message| message::rebuild(target, message))
     };
-    match pool.open(&target).await {
+    match pool.open(&key).await {
         Err(error) => Err(FetchFailure {
             error,
             unsent: unsent(target, Some(message)),
@@ -87,13 +98,9 @@ pub(super) async fn run(
 }
 
 /// Takes an idle connection, with more care if the message can be sent only once.
-async fn idle_connection(
-    pool: &Pool,
-    target: &TargetKind,
-    message: &Message,
-) -> Option<Connection> {
+async fn idle_connection(pool: &Pool, key: &Key, message: &Message) -> Option<Connection> {
     loop {
-        let connection = pool.checkout(target, Instant::now())?;
+        let connection = pool.checkout(key, Instant::now())?;
         if message::is_replayable(message) {
             return Some(connection);
         }
@@ -132,7 +139,7 @@ async fn exchange(
     let answered = connection.wire.answered();
     match result {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            let error = bad_answer(&connection.target, "unexpected 101");
+            let error = bad_answer(&connection.key.target, "unexpected 101");
             Err(Box::new(Broken {
                 error,
                 message: None,
@@ -142,7 +149,7 @@ async fn exchange(
         Ok(response) => Ok(answer::accept(response, connection, pool)),
         Err(mut failed) => {
             let message = failed.take_message();
-            let error = diagnose(&failed.into_error(), answered, &connection.target);
+            let error = diagnose(&failed.into_error(), answered, &connection.key.target);
             Err(Box::new(Broken {
                 error,
                 message,
@@ -194,6 +201,10 @@ pub(super) fn diagnose(error: &hyper::Error, answered: bool, target: &TargetKind
             .source()
             .map_or_else(|| error.to_string(), ToString::to_string);
         return FetchError::RequestBodyCut { why: cut(&why) };
+    }
+    let from_stream = error.source().and_then(|source| source.downcast_ref());
+    if let Some(fault) = from_stream.and_then(tls::fault_in).filter(|_| !answered) {
+        return tls::failed(target, fault);
     }
     if answered && !error.is_canceled() {
         return bad_answer(target, &error.to_string());

@@ -157,11 +157,7 @@ fn host_first(mut headers: HeaderMap, target: &TargetKind) -> HeaderMap {
 /// Names a target the way its own clients would.
 fn default_host(target: &TargetKind) -> Option<HeaderValue> {
     let host = match target {
-        TargetKind::Http {
-            host,
-            port: 80,
-            tls: false,
-        } if !host.contains(':') => host.clone(),
+        TargetKind::Server(server) => server.own_host(),
         other => other.to_string(),
     };
     HeaderValue::try_from(host).ok()

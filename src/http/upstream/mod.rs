@@ -1,12 +1,12 @@
-//! The data path to backends: HTTP/1.1 over pooled connections.
+//! The data path to backends: HTTP/1.1 over pooled connections, over TCP, TLS or unix sockets.
 //!
 //! Not its concern: which target is asked, the next target after a failure, deadlines of an answer,
-//! and header rules of a proxy; its caller decides those. No TLS and no Unix sockets yet.
+//! and header rules of a proxy; its caller decides those.
 //!
 //! ```text
 //! fetch ── message (head and framing) ── pool.checkout ─┬─ exchange ── answer (body) ── pool.check_in
-//!                                        connect ───────┘      └─ once more, on a fresh connection
-//! upgrade ─ message ──────────────────── connect ────── the socket, or an answer after all
+//!                               dial ── connect ───────┘      └─ once more, on a fresh connection
+//! upgrade ─ message ─────────── dial ── connect ────── the socket, or an answer after all
 //! ```
 //!
 //! Each worker thread has a pool of its own; nothing here crosses threads. A connection is driven by
@@ -16,9 +16,13 @@
 
 mod answer;
 mod connect;
+mod dial;
 mod fetch;
+mod key;
 mod message;
 mod pool;
+mod stream;
+mod tls;
 mod upgrade;
 mod wire;
 

@@ -17,12 +17,16 @@ use crate::{
         fetch_error::FetchError,
         ports::{BackendRequest, Fetch, FetchFailure, Fetching, Informational, Promise, Upgrade},
     },
-    engine::route::TargetKind,
+    engine::route::Pem,
 };
 
 use super::{
     connect::{self, Connection, GivenBack},
-    fetch, upgrade,
+    dial::dial,
+    fetch,
+    key::Key,
+    tls::TlsConfigs,
+    upgrade,
 };
 
 /// How often at most the idle connections are looked through.
@@ -37,7 +41,7 @@ pub struct PoolOptions {
     pub idle_limit: Duration,
     /// How old a connection may be and still be used for another request.
     pub age_limit: Duration,
-    /// How long resolving and connecting may take, over all addresses of a target.
+    /// How long resolving, connecting and the TLS handshake may take, over all addresses of a target.
     pub connect_timeout: Duration,
 }
 
@@ -76,6 +80,7 @@ pub struct Pool {
 struct Shared {
     options: Cell<PoolOptions>,
     http1: Builder,
+    tls: TlsConfigs,
     idle: RefCell<Idle>,
     opened: Cell<u64>,
     reused: Cell<u64>,
@@ -88,6 +93,7 @@ impl Pool {
         Pool {
             connect_timeout: None,
             shared: Rc::new(Shared {
+                tls: TlsConfigs::default(),
                 options: Cell::new(options),
                 http1: connect::http1(),
                 idle: RefCell::new(Idle::new(Instant::now())),
@@ -101,6 +107,15 @@ impl Pool {
     /// Changes its bounds; idle connections past them go as they are looked at.
     pub fn set_options(&self, options: PoolOptions) {
         self.shared.options.set(options);
+    }
+
+    /// Trusts the certificates of these authorities besides those of the machine, from now on.
+    ///
+    /// What is idle was verified by the earlier ones: it is closed if they were others.
+    pub fn trust(&self, ca: Option<Pem>) {
+        if self.shared.tls.trust(ca) {
+            *self.shared.idle.borrow_mut() = Idle::new(Instant::now());
+        }
     }
 
     /// Returns what the pool has done.
@@ -123,13 +138,13 @@ impl Pool {
             .sweep(now, &self.shared.options.get());
     }
 
-    /// Takes the idle connection to a target that was used last.
-    pub(super) fn checkout(&self, target: &TargetKind, now: Instant) -> Option<Connection> {
+    /// Takes the idle connection of a key that was used last.
+    pub(super) fn checkout(&self, key: &Key, now: Instant) -> Option<Connection> {
         let taken = self
             .shared
             .idle
             .borrow_mut()
-            .take(target, now, &self.shared.options.get())?;
+            .take(key, now, &self.shared.options.get())?;
         self.shared.reused.set(self.shared.reused.get() + 1);
         Some(taken)
     }
@@ -149,23 +164,23 @@ impl Pool {
         self.connect_timeout.unwrap_or(of_all)
     }
 
-    /// Opens a connection to a target.
-    pub(super) async fn open(&self, target: &TargetKind) -> Result<Connection, FetchError> {
+    /// Opens a connection.
+    pub(super) async fn open(&self, key: &Key) -> Result<Connection, FetchError> {
         let shared = &self.shared;
-        let limit = self.connect_limit();
-        let opened = connect::open(target, &shared.http1, limit).await?;
+        let stream = dial(key, &shared.tls, self.connect_limit(), false).await?;
+        let opened = connect::open(stream, &shared.http1, key).await?;
         shared.opened.set(shared.opened.get() + 1);
         Ok(opened)
     }
 
-    /// Opens a connection to a target that may switch protocols; it is never kept.
+    /// Opens a connection that may switch protocols; it is never kept.
     pub(super) async fn open_for_switch(
         &self,
-        target: &TargetKind,
+        key: &Key,
     ) -> Result<(Connection, GivenBack), FetchError> {
         let shared = &self.shared;
-        let limit = self.connect_limit();
-        let opened = connect::open_for_switch(target, &shared.http1, limit).await?;
+        let stream = dial(key, &shared.tls, self.connect_limit(), false).await?;
+        let opened = connect::open_for_switch(stream, &shared.http1, key).await?;
         shared.opened.set(shared.opened.get() + 1);
         Ok(opened)
     }
@@ -211,9 +226,9 @@ impl Resting {
     }
 }
 
-/// The idle connections; those of a target are in the order in which they became idle.
+/// The idle connections; those of a key are in the order in which they became idle.
 struct Idle {
-    by_target: HashMap<Rc<TargetKind>, VecDeque<Resting>>,
+    by_key: HashMap<Rc<Key>, VecDeque<Resting>>,
     total: usize,
     swept: Instant,
 }
@@ -221,22 +236,17 @@ struct Idle {
 impl Idle {
     fn new(now: Instant) -> Idle {
         Idle {
-            by_target: HashMap::new(),
+            by_key: HashMap::new(),
             total: 0,
             swept: now,
         }
     }
 
-    fn take(
-        &mut self,
-        target: &TargetKind,
-        now: Instant,
-        options: &PoolOptions,
-    ) -> Option<Connection> {
+    fn take(&mut self, key: &Key, now: Instant, options: &PoolOptions) -> Option<Connection> {
         if now.saturating_duration_since(self.swept) >= SWEEP_INTERVAL {
             self.sweep(now, options);
         }
-        let resting = self.by_target.get_mut(target)?;
+        let resting = self.by_key.get_mut(key)?;
         while let Some(candidate) = resting.pop_back() {
             self.total -= 1;
             if candidate.is_usable(now, options) {
@@ -253,10 +263,7 @@ impl Idle {
         if self.total >= options.idle_max {
             self.drop_longest_idle();
         }
-        let resting = self
-            .by_target
-            .entry(Rc::clone(&connection.target))
-            .or_default();
+        let resting = self.by_key.entry(Rc::clone(&connection.key)).or_default();
         resting.push_back(Resting {
             connection,
             since: now,
@@ -264,13 +271,13 @@ impl Idle {
         self.total += 1;
         debug_assert_eq!(
             self.total,
-            self.by_target.values().map(VecDeque::len).sum::<usize>()
+            self.by_key.values().map(VecDeque::len).sum::<usize>()
         );
     }
 
     fn drop_longest_idle(&mut self) {
         let longest = self
-            .by_target
+            .by_key
             .values_mut()
             .filter(|resting| !resting.is_empty())
             .min_by_key(|resting| resting.front().map(|first| first.since));
@@ -280,11 +287,11 @@ impl Idle {
     }
 
     fn sweep(&mut self, now: Instant, options: &PoolOptions) {
-        self.by_target.retain(|_, resting| {
+        self.by_key.retain(|_, resting| {
             resting.retain(|candidate| candidate.is_usable(now, options));
             !resting.is_empty()
         });
-        self.total = self.by_target.values().map(VecDeque::len).sum();
+        self.total = self.by_key.values().map(VecDeque::len).sum();
         self.swept = now;
     }
 }

@@ -27,7 +27,7 @@ use crate::{
         fetch_error::FetchError,
         ports::{BackendBody, BackendRequest, BackendResponse, BodyStream, Fetch},
     },
-    engine::route::TargetKind,
+    engine::route::{Server, TargetKind},
 };
 
 /// Past it a test has hung.
@@ -80,11 +80,7 @@ impl Backend {
 }
 
 fn target(port: u16) -> TargetKind {
-    TargetKind::Http {
-        host: "127.0.0.1".to_owned(),
-        port,
-        tls: false,
-    }
+    Server::new("127.0.0.1", port).into()
 }
 
 fn accept(listener: &TcpListener) -> Peer {

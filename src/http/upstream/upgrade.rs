@@ -25,6 +25,7 @@ use super::{
     answer,
     connect::{Connection, GivenBack},
     fetch::{bad_answer, diagnose},
+    key::Key,
     message::{self, Message},
     pool::Pool,
 };
@@ -33,7 +34,11 @@ use super::{
 pub(super) async fn run(pool: Pool, request: BackendRequest) -> Result<Upgrade, FetchFailure> {
     let failure = |error, unsent| FetchFailure { error, unsent };
     let (target, message) = message::build(request).map_err(|error| failure(error, None))?;
-    let (mut connection, socket) = match pool.open_for_switch(&target).await {
+    let key = match Key::new(&target, message.headers()) {
+        Ok(key) => key,
+        Err(error) => return Err(failure(error, Some(message::rebuild(target, message)))),
+    };
+    let (mut connection, socket) = match pool.open_for_switch(&key).await {
         Ok(opened) => opened,
         Err(error) => return Err(failure(error, Some(message::rebuild(target, message)))),
     };
@@ -58,7 +63,10 @@ async fn switch(
 ) -> Result<Switched, FetchError> {
     let (mut head, _no_body) = response.into_parts();
     let Ok(parts) = socket.await else {
-        return Err(bad_answer(&connection.target, "broken off behind a 101"));
+        return Err(bad_answer(
+            &connection.key.target,
+            "broken off behind a 101",
+        ));
     };
     Ok(Switched {
         reason: answer::own_reason(&mut head),

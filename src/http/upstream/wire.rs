@@ -14,10 +14,9 @@ use std::{
     task::{ready, Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::stream::Stream;
 
 /// What is known of a stream beyond its bytes; shared with whoever holds the connection.
 #[derive(Default)]
@@ -39,20 +38,20 @@ impl WireState {
     }
 }
 
-/// A TCP stream that keeps its `WireState` up to date.
+/// A stream that keeps its `WireState` up to date.
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     state: Rc<WireState>,
 }
 
 impl Wire {
     /// Wraps a connected stream.
-    pub(super) fn new(stream: TcpStream, state: Rc<WireState>) -> Wire {
+    pub(super) fn new(stream: Stream, state: Rc<WireState>) -> Wire {
         Wire { stream, state }
     }
 
     /// Gives the stream up.
-    pub(super) fn into_stream(self) -> TcpStream {
+    pub(super) fn into_stream(self) -> Stream {
         self.stream
     }
 

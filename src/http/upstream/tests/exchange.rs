@@ -185,20 +185,10 @@ fn a_refused_connection_gives_the_request_back() {
 
 #[test]
 fn targets_that_cannot_be_reached_are_told_apart() {
-    let host = |host: &str| TargetKind::Http {
-        host: host.to_owned(),
-        port: 1,
-        tls: false,
-    };
     let table = [
-        (host(&"a".repeat(300)), "resolve-failed", true),
         (
-            TargetKind::Http {
-                host: "a".to_owned(),
-                port: 1,
-                tls: true,
-            },
-            "tls-unsupported",
+            Server::new(&"a".repeat(300), 1).into(),
+            "resolve-failed",
             true,
         ),
         (TargetKind::Test, "no-address", false),
@@ -257,12 +247,11 @@ fn every_address_of_a_name_is_tried() {
             peer.head();
             peer.send(OK);
         });
-        let TargetKind::Http { port, .. } = backend.target else {
-            unreachable!()
-        };
+        let shown = backend.target.to_string();
+        let (_, port) = shown.split_once(':').expect("an address");
         let addresses = ["[::1]", "127.0.0.2", "127.0.0.1"]
             .map(|host| format!("{host}:{port}").parse().expect("an address"));
-        let stream = super::super::connect::first_of(addresses, &backend.target).await;
+        let stream = super::super::dial::first_of(addresses, &backend.target).await;
         let stream = stream.expect("the last one accepts");
         assert_eq!(stream.peer_addr().ok(), addresses.last().copied());
         drop(stream);
@@ -270,12 +259,12 @@ fn every_address_of_a_name_is_tried() {
             .thread
             .join()
             .expect_err("its connection brought no request");
-        let refused = super::super::connect::first_of(addresses, &TargetKind::Test).await;
+        let refused = super::super::dial::first_of(addresses, &TargetKind::Test).await;
         assert_eq!(
             refused.err().map(|error| error.code()),
             Some("connect-refused")
         );
-        let none = super::super::connect::first_of([], &TargetKind::Test).await;
+        let none = super::super::dial::first_of([], &TargetKind::Test).await;
         assert_eq!(none.err().map(|error| error.code()), Some("resolve-failed"));
     });
 }
@@ -292,11 +281,7 @@ fn names_and_both_kinds_of_addresses_work() {
                 peer.send(OK);
             });
             let pool = Pool::new(PoolOptions::default());
-            let target = TargetKind::Http {
-                host: host.to_owned(),
-                port,
-                tls: false,
-            };
+            let target = TargetKind::from(Server::new(host, port));
             assert_eq!(
                 whole(&pool, get(&target)).await,
                 Ok((200, "ok".to_owned())),
