@@ -1,8 +1,8 @@
 //! What fails before a byte of the request was sent: a code for each, and the next target is asked.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use crate::support::programs::Program;
 use crate::support::tls::Certificate;
 use crate::support::{Answer, Backend, Config, P8};
 
@@ -15,12 +15,10 @@ fn assert_fails(url: &str, keys: &str, code: &str, status: u16) {
     let config = Config::new()
         .proxy("connect_timeout_ms = 300")
         .route_to(route, &target);
-    let program = Program::start(&config.toml(), &[]);
-    let mut client = crate::support::Client::connect(program.clients);
-    let reply = client.get_with("/", &[("Host", "a.example")]);
-    assert_eq!(reply.status(), status, "{code}");
-    let log = program.log();
-    assert!(log.contains(code), "expected {code} in {log}");
+    let p8 = P8::start(&config);
+    let reply = p8.client().get_with("/", &[("Host", "a.example")]);
+    let reason = reply.head.header("p8-reason");
+    assert_eq!((reply.status(), reason), (status, Some(code)));
 
     let next = Backend::answering(|_| Answer::ok("the next one"));
     let both = format!("{target}, {{ url = \"http://{}\" }}", next.addr);
@@ -59,9 +57,20 @@ fn a_bad_certificate_is_told_by_its_fault_and_taken_if_the_target_is_insecure() 
 
 #[test]
 fn a_server_that_speaks_no_tls_is_told_apart() {
-    let plain = Backend::answering(|_| Answer::ok("plain"));
-    let url = format!("https://{}", plain.addr);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("https://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut hello = [0; 16];
+            stream.read_exact(&mut hello).expect("a handshake");
+            let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(answer).expect("P-8 reads");
+        }
+    });
     assert_fails(&url, "", "tls-not-spoken", 502);
+    let closing = Backend::answering(|_| Answer::ok("plain"));
+    assert_fails(&format!("https://{}", closing.addr), "", "tls-failed", 502);
 }
 
 #[test]
