@@ -9,6 +9,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use p8::Settings;
 
+mod check_command;
 mod import_command;
 mod publish_command;
 mod serve_command;
@@ -37,6 +38,7 @@ struct Arguments {
 enum Command {
     Publish(publish_command::Arguments),
     Import(import_command::Arguments),
+    Check(check_command::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -53,7 +55,9 @@ fn main() -> ExitCode {
     match arguments.command {
         Some(Command::Publish(arguments)) => publish(arguments),
         Some(Command::Import(arguments)) => told(import_command::run(&arguments)),
-        None => serve(&arguments.config.unwrap_or_default()),
+        Some(Command::Check(arguments)) => configured(check_command::run(&arguments))
+            .map_or_else(|code| code, |()| ExitCode::SUCCESS),
+        None => serve(&arguments.config.unwrap_or_default()).unwrap_or_else(|code| code),
     }
 }
 
@@ -80,17 +84,20 @@ fn told<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
     }
 }
 
-fn serve(config: &Path) -> ExitCode {
-    serve_command::start_logger();
-    let settings = match Settings::load(config) {
-        Ok(settings) => settings,
-        Err(error) => {
-            eprintln!("p-8: {error}");
-            return EX_USAGE.into();
-        }
-    };
+/// Says what is wrong with the configuration.
+fn configured<T, E: std::fmt::Display>(result: Result<T, E>) -> Result<T, ExitCode> {
+    result.map_err(|error| {
+        eprintln!("p-8: {error}");
+        EX_USAGE.into()
+    })
+}
+
+fn serve(config: &Path) -> Result<ExitCode, ExitCode> {
+    let settings = configured(Settings::load(config))?;
+    let logger = serve_command::Logger::start(&settings.log);
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
-    told(actix_rt::System::new().block_on(serve_command::run(settings)))
+    let serving = serve_command::run(settings, logger);
+    Ok(told(actix_rt::System::new().block_on(serving)))
 }

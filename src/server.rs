@@ -29,8 +29,14 @@ use crate::{
 };
 
 mod listen;
+mod reload;
+mod watch;
 
 pub use listen::ClientAddress;
+pub use reload::{ReloadError, Report};
+
+use reload::Reloader;
+use watch::Watch;
 
 /// File descriptors kept for the control port and for backends.
 const RESERVED_FILES: u64 = 256;
@@ -75,7 +81,8 @@ pub struct Server {
     client_addrs: Vec<ClientAddress>,
     control_addr: SocketAddr,
     checker: Addr<Checker>,
-    drain: Duration,
+    reloader: Arc<Reloader>,
+    _watch: Option<Watch>,
 }
 
 impl Server {
@@ -83,14 +90,17 @@ impl Server {
     ///
     /// Must be called within an actix system.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
-        let broker = Broker::start(broker_options(&settings)?).await?;
+        let routes = RouteTable::new(settings.routes.clone())?;
+        let broker = Broker::start(broker_options(&settings, routes)).await?;
         let certificates = Certificates::load(&settings.http.tls)?;
         let (clients, client_addrs) = listen::clients(&settings.http, &certificates)?;
         let control = listen::bind(settings.control.listen, "[control] listen")?;
         let control_addr = control.local_addr()?;
         let options = client_options(&settings);
         let clients = listener::clients(clients, &broker, options)?;
-        let operators = listener::operators(control, &broker, settings.control.max_headers_size)?;
+        let reloader = Arc::new(Reloader::new(&broker, &settings, certificates.clone()));
+        let head_max = settings.control.max_headers_size;
+        let operators = listener::operators(control, &broker, head_max, reloader.clone())?;
         let handles = (clients.handle(), operators.handle());
         actix_rt::spawn(clients);
         actix_rt::spawn(operators);
@@ -103,8 +113,18 @@ impl Server {
             client_addrs,
             control_addr,
             checker,
-            drain: settings.http.drain,
+            _watch: Watch::start(reloader.clone()),
+            reloader,
         })
+    }
+
+    /// Checks settings as a start would, without opening or starting anything.
+    ///
+    /// **Errors**: what would stop the start.
+    pub fn check(settings: &Settings) -> Result<(), Error> {
+        RouteTable::new(settings.routes.clone())?;
+        Certificates::load(&settings.http.tls)?;
+        Ok(())
     }
 
     /// Returns the broker.
@@ -133,9 +153,22 @@ impl Server {
         self.control_addr
     }
 
+    /// Reads the configuration's file again and applies it, or only compares.
+    ///
+    /// **Errors**: there is no file, or it has a mistake; then nothing has changed.
+    pub fn reload(&self, is_dry_run: bool) -> Result<Report, ReloadError> {
+        self.reloader.reload(is_dry_run, "signal")
+    }
+
+    /// Has `told` called with every configuration that a reload applies.
+    pub fn on_reload(&self, told: impl Fn(&Settings) + Send + 'static) {
+        self.reloader.tell(Box::new(told));
+    }
+
     /// Stops accepting, ends holds in good order, lets requests finish for the drain time, and ends.
     pub async fn stop(self) {
-        let deadline = actix::clock::Instant::now() + self.drain;
+        let drain = self.reloader.current().http.drain;
+        let deadline = actix::clock::Instant::now() + drain;
         if self.checker.try_send(EndChecks).is_err() {
             log::debug!("the checks of targets have ended already");
         }
@@ -152,8 +185,8 @@ impl Server {
     }
 }
 
-fn broker_options(settings: &Settings) -> Result<BrokerOptions, Error> {
-    let mut options = BrokerOptions::default().routes(RouteTable::new(settings.routes.clone())?);
+fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerOptions {
+    let mut options = BrokerOptions::default().routes(routes);
     let handler = &settings.handler;
     options.arbiters = handler.arbiters;
     options.handler = HandlerOptions {
@@ -186,7 +219,7 @@ fn broker_options(settings: &Settings) -> Result<BrokerOptions, Error> {
         keepalive: settings.http.tcp_keepalive,
         user_timeout: settings.http.tcp_user_timeout,
     };
-    Ok(options)
+    options
 }
 
 fn client_options(settings: &Settings) -> ClientOptions {

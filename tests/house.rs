@@ -50,6 +50,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     // The commands of the program, which uses the library as `p8`.
     ("publish_command", &["grip"]),
+    ("check_command", &["config", "server"]),
     ("import_command", &["config"]),
     ("serve_command", &["config", "server"]),
 ];

@@ -54,6 +54,7 @@ mod rates;
 mod recovery;
 mod recovery_load;
 mod regression;
+mod reload;
 mod retries;
 mod route_lookup;
 mod routing;

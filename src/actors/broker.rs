@@ -11,7 +11,6 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
         Arc, Mutex,
     },
-    time::Duration,
 };
 
 use actix::prelude::*;
@@ -19,11 +18,11 @@ use actix_rt::Arbiter;
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::oneshot;
 
+pub use super::broker_options::{BrokerOptions, TcpOptions};
 use super::{
     crash_records::CrashRecords,
     delivery_rate::SharedRate,
     edge::Edge,
-    handler_state::HandlerOptions,
     handlers::{Handlers, PATIENCE},
     messages::{Drain, PublishFailure, Recover, TakeSnapshot},
     meter::{Hubs, Meter},
@@ -33,95 +32,13 @@ use super::{
     supervisor::{supervise, CrashRecord},
 };
 use crate::{
-    engine::{
-        backend_options::BackendOptions,
-        delivery_rate::{QueueIndex, RateLimits},
-        outbox::OutboxLimits,
-        rate::Rate,
-        route::RouteTable,
-    },
+    engine::{delivery_rate::QueueIndex, rate::Rate},
     grip::publish::Item,
     stats::{
         counters::Total,
         snapshot::{Snapshot, TargetSnapshot},
     },
 };
-
-/// What a broker is started with.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct BrokerOptions {
-    /// Threads that channels and publishers live on; at least 1.
-    pub arbiters: usize,
-    /// Bounds and rules of channels.
-    pub handler: HandlerOptions,
-    /// Bounds of the workers' tables.
-    pub hub: HubOptions,
-    /// Bounds of sessions; a route's `slow_client` replaces the policy.
-    pub outbox: OutboxLimits,
-    /// How many deliveries leave in a second.
-    pub rate: RateLimits,
-    /// Most channels that one hold may ask for.
-    pub subscriptions_max: usize,
-    /// Which backend a request goes to.
-    pub routes: Arc<RouteTable>,
-    /// How requests reach backends.
-    pub backend: Arc<BackendOptions>,
-    /// The longest body of a publish, in bytes.
-    pub control_body_max: usize,
-    /// TCP settings of parked clients.
-    pub tcp: TcpOptions,
-    /// Messages of WebSockets are compressed for clients that offer it.
-    pub allow_compression: bool,
-    /// Most sessions of clients that poll.
-    pub polled_sessions_max: usize,
-}
-
-/// TCP settings of parked clients.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct TcpOptions {
-    /// Idle time after which the kernel probes the client.
-    pub keepalive: Duration,
-    /// How long sent bytes may stay unacknowledged.
-    pub user_timeout: Duration,
-}
-
-impl Default for TcpOptions {
-    fn default() -> Self {
-        Self {
-            keepalive: Duration::from_secs(60),
-            user_timeout: Duration::from_secs(60),
-        }
-    }
-}
-
-impl Default for BrokerOptions {
-    fn default() -> Self {
-        Self {
-            arbiters: 1,
-            handler: HandlerOptions::default(),
-            hub: HubOptions::default(),
-            outbox: OutboxLimits::default(),
-            rate: RateLimits::default(),
-            subscriptions_max: 20,
-            routes: Arc::default(),
-            backend: Arc::default(),
-            control_body_max: 1_000_000,
-            tcp: TcpOptions::default(),
-            allow_compression: false,
-            polled_sessions_max: 50_000,
-        }
-    }
-}
-
-impl BrokerOptions {
-    /// Sets the routes.
-    pub fn routes(mut self, routes: RouteTable) -> Self {
-        self.routes = Arc::new(routes);
-        self
-    }
-}
 
 /// What everybody together may publish through the demo.
 const DEMO_PUBLISHES_PER_SEC: u32 = 5;
@@ -151,6 +68,8 @@ struct Inner {
     connections: AtomicUsize,
     bad_publishes: Arc<AtomicU64>,
     health_failures: Arc<AtomicU64>,
+    /// Configurations that were applied, and that could not be.
+    reloads: [AtomicU64; 2],
     demo_rate: Mutex<Rate>,
     rate: Option<Arc<SharedRate>>,
     polled: PolledSessions,
@@ -205,6 +124,7 @@ impl Broker {
             connections: AtomicUsize::new(0),
             bad_publishes,
             health_failures: Arc::default(),
+            reloads: Default::default(),
             demo_rate: Mutex::new(Rate::new(DEMO_PUBLISHES_PER_SEC)),
             rate,
             polled,
@@ -229,9 +149,10 @@ impl Broker {
 
     /// Replaces the options, routes among them: for requests and holds that begin from now on.
     ///
-    /// Those under way keep the route they have. `arbiters`, `handler`, `hub`, `rate` and
-    /// `polled_sessions_max` are of the start and stay as they are.
+    /// Those under way keep the route they have. `arbiters`, `hub`, `rate` and `polled_sessions_max`
+    /// are of the start and stay as they are.
     pub fn replace_options(&self, options: BrokerOptions) {
+        self.0.handlers.set_options(options.handler);
         self.0.options.store(Arc::new(options));
         self.0.generation.fetch_add(1, Ordering::Release);
     }
@@ -259,9 +180,15 @@ impl Broker {
             TargetSnapshot::of(target.kind.to_string(), check)
         });
         snapshot.finish_targets(of_routes.collect());
-        let failures = self.0.health_failures.load(Ordering::Relaxed);
-        let name = Total::HealthFailures.as_str();
-        *snapshot.totals.entry(name).or_default() += failures;
+        let [reloads, failed] = &self.0.reloads;
+        for (total, count) in [
+            (Total::HealthFailures, &*self.0.health_failures),
+            (Total::Reloads, reloads),
+            (Total::ReloadFailures, failed),
+        ] {
+            let counted = count.load(Ordering::Relaxed);
+            *snapshot.totals.entry(total.as_str()).or_default() += counted;
+        }
         snapshot
     }
 
@@ -337,6 +264,13 @@ impl Broker {
     /// Counts a publish that was refused before it reached a publisher.
     pub fn count_bad_publish(&self) {
         self.0.bad_publishes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a configuration that was applied, or could not be.
+    pub fn count_reload(&self, is_applied: bool) {
+        let [applied, failed] = &self.0.reloads;
+        let counter = if is_applied { applied } else { failed };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Takes one of the demo's publishes, if there is one left in this second.

@@ -89,7 +89,7 @@ impl Channel {
             receipt.give();
             return self.leave_if_empty(context);
         }
-        let limits = &self.handler.options.order;
+        let limits = &self.handler.options().order;
         let outcome = self
             .state
             .borrow_mut()
@@ -307,7 +307,7 @@ impl Handler<Subscribe> for Channel {
         let link = hub.clone();
         let acknowledgement = {
             let mut state = self.state.borrow_mut();
-            if state.is_empty() && self.handler.options.update_on_first_subscription {
+            if state.is_empty() && self.handler.options().update_on_first_subscription {
                 state.plan_refresh(now());
             }
             FromChannel::Subscribed {

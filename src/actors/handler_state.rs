@@ -2,7 +2,11 @@
 //!
 //! It lives beside them, so a crash of one of them takes nothing of it along.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 
 use super::{encoded::Encoded, outgoing::Outgoing};
 use crate::{
@@ -51,8 +55,7 @@ impl Default for HandlerOptions {
 
 /// What the publisher and the channels of a handler arbiter share.
 pub struct HandlerState {
-    /// Their bounds and rules.
-    pub options: HandlerOptions,
+    options: Cell<HandlerOptions>,
     /// What they count.
     pub counters: Rc<Counters>,
     /// What the channels send to hubs.
@@ -69,13 +72,25 @@ impl HandlerState {
     pub fn new(options: HandlerOptions) -> Self {
         let counters = Rc::<Counters>::default();
         Self {
-            options,
+            options: Cell::new(options),
             outgoing: Rc::new(Outgoing::new(counters.clone())),
             counters,
             ids: IdCache::new(options.id_cache_ttl, options.id_cache_max).into(),
             lines: Rate::new(1).into(),
             deflater: RefCell::default(),
         }
+    }
+
+    /// Returns their bounds and rules.
+    pub fn options(&self) -> HandlerOptions {
+        self.options.get()
+    }
+
+    /// Changes them, for what comes from now on.
+    pub fn set_options(&self, options: HandlerOptions) {
+        self.options.set(options);
+        let mut ids = self.ids.borrow_mut();
+        ids.set_bounds(options.id_cache_ttl, options.id_cache_max);
     }
 
     /// Encodes an item, compressed too if somebody may take that.
@@ -103,7 +118,7 @@ impl HandlerState {
         }
         self.counters.add(Total::IdsForgotten, 1);
         if self.may_log() {
-            log::warn!(limit = self.options.id_cache_max;
+            log::warn!(limit = self.options().id_cache_max;
                 "too many ids: the oldest are forgotten before their time");
         }
         false

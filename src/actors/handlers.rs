@@ -9,7 +9,10 @@ use std::{
 use actix::prelude::*;
 
 use super::{
-    messages::{Depth, ForgetLast, Publish, PublishFailure, Recover, Subscribe, Unsubscribe},
+    handler_state::HandlerOptions,
+    messages::{
+        Depth, ForgetLast, Publish, PublishFailure, Recover, SetOptions, Subscribe, Unsubscribe,
+    },
     publisher::Publisher,
 };
 use crate::grip::{channel::ChannelName, publish::Item};
@@ -97,6 +100,16 @@ impl Handlers {
     pub fn forget_last(&self, forget: ForgetLast) {
         let publisher = self.publishers.get(self.index(&forget.channel));
         let _ = publisher.map(|(publisher, _)| publisher.do_send(forget));
+    }
+
+    /// Passes other bounds on, for what comes from now on.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one for each reload; losing it would leave bounds that are not in force"
+    )]
+    pub fn set_options(&self, options: HandlerOptions) {
+        self.all()
+            .for_each(|publisher| publisher.do_send(SetOptions(options)));
     }
 
     /// Has every channel forget its last id; returns when all have.

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 pub use super::{
     encoded::Encoded,
+    handler_state::HandlerOptions,
     ports::Turn,
     waiting::{Depth, Ticket, Waiting},
     web_socket::SocketEvent,
@@ -324,6 +325,11 @@ pub struct ForgetLast {
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Recover;
+
+/// Control to Publisher: its bounds from now on. Never refused.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct SetOptions(pub HandlerOptions);
 
 /// Control to Publisher: items of one request for this publisher's channels, already validated.
 ///

@@ -14,6 +14,7 @@
 
 pub mod attentive;
 pub mod broker;
+pub mod broker_options;
 pub mod channel;
 pub mod channel_state;
 #[cfg(feature = "chaos")]

@@ -19,7 +19,8 @@ use super::{
     handler_state::{HandlerOptions, HandlerState},
     messages::{
         Accept, ChannelEmptied, Depth, ForgetLast, FromChannel, FromChannels, Publish,
-        PublishFailure, Recover, Subscribe, TakeHandlerSnapshot, Ticket, ToHub, Unsubscribe,
+        PublishFailure, Recover, SetOptions, Subscribe, TakeHandlerSnapshot, Ticket, ToHub,
+        Unsubscribe,
     },
     supervisor::{note_lost_item, supervise, CrashRecord},
 };
@@ -91,7 +92,7 @@ impl Publisher {
             *more += 1;
             // A request that alone is past the bound passes when nothing else waits.
             let waiting = listed.waiting.get();
-            waiting == 0 || waiting + *more <= self.handler.options.channel_queue_items_max
+            waiting == 0 || waiting + *more <= self.handler.options().channel_queue_items_max
         })
     }
 
@@ -166,7 +167,7 @@ impl Handler<Publish> for Publisher {
         drop(waiting);
         if !self.has_room(&items) {
             self.handler.counters.refuse(Refused::PublishQueue, 1);
-            let max = self.handler.options.channel_queue_items_max;
+            let max = self.handler.options().channel_queue_items_max;
             return Box::pin(async move { Err(PublishFailure::Full(max)) });
         }
         let (ticket, outcome) = Ticket::new(items.len());
@@ -198,9 +199,9 @@ impl Handler<Subscribe> for Publisher {
     fn handle(&mut self, mut subscribe: Subscribe, _: &mut Self::Context) {
         let name = subscribe.channel.clone();
         let mut channels = self.directory.channels.borrow_mut();
-        if channels.len() >= self.handler.options.channels_max && !channels.contains_key(&name) {
+        if channels.len() >= self.handler.options().channels_max && !channels.contains_key(&name) {
             self.handler.counters.refuse(Refused::ChannelsMax, 1);
-            log::warn!(limit = self.handler.options.channels_max; "too many channels: subscription refused");
+            log::warn!(limit = self.handler.options().channels_max; "too many channels: subscription refused");
             let Subscribe {
                 channel,
                 hub,
@@ -257,6 +258,14 @@ impl Handler<Recover> for Publisher {
         for listed in channels.values() {
             listed.state.borrow_mut().forget_last(None);
         }
+    }
+}
+
+impl Handler<SetOptions> for Publisher {
+    type Result = ();
+
+    fn handle(&mut self, SetOptions(options): SetOptions, _: &mut Self::Context) {
+        self.handler.set_options(options);
     }
 }
 

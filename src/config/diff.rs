@@ -125,12 +125,10 @@ fn takes_effect(table: &str, key: &str) -> bool {
                 | "connection_subscription_max"
                 | "id_cache_max"
                 | "id_cache_ttl"
-                | "lingering_subscriptions_max"
                 | "message_wait"
                 | "session_queue_bytes_max"
                 | "session_queue_items_max"
                 | "slow_client"
-                | "subscription_linger"
                 | "update_on_first_subscription"
         ),
         _ => false,

@@ -52,6 +52,11 @@ impl IdCache {
         }
     }
 
+    /// Changes its bounds; what is past them goes as the cache is used.
+    pub fn set_bounds(&mut self, ttl: Duration, max: usize) {
+        (self.ttl, self.max) = (ttl, max.max(1));
+    }
+
     /// Notes an item; a repeat does not count as seen anew.
     pub fn on_item(&mut self, channel: &ChannelName, id: &ItemId, now: Instant) -> Sighting {
         if self.ttl.is_zero() {

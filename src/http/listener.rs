@@ -28,6 +28,7 @@ use super::{
     detach::Detachable,
     front,
     gate::GateLimits,
+    reload::{self, Reload},
     slot::Slot,
 };
 use crate::actors::broker::Broker;
@@ -192,10 +193,12 @@ pub fn operators(
     listener: TcpListener,
     broker: &Broker,
     head_max: usize,
+    reload: Arc<dyn Reload>,
 ) -> io::Result<actix_web::dev::Server> {
     let broker = broker.clone();
     let server = actix_web::HttpServer::new(move || {
         App::new()
+            .configure(reload::reload(reload.clone()))
             .configure(admin::admin(&broker))
             .configure(control::limited(&broker, head_max))
     });

@@ -14,7 +14,7 @@
 //! | `hold`, `begin`, `held_body` | from instructions to a held session |
 //! | `way_back`, `own_request`, `link_sharing`, `turns` | what held sessions ask their backends |
 //! | `websocket`, `sockjs` | WebSocket handshakes, and how their sessions reach backends; SockJS clients |
-//! | `control`, `admin`, `builtin`, `pages` | what P-8 serves itself |
+//! | `control`, `admin`, `reload`, `builtin`, `pages` | what P-8 serves itself |
 //! | `present` | answers shown to pages of other origins: cross-origin headers, JSON-P |
 //! | `reply` | the only map from errors to statuses |
 
@@ -43,6 +43,7 @@ pub mod pages;
 pub mod parked;
 pub mod present;
 pub mod proxy;
+pub mod reload;
 pub mod reply;
 pub mod slot;
 pub mod sockjs;

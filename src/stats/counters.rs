@@ -119,6 +119,10 @@ names! {
         GoneFailures = "gone_link_failures_total",
         /// Questions of filters to backends.
         FilterRequests = "filter_requests_total",
+        /// Configurations that were applied while P-8 ran.
+        Reloads = "reloads_total",
+        /// Configurations that could not be: the one before stayed in force.
+        ReloadFailures = "reload_failures_total",
         /// Sessions that panicked.
         SessionPanics = "session_panics_total",
     }

@@ -48,6 +48,9 @@ pub struct Program {
     folder: TempDir,
 }
 
+/// The file that the program reads.
+const CONFIG: &str = "p-8.toml";
+
 /// The file that the program's log goes to.
 const LOG: &str = "p-8.log";
 
@@ -59,7 +62,7 @@ impl Program {
         let folder = TempDir::new("program");
         let mut command = Command::new(P8_BINARY);
         command
-            .arg(folder.file("p-8.toml", config))
+            .arg(folder.file(CONFIG, config))
             .envs(environment.iter().copied());
         command
             .stdin(Stdio::null())
@@ -95,9 +98,22 @@ impl Program {
     /// Sends it SIGTERM.
     #[track_caller]
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal, named without `SIG`.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
         let id = self.running.0.id().to_string();
-        let kill = Command::new("kill").args(["-TERM", &id]).status();
+        let kill = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status();
         assert!(kill.expect("kill").success());
+    }
+
+    /// The path of its configuration.
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join(CONFIG)
     }
 
     /// Waits until it has ended, and gives its exit code.

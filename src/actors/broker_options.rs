@@ -1,0 +1,85 @@
+//! What a broker is started with, and what a reload replaces: plain values with defaults.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{handler_state::HandlerOptions, store::HubOptions};
+use crate::engine::{
+    backend_options::BackendOptions, delivery_rate::RateLimits, outbox::OutboxLimits,
+    route::RouteTable,
+};
+
+/// What a broker is started with.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BrokerOptions {
+    /// Threads that channels and publishers live on; at least 1.
+    pub arbiters: usize,
+    /// Bounds and rules of channels.
+    pub handler: HandlerOptions,
+    /// Bounds of the workers' tables.
+    pub hub: HubOptions,
+    /// Bounds of sessions; a route's `slow_client` replaces the policy.
+    pub outbox: OutboxLimits,
+    /// How many deliveries leave in a second.
+    pub rate: RateLimits,
+    /// Most channels that one hold may ask for.
+    pub subscriptions_max: usize,
+    /// Which backend a request goes to.
+    pub routes: Arc<RouteTable>,
+    /// How requests reach backends.
+    pub backend: Arc<BackendOptions>,
+    /// The longest body of a publish, in bytes.
+    pub control_body_max: usize,
+    /// TCP settings of parked clients.
+    pub tcp: TcpOptions,
+    /// Messages of WebSockets are compressed for clients that offer it.
+    pub allow_compression: bool,
+    /// Most sessions of clients that poll.
+    pub polled_sessions_max: usize,
+}
+
+/// TCP settings of parked clients.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct TcpOptions {
+    /// Idle time after which the kernel probes the client.
+    pub keepalive: Duration,
+    /// How long sent bytes may stay unacknowledged.
+    pub user_timeout: Duration,
+}
+
+impl Default for TcpOptions {
+    fn default() -> Self {
+        Self {
+            keepalive: Duration::from_secs(60),
+            user_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for BrokerOptions {
+    fn default() -> Self {
+        Self {
+            arbiters: 1,
+            handler: HandlerOptions::default(),
+            hub: HubOptions::default(),
+            outbox: OutboxLimits::default(),
+            rate: RateLimits::default(),
+            subscriptions_max: 20,
+            routes: Arc::default(),
+            backend: Arc::default(),
+            control_body_max: 1_000_000,
+            tcp: TcpOptions::default(),
+            allow_compression: false,
+            polled_sessions_max: 50_000,
+        }
+    }
+}
+
+impl BrokerOptions {
+    /// Sets the routes.
+    pub fn routes(mut self, routes: RouteTable) -> Self {
+        self.routes = Arc::new(routes);
+        self
+    }
+}
