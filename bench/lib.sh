@@ -101,7 +101,7 @@ C
     answers "$control" && answers "$port" /hello
 }
 
-start_nginx() {                            # sets nginx_pid
+start_nginx() {                            # start_nginx [LINES]: lines in place of no buffering; sets nginx_pid
     local here=$PWD/$work/nginx
     mkdir -p "$here"
     cat >"$here/nginx.conf" <<C
@@ -126,7 +126,7 @@ http {
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host \$http_host;
-      proxy_buffering off;
+      ${1:-proxy_buffering off;}
       proxy_request_buffering off;
     }
   }
