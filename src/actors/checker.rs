@@ -161,3 +161,137 @@ impl Handler<EndChecks> for Checker {
         context.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::RefCell,
+        io,
+        pin::Pin,
+        task::{Context as TaskContext, Poll},
+    };
+
+    use http_body::Frame;
+
+    use super::*;
+    use crate::{
+        actors::{
+            broker::BrokerOptions,
+            ports::{BackendResponse, FetchFailure, Fetching, Informational, Promise, Upgrade},
+        },
+        engine::{
+            balance::CheckState,
+            route::{Route, Target},
+        },
+    };
+
+    struct Nothing;
+
+    impl http_body::Body for Nothing {
+        type Data = bytes::Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut TaskContext<'_>,
+        ) -> Poll<Option<io::Result<Frame<bytes::Bytes>>>> {
+            Poll::Ready(None)
+        }
+    }
+
+    /// Answers from the pages of `well`, and panics once for those of `odd`.
+    #[derive(Default)]
+    struct Pages(RefCell<Vec<String>>);
+
+    impl Fetch for Pages {
+        fn connecting_within(&self, _: Duration) -> Rc<dyn Fetch> {
+            unreachable!("nobody asks")
+        }
+
+        fn fetch(&self, request: BackendRequest, _: Option<Informational>) -> Fetching {
+            let host = request.headers[header::HOST].to_str().expect("a host");
+            self.0.borrow_mut().push(host.to_owned());
+            let is_first = self
+                .0
+                .borrow()
+                .iter()
+                .filter(|other| *other == host)
+                .count()
+                == 1;
+            assert!(!(host == "odd:80" && is_first), "an odd one");
+            let answer = match host {
+                "well:80" | "odd:80" => Ok(BackendResponse {
+                    status: 200,
+                    reason: None,
+                    headers: HeaderMap::new(),
+                    body: Box::pin(Nothing),
+                    ticket: None,
+                }),
+                target => Err(FetchFailure {
+                    error: FetchError::ConnectRefused {
+                        target: target.to_owned(),
+                    },
+                    unsent: None,
+                }),
+            };
+            Box::pin(std::future::ready(answer))
+        }
+
+        fn upgrade(&self, _: BackendRequest) -> Promise<Result<Upgrade, FetchFailure>> {
+            unreachable!("nobody asks")
+        }
+    }
+
+    fn options(hosts: &[&str]) -> (BrokerOptions, Vec<Arc<Check>>) {
+        let second = Duration::from_secs(1);
+        let (mut route, mut checks) = (Route::new("*"), Vec::new());
+        for host in hosts {
+            let check = Arc::new(Check::new("/", second, second));
+            let mut target = Target::http(host, 80);
+            target.health = Some(check.clone());
+            route.targets.push(target);
+            checks.push(check);
+        }
+        let table = RouteTable::new(vec![route]).expect("routes");
+        (BrokerOptions::default().routes(table), checks)
+    }
+
+    async fn some_ticks() {
+        actix::clock::sleep(TICK * 3).await;
+    }
+
+    #[actix_rt::test]
+    async fn it_follows_the_routes_and_outlives_a_panic() {
+        let (first, checks) = options(&["well", "ill"]);
+        let broker = Broker::start(first).await.expect("a broker");
+        tokio::time::pause();
+        let pages = Rc::<Pages>::default();
+        let checker = Checker::start(&broker, pages.clone());
+        some_ticks().await;
+        let states = |checks: &[Arc<Check>]| -> Vec<_> {
+            checks.iter().map(|check| check.state()).collect()
+        };
+        let (healthy, unhealthy) = (CheckState::Healthy, CheckState::Unhealthy);
+        assert_eq!(states(&checks), [healthy, unhealthy]);
+
+        let (second, checks) = options(&["odd", "well"]);
+        broker.replace_options(second);
+        some_ticks().await;
+        assert_eq!(states(&checks), [healthy, healthy]);
+        assert_eq!(broker.checker_crashes().panics(), 1);
+        let asked = pages.0.take();
+        assert_eq!(
+            asked.iter().filter(|host| *host == "ill:80").count() as u64,
+            broker.health_failures().load(Ordering::Relaxed)
+        );
+
+        some_ticks().await;
+        assert!(
+            !pages.0.take().contains(&"ill:80".to_owned()),
+            "its route is gone"
+        );
+        checker.send(EndChecks).await.expect("it is there");
+        some_ticks().await;
+        assert_eq!(pages.0.take().len(), 0);
+    }
+}
