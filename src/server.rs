@@ -1,6 +1,6 @@
 //! The server: wires a broker's actors to listeners; starts, drains and stops them.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use actix::Addr;
 use tokio::time::timeout_at;
@@ -25,17 +25,20 @@ use crate::{
         gate::GateLimits,
         health,
         listener::{self, ClientOptions},
+        patience::Patience,
     },
 };
 
 mod listen;
 mod reload;
+mod socket_file;
 mod watch;
 
 pub use listen::ClientAddress;
 pub use reload::{ReloadError, Report};
 
 use reload::Reloader;
+use socket_file::SocketFile;
 use watch::Watch;
 
 /// File descriptors kept for the control port and for backends.
@@ -52,6 +55,14 @@ pub enum Error {
         address: SocketAddr,
         /// The setting it comes from.
         key: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A unix socket cannot be listened on.
+    #[error("cannot listen on {} ([http] unix_listen): {source}", path.display())]
+    ListenUnix {
+        /// Where it would be.
+        path: PathBuf,
         /// What the operating system said.
         source: io::Error,
     },
@@ -79,6 +90,7 @@ pub struct Server {
     operators: actix_web::dev::ServerHandle,
     certificates: Arc<Certificates>,
     client_addrs: Vec<ClientAddress>,
+    _files: Vec<SocketFile>,
     control_addr: SocketAddr,
     checker: Addr<Checker>,
     reloader: Arc<Reloader>,
@@ -93,11 +105,11 @@ impl Server {
         let routes = RouteTable::new(settings.routes.clone())?;
         let broker = Broker::start(broker_options(&settings, routes)).await?;
         let certificates = Certificates::load(&settings.http.tls)?;
-        let (clients, client_addrs) = listen::clients(&settings.http, &certificates)?;
+        let sockets = listen::clients(&settings.http, &certificates)?;
         let control = listen::bind(settings.control.listen, "[control] listen")?;
         let control_addr = control.local_addr()?;
         let options = client_options(&settings);
-        let clients = listener::clients(clients, &broker, options)?;
+        let clients = listener::clients(sockets.listeners, &broker, options)?;
         let reloader = Arc::new(Reloader::new(&broker, &settings, certificates.clone()));
         let head_max = settings.control.max_headers_size;
         let operators = listener::operators(control, &broker, head_max, reloader.clone())?;
@@ -110,7 +122,8 @@ impl Server {
             clients: handles.0,
             operators: handles.1,
             certificates,
-            client_addrs,
+            client_addrs: sockets.addresses,
+            _files: sockets.files,
             control_addr,
             checker,
             _watch: Watch::start(reloader.clone()),
@@ -132,13 +145,17 @@ impl Server {
         &self.broker
     }
 
-    /// Returns the addresses that clients are accepted on, those without TLS first.
+    /// Returns the addresses that clients are accepted on by TCP, those without TLS first.
     pub fn client_addrs(&self) -> Vec<SocketAddr> {
         let addresses = self.client_addrs.iter();
-        addresses.map(|client| client.address).collect()
+        let tcp = addresses.filter_map(|client| match client {
+            ClientAddress::Tcp { address, .. } => Some(*address),
+            ClientAddress::Unix(_) => None,
+        });
+        tcp.collect()
     }
 
-    /// Returns where clients are accepted, and whether TLS is spoken there.
+    /// Returns everywhere clients are accepted.
     pub fn client_addresses(&self) -> &[ClientAddress] {
         &self.client_addrs
     }
@@ -238,11 +255,16 @@ fn client_options(settings: &Settings) -> ClientOptions {
                 head_bytes_max: http.client_buffer_size,
                 ..FramingLimits::default()
             },
-            patience: http.header_timeout,
-            keep_alive: http.keep_alive,
+            patience: Patience {
+                head: http.header_timeout,
+                body: http.body_timeout,
+                keep_alive: http.keep_alive,
+            },
         },
         connections_max: http.client_maxconn.min(room),
         drain: http.drain,
+        accept_rate: http.accept_rate,
+        believed: http.proxy_protocol_from.clone(),
     }
 }
 

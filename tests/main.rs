@@ -43,6 +43,7 @@ mod link_bodies;
 mod link_recovery;
 mod link_sharing;
 mod links;
+mod listeners;
 mod logs;
 mod long_poll;
 mod network_filters;

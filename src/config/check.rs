@@ -102,6 +102,24 @@ impl Checker<'_> {
         Ok(time)
     }
 
+    /// Yields the texts of a list, or the only one, with their places.
+    pub(super) fn each<'t>(
+        &self,
+        path: &[&str],
+        written: &'t Option<OneOrMore>,
+    ) -> Vec<(Vec<String>, &'t str)> {
+        let is_list = written.as_ref().is_some_and(|written| written.is_list);
+        let texts = written.iter().flat_map(|written| &written.values);
+        let path: Vec<String> = path.iter().map(|step| (*step).to_owned()).collect();
+        let place = |index: usize| match is_list {
+            true => [&path[..], &[index.to_string()]].concat(),
+            false => path.clone(),
+        };
+        let texts = texts.enumerate();
+        let all = texts.map(|(index, text)| (place(index), text.as_str()));
+        all.filter(|(_, text)| !text.is_empty()).collect()
+    }
+
     /// Checks a list of addresses; a port alone means any address.
     pub(super) fn addresses(
         &self,

@@ -1,12 +1,14 @@
 //! The second stage of `[http]`: where clients are served, and the bounds of their connections.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
 
 use super::check::Checker;
 use super::error::ConfigError;
 use super::file::{self, OneOrMore};
-use super::tables::any;
-use super::{tls, HttpSettings};
+use super::{tls, unix, HttpSettings};
+use crate::engine::proxy_header::Believed;
 
 /// Turns the table into settings.
 pub(super) fn check(
@@ -14,19 +16,12 @@ pub(super) fn check(
     written: file::Http,
     default: HttpSettings,
 ) -> Result<HttpSettings, ConfigError> {
-    let unix = "clients are not served over unix sockets";
-    checker.not_built(&["http", "unix_listen"], any(&written.unix_listen), unix);
     let key = |key| ["http", key];
-    let tls_listen = addresses(checker, "tls_listen", &written.tls_listen)?;
-    let tls = tls::check(checker, &written, !tls_listen.is_empty())?;
+    let default = places(checker, &written, default)?;
     let workers = checker.number(&key("workers"), written.workers, 0, 0..=1024)?;
     Ok(HttpSettings {
-        listen: match &written.listen {
-            Some(listen) => checker.addresses(&key("listen"), listen)?,
-            None => default.listen,
-        },
-        tls_listen,
-        tls,
+        accept_rate: checker.number(&key("accept_rate"), written.accept_rate, 0, 0..=1_000_000)?
+            as u32,
         client_buffer_size: checker.number(
             &key("client_buffer_size"),
             written.client_buffer_size,
@@ -55,6 +50,12 @@ pub(super) fn check(
             default.header_timeout,
             1..=3_600,
         )?,
+        body_timeout: checker.secs(
+            &key("body_timeout_secs"),
+            written.body_timeout_secs,
+            default.body_timeout,
+            1..=3_600,
+        )?,
         tcp_keepalive: checker.secs(
             &key("tcp_keepalive_secs"),
             written.tcp_keepalive_secs,
@@ -73,6 +74,30 @@ pub(super) fn check(
             default.drain,
             0..=3600,
         )?,
+        ..default
+    })
+}
+
+/// Checks where clients are served.
+fn places(
+    checker: &mut Checker,
+    written: &file::Http,
+    default: HttpSettings,
+) -> Result<HttpSettings, ConfigError> {
+    let tls_listen = addresses(checker, "tls_listen", &written.tls_listen)?;
+    let unix_listen = unix::check(checker, &written.unix_listen)?;
+    let is_elsewhere = !tls_listen.is_empty() || !unix_listen.is_empty();
+    Ok(HttpSettings {
+        listen: match &written.listen {
+            Some(listen) if listen.values.is_empty() && is_elsewhere => Vec::new(),
+            Some(listen) => checker.addresses(&["http", "listen"], listen)?,
+            None => default.listen,
+        },
+        tls: tls::check(checker, written, !tls_listen.is_empty())?,
+        tls_listen,
+        unix_listen,
+        proxy_protocol_from: believed(checker, &written.proxy_protocol_from)?,
+        ..default
     })
 }
 
@@ -89,4 +114,21 @@ fn addresses(
         Some(written) => checker.addresses(&["http", key], written),
         None => Ok(Vec::new()),
     }
+}
+
+/// Checks whose connections begin with a PROXY header.
+fn believed(checker: &Checker, written: &Option<OneOrMore>) -> Result<Believed, ConfigError> {
+    let mut believed = Believed::default();
+    for (place, text) in checker.each(&["http", "proxy_protocol_from"], written) {
+        let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+        match text.parse().ok().or_else(address) {
+            _ if text == "unix" => believed.unix = true,
+            Some(network) => believed.networks.push(network),
+            None => {
+                let expected = "a network such as \"10.0.0.0/8\", an address, or \"unix\"";
+                return Err(checker.origin.wrong(&place, text, expected));
+            }
+        }
+    }
+    Ok(believed)
 }

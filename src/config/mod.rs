@@ -34,10 +34,13 @@ mod spans;
 mod tables;
 mod targets;
 mod tls;
+mod unix;
 
 pub use diff::{Difference, KeyChange};
 pub use error::{ConfigError, Place};
-pub use settings::{ControlSettings, HandlerSettings, HttpSettings, LogSettings, Settings};
+pub use settings::{
+    ControlSettings, HandlerSettings, HttpSettings, LogSettings, Settings, UnixSocket,
+};
 
 /// Reads a file and an environment.
 fn from_file(

@@ -13,6 +13,7 @@ use super::ConfigError;
 use crate::engine::backend_options::BackendOptions;
 use crate::engine::delivery_rate::RateLimits;
 use crate::engine::outbox::SlowClient;
+use crate::engine::proxy_header::Believed;
 use crate::engine::route::{Route, Target};
 use crate::engine::tls_options::TlsOptions;
 
@@ -55,6 +56,12 @@ pub struct HttpSettings {
     pub tls_listen: Vec<SocketAddr>,
     /// How TLS is spoken.
     pub tls: TlsOptions,
+    /// Unix sockets that clients are accepted on.
+    pub unix_listen: Vec<UnixSocket>,
+    /// Whose connections begin with a PROXY header.
+    pub proxy_protocol_from: Believed,
+    /// New connections in a second; 0: as many as come.
+    pub accept_rate: u32,
     /// The longest request head, in bytes.
     pub client_buffer_size: usize,
     /// Client connections at a time; more are answered 503.
@@ -67,12 +74,28 @@ pub struct HttpSettings {
     pub keep_alive: Duration,
     /// How long a client may take for a TLS handshake, and for a whole request head.
     pub header_timeout: Duration,
+    /// How long a request's body may stand still while more of it is waited for.
+    pub body_timeout: Duration,
     /// The idle time after which the kernel probes a client.
     pub tcp_keepalive: Duration,
     /// How long sent bytes may stay unacknowledged.
     pub tcp_user_timeout: Duration,
     /// How long requests in flight may take once P-8 was told to stop.
     pub drain: Duration,
+}
+
+/// Holds a unix socket for clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnixSocket {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Who may connect, as in `chmod`; `None`: as the process's umask says.
+    pub mode: Option<u32>,
+    /// Its owner's number; `None`: the process's own.
+    pub user: Option<u32>,
+    /// Its group's number; likewise.
+    pub group: Option<u32>,
 }
 
 /// Holds the listener for publishers and operators.
@@ -179,12 +202,16 @@ impl Default for HttpSettings {
             listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 7999)],
             tls_listen: Vec::new(),
             tls: TlsOptions::default(),
+            unix_listen: Vec::new(),
+            proxy_protocol_from: Believed::default(),
+            accept_rate: 0,
             client_buffer_size: 8192,
             client_maxconn: 50_000,
             allow_compression: false,
             workers: None,
             keep_alive: Duration::from_secs(60),
             header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(60),
             tcp_keepalive: Duration::from_secs(60),
             tcp_user_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(2),

@@ -237,7 +237,7 @@ fn rate(checker: &mut Checker, written: &file::Handler) -> Result<RateLimits, Co
     Ok(rate)
 }
 
-pub(super) fn any(written: &Option<OneOrMore>) -> bool {
+fn any(written: &Option<OneOrMore>) -> bool {
     written
         .as_ref()
         .is_some_and(|written| written.values.iter().any(|value| !value.is_empty()))

@@ -3,6 +3,7 @@
 //! No clock, no socket, no actix and no tokio here: actors and the http floor carry out what these
 //! modules decide. Public for benches and simulation; its interface may change with any release.
 
+pub mod accept_rate;
 pub mod backend_options;
 pub mod balance;
 pub mod certificate;
@@ -20,6 +21,7 @@ pub mod outbox;
 pub mod plan;
 pub mod presentation;
 pub mod prev_ids;
+pub mod proxy_header;
 pub mod rate;
 pub mod recovery;
 pub mod response_hold;

@@ -1,31 +1,41 @@
-//! What an accepted socket goes through before its first request: its place among the most clients, the
-//! TLS handshake.
+//! What an accepted socket goes through before its first request: its place among the most clients,
+//! its turn, the PROXY header, the TLS handshake.
 //!
 //! ```text
-//! accepted ─▶ place ─▶ TLS handshake ─▶ Connection
-//!               └ 503      └ closed, counted
+//! accepted ─▶ place ─▶ turn ─▶ PROXY header ─▶ TLS handshake ─▶ Connection
+//!               └ 503    └ 503     └ closed         └ closed
 //! ```
+//!
+//! The last three only where they are wanted: a plain connection begins at once.
 
 use std::{
     future::Future,
     io,
+    net::SocketAddr,
     ops::Deref,
     pin::Pin,
     rc::Rc,
-    sync::{atomic::Ordering, Arc},
+    sync::{atomic::Ordering, Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use actix::clock::timeout;
 use actix_rt::net::TcpStream;
 use rustls::ServerConfig;
+use tokio::io::AsyncReadExt;
 
 use super::{
     client_socket::ClientSocket,
     connection::{Connection, Worker},
     tls_socket::TlsSocket,
 };
-use crate::stats::counters::{Refused, Total};
+use crate::{
+    engine::{
+        accept_rate::AcceptRate,
+        proxy_header::{self, Believed, ProxyHeaderError, Verdict},
+    },
+    stats::counters::{Refused, Total},
+};
 
 /// One client connection as actix-server runs it.
 pub type Conversation = Pin<Box<dyn Future<Output = Result<(), ()>>>>;
@@ -39,12 +49,21 @@ pub struct Door {
     pub patience: Duration,
     /// TLS is spoken.
     pub tls: Option<Arc<ServerConfig>>,
+    /// How many come in a second, over all listeners.
+    pub rate: Option<Arc<Mutex<AcceptRate>>>,
+    /// Whose connections begin with a PROXY header.
+    pub believed: Arc<Believed>,
 }
 
 /// What a client over `connections_max` is told.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\
     P8-Reason: too-many-connections\r\nRetry-After: 1\r\nContent-Length: 22\r\n\
     Connection: close\r\n\r\nToo many connections.\n";
+
+/// What a client is told whose turn would come too late.
+const TOO_FAST: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\
+    P8-Reason: accept-rate\r\nRetry-After: 1\r\nContent-Length: 26\r\n\
+    Connection: close\r\n\r\nToo many new connections.\n";
 
 /// One of the places for client connections; it is free again when this is dropped.
 pub struct Place(Rc<Worker>);
@@ -74,6 +93,16 @@ impl Drop for Place {
     }
 }
 
+/// What keeps a client out.
+enum Refusal {
+    /// Its turn would come too late.
+    Rate,
+    /// The proxy that it came through did not say who it is.
+    ProxyHeader(ProxyHeaderError),
+    /// It speaks no TLS.
+    Handshake(io::Error),
+}
+
 impl Door {
     /// Lets a client in, and serves it.
     pub fn open(&self, socket: ClientSocket, worker: &Rc<Worker>) -> Conversation {
@@ -81,34 +110,104 @@ impl Door {
             let limit = self.connections_max;
             worker.edge.counters().refuse(Refused::Connections, 1);
             log::warn!(limit; "too many client connections: refused");
-            if self.tls.is_none() {
-                socket.send_at_once(TOO_MANY);
-            }
+            self.turn_away(&socket, TOO_MANY);
             return Box::pin(std::future::ready(Ok(())));
         };
-        match (socket, &self.tls) {
-            (ClientSocket::Tcp(socket), Some(tls)) => {
-                let handshake = Box::pin(handshake(socket, tls.clone(), self.patience));
-                Box::pin(async move {
-                    // Boxed, and so gone when the client is in.
-                    let accepted = handshake.await;
-                    match accepted {
-                        Ok(socket) => {
-                            place.edge.counters().add(Total::TlsHandshakes, 1);
-                            speak(socket.into(), place).await
-                        }
-                        Err(error) => refuse(&place, &error),
-                    }
-                })
-            }
-            (socket, _) => speak(socket, place),
+        if self.tls.is_none() && self.rate.is_none() && self.believed.is_empty() {
+            return speak(socket, place);
         }
+        let arriving = Box::pin(self.clone().let_in(socket, worker.clone()));
+        Box::pin(async move {
+            // Boxed, and so gone when the client is in.
+            let arrived = arriving.await;
+            match arrived {
+                Ok(socket) => speak(socket, place).await,
+                Err(refusal) => refuse(&place, &refusal),
+            }
+        })
+    }
+
+    /// Says no, if the client can understand it.
+    fn turn_away(&self, socket: &ClientSocket, answer: &[u8]) {
+        let peer = socket.peer().map(|peer| peer.ip());
+        if self.tls.is_none() && !self.believed.must_say(peer) {
+            socket.send_at_once(answer);
+        }
+    }
+
+    async fn let_in(
+        self,
+        mut socket: ClientSocket,
+        worker: Rc<Worker>,
+    ) -> Result<ClientSocket, Refusal> {
+        if let Some(rate) = &self.rate {
+            let now = actix::clock::Instant::now().into_std();
+            let turn = rate
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .turn(now);
+            let Some(wait) = turn else {
+                self.turn_away(&socket, TOO_FAST);
+                return Err(Refusal::Rate);
+            };
+            if !wait.is_zero() {
+                worker.edge.counters().add(Total::ConnectionsDelayed, 1);
+                actix::clock::sleep(wait).await;
+            }
+        }
+        let mut client = None;
+        if self.believed.must_say(socket.peer().map(|peer| peer.ip())) {
+            let said = timeout(self.patience, said(&mut socket)).await;
+            client = said
+                .unwrap_or(Err(ProxyHeaderError::Late))
+                .map_err(Refusal::ProxyHeader)?;
+            worker.edge.counters().add(Total::ProxyHeaders, 1);
+        }
+        let socket = match (socket, self.tls) {
+            (ClientSocket::Tcp(socket), Some(tls)) => {
+                let secured = handshake(socket, tls, self.patience).await;
+                let secured = secured.map_err(Refusal::Handshake)?;
+                worker.edge.counters().add(Total::TlsHandshakes, 1);
+                secured.into()
+            }
+            (socket, _) => socket,
+        };
+        Ok(match client {
+            Some(client) => socket.on_behalf_of(client),
+            None => socket,
+        })
     }
 }
 
 /// Begins what a client wants to speak: the one place that looks at what was agreed on.
 fn speak(socket: ClientSocket, place: Place) -> Conversation {
     Connection::new(socket, place)
+}
+
+/// Reads a PROXY header, and not a byte more.
+async fn said(socket: &mut ClientSocket) -> Result<Option<SocketAddr>, ProxyHeaderError> {
+    let mut header = Vec::new();
+    loop {
+        let mut ahead = [0; 512];
+        let come = socket.peek(&mut ahead).await;
+        let come = ahead.get_mut(..come.unwrap_or(0)).unwrap_or_default();
+        if come.is_empty() {
+            return Err(ProxyHeaderError::Missing);
+        }
+        let before = header.len();
+        header.extend_from_slice(come);
+        let (of_header, client) = match proxy_header::read(&header) {
+            Verdict::Refuse(error) => return Err(error),
+            Verdict::NeedMore => (come.len(), None),
+            Verdict::Header { len, client } => (len.saturating_sub(before), Some(client)),
+        };
+        let taken = come.get_mut(..of_header).unwrap_or_default();
+        let read = socket.read_exact(taken).await;
+        read.map_err(|_| ProxyHeaderError::Missing)?;
+        if let Some(client) = client {
+            return Ok(client);
+        }
+    }
 }
 
 async fn handshake(
@@ -122,8 +221,21 @@ async fn handshake(
 }
 
 /// A client that cannot even say what it wants.
-fn refuse(place: &Place, error: &io::Error) -> Result<(), ()> {
-    place.edge.counters().refuse(Refused::Tls, 1);
-    log::debug!(error:%; "a TLS handshake failed");
+fn refuse(place: &Place, refusal: &Refusal) -> Result<(), ()> {
+    let kind = match refusal {
+        Refusal::Rate => {
+            log::warn!("too many new connections: refused");
+            Refused::AcceptRate
+        }
+        Refusal::ProxyHeader(error) => {
+            log::info!(reason = error.code(); "a proxy did not say who its client is: closed");
+            Refused::ProxyHeader
+        }
+        Refusal::Handshake(error) => {
+            log::debug!(error:%; "a TLS handshake failed");
+            Refused::Tls
+        }
+    };
+    place.edge.counters().refuse(kind, 1);
     Ok(())
 }

@@ -5,13 +5,15 @@
 use std::{
     io::{self, IoSlice},
     net::{Shutdown, SocketAddr},
+    os::fd::AsRawFd,
     pin::Pin,
     task::{ready, Context, Poll},
 };
 
 use actix_rt::net::{TcpStream, UnixStream};
+use nix::sys::socket::{recv, MsgFlags};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 use super::tls_socket::TlsSocket;
 
@@ -23,6 +25,14 @@ pub enum ClientSocket {
     Unix(UnixStream),
     /// A TCP connection that speaks TLS.
     Tls(Box<TlsSocket>),
+    /// One of these that came through a proxy, which said whose it is.
+    Proxied(Box<Proxied>),
+}
+
+/// A proxy's connection, and for whom it is.
+pub struct Proxied {
+    socket: ClientSocket,
+    client: SocketAddr,
 }
 
 impl From<TcpStream> for ClientSocket {
@@ -44,18 +54,29 @@ impl From<TlsSocket> for ClientSocket {
 }
 
 impl ClientSocket {
+    /// Notes for whom a proxy has made the connection.
+    pub fn on_behalf_of(self, client: SocketAddr) -> Self {
+        let socket = self;
+        Self::Proxied(Box::new(Proxied { socket, client }))
+    }
+
     /// Returns the client's address; a unix socket's client has none.
     pub fn peer(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(socket) => socket.peer_addr().ok(),
             Self::Unix(_) => None,
             Self::Tls(socket) => socket.socket().peer_addr().ok(),
+            Self::Proxied(proxied) => Some(proxied.client),
         }
     }
 
     /// Tells whether nobody on the way can read what is sent.
     pub fn is_secure(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Tls(_) => true,
+            Self::Proxied(proxied) => proxied.socket.is_secure(),
+        }
     }
 
     /// Sets an option of a TCP connection; a unix socket has none of them.
@@ -66,6 +87,7 @@ impl ClientSocket {
         match self {
             Self::Tcp(socket) => set(SockRef::from(socket)),
             Self::Tls(socket) => set(SockRef::from(socket.socket())),
+            Self::Proxied(proxied) => proxied.socket.set_tcp_option(set),
             Self::Unix(_) => Ok(()),
         }
     }
@@ -89,6 +111,7 @@ impl ClientSocket {
                     socket.try_read(into)
                 }
                 Self::Tls(socket) => return socket.poll_receive(cx, into),
+                Self::Proxied(proxied) => return proxied.socket.poll_receive(cx, into),
             };
             match read {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -103,6 +126,26 @@ impl ClientSocket {
             Self::Tcp(socket) => socket.poll_write_ready(cx).map(drop),
             Self::Unix(socket) => socket.poll_write_ready(cx).map(drop),
             Self::Tls(socket) => socket.poll_writable(cx),
+            Self::Proxied(proxied) => proxied.socket.poll_writable(cx),
+        }
+    }
+
+    /// Looks at what has come, once something has, and leaves it there; nothing at the connection's end.
+    pub async fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
+        let look = |socket: &dyn AsRawFd, into: &mut [u8]| {
+            Ok(recv(socket.as_raw_fd(), into, MsgFlags::MSG_PEEK)?)
+        };
+        match self {
+            Self::Tcp(socket) => {
+                let read = || look(socket, into);
+                socket.async_io(Interest::READABLE, read).await
+            }
+            Self::Unix(socket) => {
+                let read = || look(socket, into);
+                socket.async_io(Interest::READABLE, read).await
+            }
+            // What it is carried in has been looked at.
+            Self::Tls(_) | Self::Proxied(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -112,6 +155,7 @@ impl ClientSocket {
             Self::Tcp(socket) => SockRef::from(socket),
             Self::Unix(socket) => SockRef::from(socket),
             Self::Tls(_) => return,
+            Self::Proxied(proxied) => return proxied.socket.send_at_once(bytes),
         };
         let _ = socket.send(bytes);
     }
@@ -121,6 +165,7 @@ impl ClientSocket {
         match self {
             Self::Tcp(_) | Self::Unix(_) => false,
             Self::Tls(socket) => socket.has_unsent(),
+            Self::Proxied(proxied) => proxied.socket.has_unsent(),
         }
     }
 
@@ -129,6 +174,7 @@ impl ClientSocket {
         match self {
             Self::Tcp(_) | Self::Unix(_) => Ok(()),
             Self::Tls(socket) => socket.try_flush(),
+            Self::Proxied(proxied) => proxied.socket.try_flush(),
         }
     }
 
@@ -138,6 +184,7 @@ impl ClientSocket {
             Self::Tcp(socket) => socket.try_write(bytes),
             Self::Unix(socket) => socket.try_write(bytes),
             Self::Tls(socket) => socket.try_write_vectored(&[IoSlice::new(bytes)]),
+            Self::Proxied(proxied) => proxied.socket.try_write(bytes),
         }
     }
 
@@ -147,6 +194,7 @@ impl ClientSocket {
             Self::Tcp(socket) => socket.try_write_vectored(slices),
             Self::Unix(socket) => socket.try_write_vectored(slices),
             Self::Tls(socket) => socket.try_write_vectored(slices),
+            Self::Proxied(proxied) => proxied.socket.try_write_vectored(slices),
         }
     }
 
@@ -156,6 +204,7 @@ impl ClientSocket {
             Self::Tcp(socket) => SockRef::from(&*socket),
             Self::Unix(socket) => SockRef::from(&*socket),
             Self::Tls(socket) => return socket.end_sending(),
+            Self::Proxied(proxied) => return proxied.socket.end_sending(),
         };
         let _ = socket.shutdown(Shutdown::Write);
     }
@@ -171,6 +220,7 @@ impl AsyncRead for ClientSocket {
             Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::Tls(socket) => Pin::new(&mut **socket).poll_read(cx, buf),
+            Self::Proxied(proxied) => Pin::new(&mut proxied.socket).poll_read(cx, buf),
         }
     }
 }
@@ -185,6 +235,7 @@ impl AsyncWrite for ClientSocket {
             Self::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
             Self::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
             Self::Tls(socket) => Pin::new(&mut **socket).poll_write(cx, bytes),
+            Self::Proxied(proxied) => Pin::new(&mut proxied.socket).poll_write(cx, bytes),
         }
     }
 
@@ -193,6 +244,7 @@ impl AsyncWrite for ClientSocket {
             Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
             Self::Unix(socket) => Pin::new(socket).poll_flush(cx),
             Self::Tls(socket) => Pin::new(&mut **socket).poll_flush(cx),
+            Self::Proxied(proxied) => Pin::new(&mut proxied.socket).poll_flush(cx),
         }
     }
 
@@ -201,6 +253,7 @@ impl AsyncWrite for ClientSocket {
             Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Tls(socket) => Pin::new(&mut **socket).poll_shutdown(cx),
+            Self::Proxied(proxied) => Pin::new(&mut proxied.socket).poll_shutdown(cx),
         }
     }
 }

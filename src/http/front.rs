@@ -126,7 +126,11 @@ impl Front {
     }
 
     fn refuse(&self, slot: &Slot, refusal: &FramingError) -> Outcome {
-        self.edge.counters().refuse(Refused::Request, 1);
+        let kind = match refusal.is_slow() {
+            true => Refused::Slow,
+            false => Refused::Request,
+        };
+        self.edge.counters().refuse(kind, 1);
         log::info!(target: "p8::access", peer:? = slot.peer(), code = refusal.status(),
             reason = refusal.code(); "request refused");
         reply::malformed(refusal).into()

@@ -3,25 +3,23 @@
 //! It exists while a connection's requests are served; a parked connection gives it back.
 
 use std::{
-    future::Future,
     io,
     pin::Pin,
     task::{ready, Context, Poll, Waker},
-    time::Duration,
 };
 
-use actix::clock::Sleep;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::client_socket::ClientSocket;
+use super::{
+    client_socket::ClientSocket,
+    patience::{Patience, Silence},
+    record::Record,
+};
 use crate::engine::framing::{Framing, FramingError, FramingLimits, HeadFacts, Verdict};
 
 /// Most bytes kept of requests that a client sends before the current one is answered.
 pub const AHEAD_MAX: usize = 16_384;
-
-/// Longest request body, as received, that is kept so that the request can be asked again.
-const RECORD_MAX: usize = 100_000;
 
 /// What stands in for a refused head: the handler answers it with the refusal.
 const REFUSED: Bytes = Bytes::from_static(b"GET / HTTP/1.0\r\n\r\n");
@@ -31,10 +29,8 @@ const REFUSED: Bytes = Bytes::from_static(b"GET / HTTP/1.0\r\n\r\n");
 pub struct GateLimits {
     /// Bounds of request heads.
     pub framing: FramingLimits,
-    /// How long a client may be silent before its first request, and take for a begun head.
-    pub patience: Duration,
-    /// How long a connection is kept between requests.
-    pub keep_alive: Duration,
+    /// How long a client may be silent.
+    pub patience: Patience,
 }
 
 /// The guard of one connection with its buffers.
@@ -43,8 +39,7 @@ pub struct Gate {
     limits: GateLimits,
     /// A request was held before: the dispatcher is new and its timer does not run.
     was_held: bool,
-    /// Runs while a client that has sent no whole head yet sends nothing.
-    silence: Option<Pin<Box<Sleep>>>,
+    silence: Silence,
     has_passed_head: bool,
     /// Received, not passed.
     waiting: BytesMut,
@@ -56,6 +51,8 @@ pub struct Gate {
     pub facts: Option<HeadFacts>,
     refusal: Option<FramingError>,
     is_refused: bool,
+    /// The client was too slow: nothing more of it passes.
+    is_slow: bool,
     phase: Phase,
     reader: Option<Waker>,
     record: Record,
@@ -72,36 +69,6 @@ enum Phase {
     Over,
 }
 
-/// The current request as received; nothing if it is too large to keep.
-#[derive(Default)]
-struct Record {
-    head: Bytes,
-    body: BytesMut,
-}
-
-impl Record {
-    fn begin(&mut self, head: Bytes) {
-        self.head = head;
-        self.body.clear();
-    }
-
-    fn add(&mut self, bytes: &[u8]) {
-        if self.head.is_empty() {
-            return;
-        }
-        if self.body.len() + bytes.len() > RECORD_MAX {
-            *self = Self::default();
-            return;
-        }
-        self.body.extend_from_slice(bytes);
-    }
-
-    /// Copies the record into a buffer of its own size, for it may be kept long.
-    fn keep(&self) -> Box<[u8]> {
-        [&self.head[..], &self.body[..]].concat().into()
-    }
-}
-
 impl Gate {
     /// Makes the gate of a connection without a request.
     pub fn new(limits: GateLimits) -> Self {
@@ -109,7 +76,7 @@ impl Gate {
             framing: Framing::new(limits.framing),
             limits,
             was_held: false,
-            silence: None,
+            silence: Silence::default(),
             has_passed_head: false,
             waiting: BytesMut::new(),
             passing: Bytes::new(),
@@ -117,6 +84,7 @@ impl Gate {
             facts: None,
             refusal: None,
             is_refused: false,
+            is_slow: false,
             phase: Phase::Over,
             reader: None,
             record: Record::default(),
@@ -224,6 +192,9 @@ impl Gate {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
+            if self.is_slow {
+                return self.refuse(self.lateness(), cx, buf);
+            }
             if !self.passing.is_empty() {
                 let n = self.passing.len().min(buf.remaining());
                 buf.put_slice(&self.passing.split_to(n));
@@ -231,7 +202,12 @@ impl Gate {
             }
             if let (Some(left), true) = (self.framing.counted_body_left(), self.waiting.is_empty())
             {
-                return self.poll_counted_body(left, socket, cx, buf);
+                let read = self.poll_counted_body(left, socket, cx, buf);
+                if read.is_ready() {
+                    return read;
+                }
+                ready!(self.poll_silence(cx));
+                continue;
             }
             let received = match self.framing.on_bytes(&self.waiting) {
                 Verdict::PassHead {
@@ -244,7 +220,8 @@ impl Gate {
                     self.passing = rewritten.unwrap_or(received);
                     self.facts = Some(head);
                     self.has_passed_head = true;
-                    self.silence = None;
+                    self.silence.restart_head();
+                    self.silence.body_moved();
                     self.phase = Phase::Open;
                     continue;
                 }
@@ -254,17 +231,12 @@ impl Gate {
                     continue;
                 }
                 Verdict::Refuse(error) => return self.refuse(error, cx, buf),
-                Verdict::NeedMore => {
-                    let is_first = self.waiting.is_empty();
-                    let Poll::Ready(received) = self.poll_receive(socket, cx) else {
-                        return self.poll_patience(cx);
-                    };
-                    if is_first {
-                        // A head is timed from its first byte.
-                        self.silence = None;
-                    }
-                    received?
-                }
+                Verdict::NeedMore => match ready!(self.poll_more(socket, cx)) {
+                    Some(received) => received?,
+                    None if self.is_slow => continue,
+                    // End of file: the dispatcher closes the connection.
+                    None => 0,
+                },
                 // The response was complete before the request.
                 Verdict::Complete if self.phase == Phase::Over => {
                     self.framing.next_request();
@@ -293,9 +265,28 @@ impl Gate {
         ready!(Pin::new(socket).poll_read(cx, &mut into))?;
         self.record.add(into.filled());
         let n = into.filled().len();
+        self.silence.body_moved();
         buf.advance(n);
         self.framing.on_counted_body(n as u64);
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads more of a request; nothing of it if the client is silent for too long.
+    fn poll_more(
+        &mut self,
+        socket: &mut ClientSocket,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<usize>>> {
+        let is_first = self.waiting.is_empty();
+        let Poll::Ready(received) = self.poll_receive(socket, cx) else {
+            return self.poll_silence(cx).map(|()| None);
+        };
+        if is_first {
+            // A head is timed from its first byte.
+            self.silence.restart_head();
+        }
+        self.silence.body_moved();
+        Poll::Ready(Some(received))
     }
 
     /// Reads on while a request is answered, so that a client that leaves is noticed.
@@ -316,23 +307,34 @@ impl Gate {
         Poll::Pending
     }
 
+    /// Ends when the client has been silent for too long; if it has begun something, it is told so.
+    ///
     /// While nothing of a head has come on a kept connection, the dispatcher's own timer runs.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let is_due = self.framing.is_between_requests()
-            && !(self.has_passed_head && self.waiting.is_empty());
-        if !is_due {
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let patience = self.limits.patience;
+        if !self.framing.is_between_requests() {
+            ready!(self.silence.poll_body(patience.body, cx));
+            self.is_slow = true;
+            return Poll::Ready(());
+        }
+        let has_begun = !self.waiting.is_empty();
+        if self.has_passed_head && !has_begun {
             return Poll::Pending;
         }
-        let is_kept = self.was_held && self.waiting.is_empty();
-        let patience = match is_kept {
-            true => self.limits.keep_alive,
-            false => self.limits.patience,
+        let limit = match self.was_held && !has_begun {
+            true => patience.keep_alive,
+            false => patience.head,
         };
-        let silence = self
-            .silence
-            .get_or_insert_with(|| Box::pin(actix::clock::sleep(patience)));
-        // End of file: the dispatcher closes the connection.
-        silence.as_mut().poll(cx).map(Ok)
+        ready!(self.silence.poll_head(limit, cx));
+        self.is_slow = has_begun;
+        Poll::Ready(())
+    }
+
+    fn lateness(&self) -> FramingError {
+        match self.framing.is_between_requests() {
+            true => FramingError::HeadTooSlow,
+            false => FramingError::BodyTooSlow,
+        }
     }
 
     fn poll_receive(

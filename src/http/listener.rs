@@ -6,7 +6,7 @@ use std::{
     net::TcpListener,
     os::unix::net::UnixListener,
     rc::{Rc, Weak},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -31,10 +31,13 @@ use super::{
     reload::{self, Reload},
     slot::Slot,
 };
-use crate::actors::broker::Broker;
+use crate::{
+    actors::broker::Broker,
+    engine::{accept_rate::AcceptRate, proxy_header::Believed},
+};
 
 /// Settings of the client listener.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// Worker threads.
     pub workers: usize,
@@ -42,6 +45,10 @@ pub struct ClientOptions {
     pub limits: GateLimits,
     /// Client connections at a time, over all workers; more are answered 503.
     pub connections_max: usize,
+    /// New connections in a second; 0: as many as come.
+    pub accept_rate: u32,
+    /// Whose connections begin with a PROXY header.
+    pub believed: Believed,
     /// How long requests in flight may take once the server is told to stop.
     pub drain: Duration,
 }
@@ -65,6 +72,9 @@ pub enum ListeningSocket {
 /// How long a client may take to read the answer to a request whose body was not read.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long a new connection may wait for its turn.
+pub const TURN_MAX: Duration = Duration::from_secs(5);
+
 /// Connections to the control port at a time; more wait.
 const CONTROL_CONNECTIONS_MAX: usize = 1_024;
 
@@ -83,15 +93,20 @@ pub fn clients(
         .max_concurrent_connections(options.connections_max + 256)
         .shutdown_timeout(options.drain.as_secs())
         .disable_signals();
+    let rate = options.accept_rate;
+    let rate = (rate > 0).then(|| Arc::new(Mutex::new(AcceptRate::new(rate, TURN_MAX))));
+    let believed = Arc::new(options.believed.clone());
     for listener in listeners {
         let door = Door {
             connections_max: options.connections_max,
-            patience: options.limits.patience,
+            patience: options.limits.patience.head,
             tls: listener.tls,
+            rate: rate.clone(),
+            believed: believed.clone(),
         };
         let room = Room {
             broker: broker.clone(),
-            options,
+            options: options.clone(),
             stopping: stopping.clone(),
             door,
         };
@@ -149,7 +164,7 @@ async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
         .into_factory()
         .map_err(|error: actix_web::Error| error.error_response());
     let http = HttpService::<Detachable, _, _>::build()
-        .keep_alive(options.limits.keep_alive)
+        .keep_alive(options.limits.patience.keep_alive)
         // The gate knows better than the dispatcher how long a client has been silent.
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(LINGER)

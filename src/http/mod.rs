@@ -6,7 +6,7 @@
 //! | `arrival` | from an accepted socket to a client that is served: its place, its TLS handshake |
 //! | `client_socket`, `tls_socket` | what a client came by: TCP, TLS, a unix socket |
 //! | `tls`, `certificates` | how TLS is spoken, and with which certificates |
-//! | `connection`, `slot`, `gate`, `detach`, `parked` | a client connection: served, its socket taken, held |
+//! | `connection`, `slot`, `gate`, `record`, `patience`, `detach`, `parked` | a client connection: served, its socket taken, held |
 //! | `front` | where requests come in: routes, refusals, what handlers share |
 //! | `worker_options` | what a worker derives from the options, anew after a reload |
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
@@ -41,8 +41,10 @@ pub mod listener;
 pub mod own_request;
 pub mod pages;
 pub mod parked;
+pub mod patience;
 pub mod present;
 pub mod proxy;
+pub mod record;
 pub mod reload;
 pub mod reply;
 pub mod slot;

@@ -12,8 +12,7 @@ pub(super) fn print(server: &Server) {
 fn write(server: &Server, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "P-8 {}", env!("CARGO_PKG_VERSION"))?;
     for client in server.client_addresses() {
-        let scheme = if client.is_secure { "https" } else { "http" };
-        writeln!(out, "  clients      {scheme}://{}/", client.address)?;
+        writeln!(out, "  clients      {client}")?;
     }
     let control = server.control_addr();
     writeln!(out, "  publish      http://{control}/publish/")?;

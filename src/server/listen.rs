@@ -1,14 +1,15 @@
 //! The sockets of a server: bound from its settings, and where they are.
 
 use std::{
-    io,
+    fmt, io,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     sync::Arc,
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::Error;
+use super::{socket_file::SocketFile, Error};
 use crate::{
     config::HttpSettings,
     http::{
@@ -19,42 +20,80 @@ use crate::{
 };
 
 /// Connections that the kernel keeps for a listener until they are accepted.
-const BACKLOG: i32 = 1_024;
+pub(super) const BACKLOG: i32 = 1_024;
 
 /// Where clients are accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ClientAddress {
-    /// The address.
-    pub address: SocketAddr,
-    /// TLS is spoken there.
-    pub is_secure: bool,
+pub enum ClientAddress {
+    /// By TCP.
+    Tcp {
+        /// The address.
+        address: SocketAddr,
+        /// TLS is spoken there.
+        is_secure: bool,
+    },
+    /// By a unix socket with this path.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { address, is_secure } => {
+                let scheme = if *is_secure { "https" } else { "http" };
+                write!(f, "{scheme}://{address}/")
+            }
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// The sockets for clients.
+#[derive(Default)]
+pub(super) struct Clients {
+    pub(super) listeners: Vec<ClientListener>,
+    pub(super) addresses: Vec<ClientAddress>,
+    /// What is removed when the server ends.
+    pub(super) files: Vec<SocketFile>,
 }
 
 /// Binds every socket for clients.
 pub(super) fn clients(
     http: &HttpSettings,
     certificates: &Arc<Certificates>,
-) -> Result<(Vec<ClientListener>, Vec<ClientAddress>), Error> {
-    let mut listeners = Vec::new();
-    let mut addresses = Vec::new();
+) -> Result<Clients, Error> {
+    let mut clients = Clients::default();
     let plain = http.listen.iter().map(|address| (address, false));
     let secure = http.tls_listen.iter().map(|address| (address, true));
     for (address, is_secure) in plain.chain(secure) {
-        let key = if is_secure {
-            "[http] tls_listen"
-        } else {
-            "[http] listen"
+        let key = match is_secure {
+            true => "[http] tls_listen",
+            false => "[http] listen",
         };
         let socket = bind(*address, key)?;
         let address = socket.local_addr()?;
         let config = || tls::server_config(certificates, address.port(), http.tls.min_version);
         let tls = is_secure.then(config).transpose()?;
-        addresses.push(ClientAddress { address, is_secure });
         let socket = ListeningSocket::Tcp(socket);
-        listeners.push(ClientListener { socket, tls });
+        clients.listeners.push(ClientListener { socket, tls });
+        clients
+            .addresses
+            .push(ClientAddress::Tcp { address, is_secure });
     }
-    Ok((listeners, addresses))
+    for unix in &http.unix_listen {
+        let bound = SocketFile::bind(unix).map_err(|source| Error::ListenUnix {
+            path: unix.path.clone(),
+            source,
+        })?;
+        clients.files.push(bound.1);
+        let socket = ListeningSocket::Unix(bound.0);
+        clients.listeners.push(ClientListener { socket, tls: None });
+        clients
+            .addresses
+            .push(ClientAddress::Unix(unix.path.clone()));
+    }
+    Ok(clients)
 }
 
 /// Binds one address; `key` is the setting it comes from.

@@ -51,6 +51,10 @@ names! {
         Sessions = "sessions_current",
         /// Held sessions now whose socket is parked.
         Parked = "sessions_parked_current",
+        /// Connections that had to wait for their turn.
+        ConnectionsDelayed = "connections_delayed_total",
+        /// PROXY headers that said who the client is.
+        ProxyHeaders = "proxy_headers_total",
         /// TLS handshakes that clients and P-8 came through.
         TlsHandshakes = "tls_handshakes_total",
         /// Client connections now.
@@ -183,6 +187,12 @@ names! {
         Connections = "too-many-connections",
         /// A TLS handshake that failed or took too long.
         Tls = "tls-handshake",
+        /// A connection whose PROXY header is bad or did not come.
+        ProxyHeader = "bad-proxy-header",
+        /// A connection that came too soon after too many others.
+        AcceptRate = "accept-rate",
+        /// A request whose head or body took too long.
+        Slow = "slow-request",
         /// A demo publish over its limits.
         Demo = "demo-limit",
         /// A WebSocket handshake that is none.

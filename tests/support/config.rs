@@ -47,6 +47,12 @@ impl Config {
         self
     }
 
+    /// A line of `[http]` that replaces an earlier one with the same key.
+    pub fn http_instead(mut self, line: &str) -> Config {
+        replace(&mut self.http, line);
+        self
+    }
+
     /// A line of `[control]`.
     pub fn control(mut self, line: &str) -> Config {
         self.control.push(line.into());

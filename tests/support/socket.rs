@@ -10,7 +10,6 @@ use rustls::{ClientConnection, StreamOwned};
 /// A blocking connection.
 pub enum Socket {
     Tcp(TcpStream),
-    #[allow(dead_code, reason = "until unix sockets are tested")]
     Unix(UnixStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }

@@ -3,8 +3,6 @@
 use super::settings;
 
 const ASKING: &str = r#"
-[http]
-unix_listen = "/x"
 [zmq]
 pull = "a"
 sub = ["b"]
@@ -41,8 +39,7 @@ fn keys_that_ask_for_what_is_not_built_warn() {
         keys - silent,
         "each but targets and its url: {warnings:#?}"
     );
-    let first =
-        "p-8.toml:3: [http] unix_listen: not built yet, clients are not served over unix sockets";
+    let first = "p-8.toml:3: [zmq] pull: not built yet, nothing is published over ZeroMQ";
     assert_eq!(warnings[0], first);
 }
 

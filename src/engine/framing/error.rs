@@ -69,6 +69,11 @@ pub enum FramingError {
     #[error("this port speaks plain HTTP, not TLS")]
     Tls,
 
+    #[error("Request header took too long.")]
+    HeadTooSlow,
+    #[error("Request body took too long.")]
+    BodyTooSlow,
+
     #[error("Failed to parse request: invalid chunk size")]
     InvalidChunkSize,
     #[error("Failed to parse request: invalid or too long chunk extension")]
@@ -86,6 +91,7 @@ impl FramingError {
     pub fn status(&self) -> u16 {
         match self {
             FramingError::Connect => 501,
+            FramingError::HeadTooSlow | FramingError::BodyTooSlow => 408,
             _ => 400,
         }
     }
@@ -100,7 +106,13 @@ impl FramingError {
                 | FramingError::InvalidChunkEnd
                 | FramingError::InvalidTrailer
                 | FramingError::TrailersTooLarge
+                | FramingError::BodyTooSlow
         )
+    }
+
+    /// Tells whether nothing was wrong but the time it took.
+    pub fn is_slow(&self) -> bool {
+        matches!(self, FramingError::HeadTooSlow | FramingError::BodyTooSlow)
     }
 
     /// Returns a stable word for logs and counters.
@@ -130,6 +142,8 @@ impl FramingError {
             FramingError::Connect => "connect-not-served",
             FramingError::Http2 => "http2-not-served",
             FramingError::Tls => "tls-on-plain-port",
+            FramingError::HeadTooSlow => "head-too-slow",
+            FramingError::BodyTooSlow => "body-too-slow",
             FramingError::InvalidChunkSize => "bad-chunk-size",
             FramingError::InvalidChunkExtension => "bad-chunk-extension",
             FramingError::InvalidChunkEnd => "bad-chunk-end",
