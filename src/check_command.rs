@@ -49,6 +49,9 @@ fn print(file: &Path, settings: &Settings, out: &mut impl Write) -> io::Result<(
             writeln!(out, "  clients      {scheme}://{address}/")?;
         }
     }
+    for unix in &settings.http.unix_listen {
+        writeln!(out, "  clients      unix:{}", unix.path.display())?;
+    }
     writeln!(out, "  control      {}", settings.control.listen)?;
     let routes = &settings.routes;
     let targets: usize = routes.iter().map(|route| route.targets.len()).sum();

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use p8::Settings;
+use p8::{server::Inherited, Settings};
 
 mod check_command;
 mod import_command;
@@ -98,6 +98,7 @@ fn serve(config: &Path) -> Result<ExitCode, ExitCode> {
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
-    let serving = serve_command::run(settings, logger);
+    let inherited = Inherited::from_environment();
+    let serving = serve_command::run(settings, logger, inherited);
     Ok(told(actix_rt::System::new().block_on(serving)))
 }

@@ -1,48 +1,45 @@
 //! The server: wires a broker's actors to listeners; starts, drains and stops them.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
 
 use actix::Addr;
 use tokio::time::timeout_at;
 
 use crate::{
     actors::{
-        broker::{Broker, BrokerError, BrokerOptions, TcpOptions},
+        broker::{Broker, BrokerError},
         checker::{Checker, EndChecks},
-        handler_state::HandlerOptions,
-        store::HubOptions,
     },
     config::Settings,
     engine::{
         certificate::FileError,
-        framing::FramingLimits,
-        outbox::OutboxLimits,
         route::{RouteError, RouteTable},
-        sequencer::SequencerLimits,
     },
-    http::{
-        certificates::Certificates,
-        gate::GateLimits,
-        health,
-        listener::{self, ClientOptions},
-        patience::Patience,
-    },
+    http::{certificates::Certificates, health, listener},
 };
 
+mod inherited;
 mod listen;
+mod options;
 mod reload;
 mod socket_file;
 mod watch;
 
+pub use inherited::{Inherited, READY, VARIABLES};
 pub use listen::ClientAddress;
 pub use reload::{ReloadError, Report};
 
+use listen::Sockets;
+use options::{broker_options, client_options};
 use reload::Reloader;
 use socket_file::SocketFile;
 use watch::Watch;
 
-/// File descriptors kept for the control port and for backends.
-const RESERVED_FILES: u64 = 256;
+/// The part of the drain time within which sessions are told to end; the rest is for their goodbyes.
+const DRAIN_SHARE: f64 = 0.8;
+
+/// How long an accepted connection may take to its worker.
+const SETTLE: Duration = Duration::from_millis(50);
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -90,11 +87,15 @@ pub struct Server {
     operators: actix_web::dev::ServerHandle,
     certificates: Arc<Certificates>,
     client_addrs: Vec<ClientAddress>,
-    _files: Vec<SocketFile>,
+    files: Vec<SocketFile>,
     control_addr: SocketAddr,
     checker: Addr<Checker>,
     reloader: Arc<Reloader>,
     _watch: Option<Watch>,
+    drain: Duration,
+    /// The listening sockets once more, to be handed over.
+    sockets: Vec<(&'static str, OwnedFd)>,
+    predecessor: Inherited,
 }
 
 impl Server {
@@ -102,14 +103,21 @@ impl Server {
     ///
     /// Must be called within an actix system.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
+        Self::start_with(settings, Inherited::default()).await
+    }
+
+    /// As [`start`](Self::start), but takes over sockets that are open already.
+    pub async fn start_with(settings: Settings, inherited: Inherited) -> Result<Self, Error> {
+        let mut sockets = Sockets::new(inherited);
         let routes = RouteTable::new(settings.routes.clone())?;
         let broker = Broker::start(broker_options(&settings, routes)).await?;
         let certificates = Certificates::load(&settings.http.tls)?;
-        let sockets = listen::clients(&settings.http, &certificates)?;
-        let control = listen::bind(settings.control.listen, "[control] listen")?;
+        let opened = listen::clients(&settings.http, &certificates, &mut sockets)?;
+        let control = sockets.tcp(settings.control.listen, "[control] listen")?;
         let control_addr = control.local_addr()?;
+        let (sockets, predecessor) = sockets.finish();
         let options = client_options(&settings);
-        let clients = listener::clients(sockets.listeners, &broker, options)?;
+        let clients = listener::clients(opened.listeners, &broker, options)?;
         let reloader = Arc::new(Reloader::new(&broker, &settings, certificates.clone()));
         let head_max = settings.control.max_headers_size;
         let operators = listener::operators(control, &broker, head_max, reloader.clone())?;
@@ -122,12 +130,15 @@ impl Server {
             clients: handles.0,
             operators: handles.1,
             certificates,
-            client_addrs: sockets.addresses,
-            _files: sockets.files,
+            client_addrs: opened.addresses,
+            files: opened.files,
             control_addr,
             checker,
             _watch: Watch::start(reloader.clone()),
             reloader,
+            drain: settings.http.drain,
+            sockets,
+            predecessor,
         })
     }
 
@@ -182,15 +193,47 @@ impl Server {
         self.reloader.tell(Box::new(told));
     }
 
+    /// Tells the process whose sockets were taken over, if there is one, that this one serves.
+    pub fn tell_ready(&mut self) {
+        self.predecessor.tell_ready();
+    }
+
+    /// Returns the listening sockets, each with the key it comes from, to be handed to another process.
+    pub fn sockets(&self) -> io::Result<Vec<(&'static str, OwnedFd)>> {
+        let once_more = |(key, socket): &(&'static str, OwnedFd)| Ok((*key, socket.try_clone()?));
+        self.sockets.iter().map(once_more).collect()
+    }
+
     /// Stops accepting, ends holds in good order, lets requests finish for the drain time, and ends.
     pub async fn stop(self) {
-        let drain = self.reloader.current().http.drain;
-        let deadline = actix::clock::Instant::now() + drain;
+        self.end(false).await;
+    }
+
+    /// As [`stop`](Self::stop), for another process has the sockets now: what is published goes there.
+    pub async fn hand_over(self) {
+        self.end(true).await;
+    }
+
+    async fn end(self, is_replaced: bool) {
+        drop(self.sockets);
+        if is_replaced {
+            self.files.into_iter().for_each(SocketFile::leave);
+        }
+        let deadline = actix::clock::Instant::now() + self.drain;
         if self.checker.try_send(EndChecks).is_err() {
             log::debug!("the checks of targets have ended already");
         }
         self.clients.pause().await;
-        if timeout_at(deadline, self.broker.drain()).await.is_err() {
+        if is_replaced {
+            let _ = self.operators.stop(true).await;
+        }
+        // What was accepted before is on its way to a worker.
+        actix::clock::sleep(SETTLE).await;
+        let time = self.drain.mul_f64(DRAIN_SHARE);
+        if timeout_at(deadline, self.broker.drain_over(time))
+            .await
+            .is_err()
+        {
             log::warn!("holds could not all be told to end in time");
         }
         let grace = deadline + Duration::from_millis(500);
@@ -200,75 +243,4 @@ impl Server {
         let _ = timeout_at(grace, self.operators.stop(false)).await;
         self.broker.stop();
     }
-}
-
-fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerOptions {
-    let mut options = BrokerOptions::default().routes(routes);
-    let handler = &settings.handler;
-    options.arbiters = handler.arbiters;
-    options.handler = HandlerOptions {
-        channel_queue_items_max: handler.channel_queue_items_max,
-        channels_max: handler.channels_max,
-        order: SequencerLimits {
-            wait: handler.message_wait,
-            items_max: handler.channel_waiting_items_max,
-        },
-        id_cache_ttl: handler.id_cache_ttl,
-        id_cache_max: handler.id_cache_max,
-        update_on_first_subscription: handler.update_on_first_subscription,
-    };
-    options.hub = HubOptions {
-        linger: handler.subscription_linger,
-        lingering_max: handler.lingering_subscriptions_max,
-    };
-    options.outbox = OutboxLimits {
-        items_max: handler.session_queue_items_max,
-        bytes_max: handler.session_queue_bytes_max,
-        policy: handler.slow_client,
-    };
-    options.rate = handler.rate;
-    options.subscriptions_max = handler.connection_subscription_max;
-    options.control_body_max = settings.control.max_body_size;
-    options.backend = settings.proxy.clone().into();
-    options.polled_sessions_max = settings.http.client_maxconn;
-    options.allow_compression = settings.http.allow_compression;
-    options.tcp = TcpOptions {
-        keepalive: settings.http.tcp_keepalive,
-        user_timeout: settings.http.tcp_user_timeout,
-    };
-    options
-}
-
-fn client_options(settings: &Settings) -> ClientOptions {
-    let http = &settings.http;
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let files = raise_file_limit();
-    let room = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
-    if room < http.client_maxconn {
-        log::info!(client_maxconn = http.client_maxconn, open_files = files, connections_max = room;
-            "the limit of open files is below client_maxconn: fewer connections are accepted");
-    }
-    ClientOptions {
-        workers: http.workers.unwrap_or_else(cores),
-        limits: GateLimits {
-            framing: FramingLimits {
-                head_bytes_max: http.client_buffer_size,
-                ..FramingLimits::default()
-            },
-            patience: Patience {
-                head: http.header_timeout,
-                body: http.body_timeout,
-                keep_alive: http.keep_alive,
-            },
-        },
-        connections_max: http.client_maxconn.min(room),
-        drain: http.drain,
-        accept_rate: http.accept_rate,
-        believed: http.proxy_protocol_from.clone(),
-    }
-}
-
-/// Raises the limit of open files as far as this process may, and returns it.
-fn raise_file_limit() -> u64 {
-    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024)
 }

@@ -2,12 +2,15 @@
 //!
 //! Source: `docs/operations.md`, start and stop.
 
+use std::collections::BTreeSet;
+use std::net::TcpStream;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::support::grip::hold;
 use crate::support::programs::Program;
 use crate::support::publish::{begin_publish, close_item, response_item, stream_item};
+use crate::support::snapshot::Snapshot;
 use crate::support::wait::{gate, DEADLINE};
 use crate::support::{wait_until, Answer, Backend, Client, Config, P8};
 
@@ -130,4 +133,54 @@ fn a_backlog_does_not_hold_the_end_up() {
     let took = terminated.elapsed();
     let drain = Duration::from_secs(1);
     assert!(took <= drain + Duration::from_millis(1500), "{took:?}");
+}
+
+/// Enough for the whole drain.
+const MANY: usize = 600;
+
+#[test]
+fn many_ends_are_spread_over_the_drain() {
+    let config = Config::new()
+        .http("drain_secs = 2")
+        .http("workers = 1")
+        .route_to("host = \"*\"", "{ test = true }");
+    let mut p8 = Program::start(&config.toml(), &[]);
+    let mut streams: Vec<Client> = (0..MANY).map(|_| Client::connect(p8.clients)).collect();
+    for stream in &mut streams {
+        stream.request("GET", "/stream?channel=a", &[], b"");
+        assert_eq!(stream.final_head().status, 200);
+    }
+    p8.terminate();
+    let mut seen = BTreeSet::new();
+    wait_until(DEADLINE, "some to end before others", || {
+        let held = Snapshot::take(p8.control).total("sessions_current");
+        seen.insert(held);
+        seen.len() >= 5 && held < MANY as u64 / 2
+    });
+    for stream in &mut streams {
+        stream.expect("[stream opened]\n");
+        assert_eq!(stream.read_to_end(), Ok(Vec::new()), "a proper end");
+    }
+    assert_eq!(p8.exit_code(), Some(0));
+}
+
+#[test]
+fn a_client_that_has_just_come_is_answered_and_told_that_the_connection_ends() {
+    let backend = Backend::answering(|_| Answer::ok("plain"));
+    let p8 = P8::start(&Config::to(backend.addr).http("drain_secs = 60"));
+    let mut before = p8.client();
+    assert_eq!(before.get("/").head.header("connection"), None);
+    let mut client = p8.client();
+    wait_until(DEADLINE, "both to be there", || {
+        p8.snapshot().total("connections_current") == 2
+    });
+    let (clients, stopping) = (p8.clients, stop(p8));
+    wait_until(DEADLINE, "the end to begin", || {
+        TcpStream::connect(clients).is_err()
+    });
+    let reply = client.get("/");
+    assert_eq!(reply.text(), "plain");
+    assert_eq!(reply.head.header("connection"), Some("close"));
+    client.expect_end();
+    expect_stopped(stopping);
 }

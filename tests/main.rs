@@ -70,4 +70,5 @@ mod targets;
 mod tls;
 mod trusted_clients;
 mod tunnel;
+mod upgrade;
 mod websocket;

@@ -11,6 +11,7 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
         Arc, Mutex,
     },
+    time::Duration,
 };
 
 use actix::prelude::*;
@@ -212,12 +213,18 @@ impl Broker {
 
     /// Ends every held session in good order, and those that begin later at once: for a server that stops.
     pub async fn drain(&self) {
+        self.drain_over(Duration::ZERO).await;
+    }
+
+    /// As [`drain`](Self::drain), but each session in its own moment of that time; it returns when the
+    /// workers have begun.
+    pub async fn drain_over(&self, time: Duration) {
         let told: Vec<_> = self
             .0
             .hubs
             .all()
             .iter()
-            .map(|hub| hub.send(Drain))
+            .map(|hub| hub.send(Drain(time)))
             .collect();
         for told in told {
             let _ = told.await;

@@ -193,6 +193,11 @@ impl Edge {
         }
     }
 
+    /// Tells whether the server is stopping.
+    pub fn is_draining(&self) -> bool {
+        self.store.borrow().is_draining()
+    }
+
     /// Tells a session something about a hold, if it still has it.
     pub fn tell(&self, (key, hold): (SessionKey, u64), event: SessionEvent) {
         self.store.borrow().tell_hold(key, hold, event);

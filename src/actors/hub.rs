@@ -3,7 +3,7 @@
 //! Its tables live beside it in `store`; after a panic it goes on behind the session it was serving.
 //! A fan-out is cut into slices, so that the worker's other work never waits long for it.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 
@@ -18,10 +18,17 @@ use super::{
     supervisor::note_lost_item,
     targets::Targets,
 };
-use crate::{grip::publish::Item, stats::snapshot::WorkerSnapshot};
+use crate::{
+    engine::{draining::Pacing, fan_out::SessionKey},
+    grip::publish::Item,
+    stats::snapshot::WorkerSnapshot,
+};
 
 /// Messages a hub's mailbox takes before channels have to wait.
 const MAILBOX: usize = 1_024;
+
+/// How often sessions are told to end while P-8 stops.
+const DRAIN_TICK: Duration = Duration::from_millis(5);
 
 /// What lives beside a hub.
 pub type Beside = (Rc<RefCell<HubStore>>, Rc<Bells>, Rc<Targets>);
@@ -34,6 +41,13 @@ pub struct Hub {
     bells: Rc<Bells>,
     targets: Rc<Targets>,
     handlers: Handlers,
+    ending: Option<Ending>,
+}
+
+/// Sessions that are still to be told to end.
+struct Ending {
+    keys: Vec<SessionKey>,
+    pacing: Pacing,
 }
 
 impl Hub {
@@ -61,6 +75,21 @@ impl Hub {
             bells,
             targets,
             handlers,
+            ending: None,
+        }
+    }
+
+    /// Tells those whose moment has come to end, until all are told.
+    fn end_some(&mut self, context: &mut Context<Self>) {
+        let Some(Ending { keys, pacing }) = &mut self.ending else {
+            return;
+        };
+        let due = pacing.due(actix::clock::Instant::now().into_std());
+        let due = keys.split_off(keys.len().saturating_sub(due));
+        self.store.borrow().end(&due);
+        match pacing.is_over() {
+            true => self.ending = None,
+            false => drop(context.run_later(DRAIN_TICK, Self::end_some)),
         }
     }
 
@@ -142,6 +171,7 @@ impl Supervised for Hub {
             note_lost_item(self.targets.counters(), channel, id.as_ref(), consequence);
         }
         context.set_mailbox_capacity(MAILBOX);
+        self.end_some(context);
         self.work_on(context);
     }
 }
@@ -219,8 +249,13 @@ impl Handler<Forget> for Hub {
 impl Handler<Drain> for Hub {
     type Result = ();
 
-    fn handle(&mut self, _: Drain, _: &mut Self::Context) {
-        self.store.borrow_mut().drain();
+    fn handle(&mut self, Drain(over): Drain, context: &mut Self::Context) {
+        let mut keys = self.store.borrow_mut().begin_drain();
+        fastrand::shuffle(&mut keys);
+        let now = actix::clock::Instant::now().into_std();
+        let pacing = Pacing::new(keys.len(), now, over);
+        self.ending = Some(Ending { keys, pacing });
+        self.end_some(context);
     }
 }
 

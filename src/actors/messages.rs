@@ -8,7 +8,7 @@
 //!  Meter ──TakeSnapshot──▶ Hub, Publisher        server ──Drain──▶ Hub ──ToSession──▶ Session
 //! ```
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -374,10 +374,10 @@ pub struct Accept {
 #[rtype(result = "()")]
 pub struct ChannelEmptied(pub ChannelName);
 
-/// Server to Hub: every held session ends in good order.
-#[derive(Message)]
+/// Server to Hub: every held session ends in good order, each in its own moment of that time.
+#[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct Drain;
+pub struct Drain(pub Duration);
 
 /// Meter to Hub.
 #[derive(Message)]

@@ -109,7 +109,6 @@ fn takes_effect(table: &str, key: &str) -> bool {
         "http" => matches!(
             key,
             "allow_compression"
-                | "drain_secs"
                 | "tcp_keepalive_secs"
                 | "tcp_user_timeout_secs"
                 | "tls_cert"

@@ -9,6 +9,7 @@ pub mod balance;
 pub mod certificate;
 pub mod cross_origin;
 pub mod delivery_rate;
+pub mod draining;
 pub mod fan_out;
 pub mod filtering;
 pub mod forward;

@@ -75,6 +75,10 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
         Outcome::Response(response) | Outcome::Held(response) => response,
     };
     response.head_mut().set_camel_case_headers(true);
+    if front.edge.is_draining() {
+        let close = actix_http::ConnectionType::Close;
+        response.head_mut().set_connection_type(close);
+    }
     if is_http10 && response.body().size() == BodySize::Stream {
         // Its end can only be told by closing.
         response.head_mut().no_chunking(true);

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use actix::clock::{sleep_until, Instant};
 use actix_http::{Extensions, HttpService, Protocol};
 use actix_server::{GracefulShutdownSignal, Server};
 use actix_service::{
@@ -74,6 +75,9 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// How long a new connection may wait for its turn.
 pub const TURN_MAX: Duration = Duration::from_secs(5);
+
+/// How long a connection that has just come may take to ask while P-8 stops.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Connections to the control port at a time; more wait.
 const CONTROL_CONNECTIONS_MAX: usize = 1_024;
@@ -171,7 +175,12 @@ async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
         .h1_allow_half_closed(false)
         .graceful_shutdown_signal(move || {
             let stopping = stopping.clone();
-            async move { stopping.notified().await }
+            let heard_by = Instant::now() + FIRST_REQUEST;
+            async move {
+                stopping.notified().await;
+                // One that has just come may be about to ask.
+                Box::pin(sleep_until(heard_by)).await;
+            }
         })
         .on_connect_ext(|io: &Detachable, extensions: &mut Extensions| {
             extensions.insert(io.0.clone());

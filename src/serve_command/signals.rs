@@ -10,6 +10,8 @@ pub(super) enum Wish {
     Stop,
     /// SIGHUP: the configuration again.
     Reload,
+    /// SIGUSR2: another process in this one's place.
+    Replace,
 }
 
 /// The signals that P-8 listens to.
@@ -17,6 +19,7 @@ pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    user2: Signal,
 }
 
 impl Signals {
@@ -25,6 +28,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -34,6 +38,7 @@ impl Signals {
             _ = self.terminate.recv() => Wish::Stop,
             _ = self.interrupt.recv() => Wish::Stop,
             _ = self.hangup.recv() => Wish::Reload,
+            _ = self.user2.recv() => Wish::Replace,
         }
     }
 

@@ -3,15 +3,16 @@
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener},
+    os::{fd::OwnedFd, unix::net::UnixListener},
     path::PathBuf,
     sync::Arc,
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{socket_file::SocketFile, Error};
+use super::{inherited::Inherited, socket_file::SocketFile, Error};
 use crate::{
-    config::HttpSettings,
+    config::{HttpSettings, UnixSocket},
     http::{
         certificates::Certificates,
         listener::{ClientListener, ListeningSocket},
@@ -58,10 +59,64 @@ pub(super) struct Clients {
     pub(super) files: Vec<SocketFile>,
 }
 
-/// Binds every socket for clients.
+/// Sockets as they are opened: inherited or bound, and each kept to be handed over later.
+#[derive(Default)]
+pub(super) struct Sockets {
+    inherited: Inherited,
+    kept: Vec<(&'static str, OwnedFd)>,
+}
+
+impl Sockets {
+    pub(super) fn new(inherited: Inherited) -> Self {
+        Self {
+            inherited,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Opens the socket of an address; `key` is the setting it comes from.
+    pub(super) fn tcp(
+        &mut self,
+        address: SocketAddr,
+        key: &'static str,
+    ) -> Result<TcpListener, Error> {
+        let socket = match self.inherited.take_tcp(address, key) {
+            Some(socket) => socket,
+            None => bind(address, key)?,
+        };
+        self.kept.push((key, socket.try_clone()?.into()));
+        Ok(socket)
+    }
+
+    /// Opens a unix socket; its file is another's if that has opened it for this process.
+    fn unix(&mut self, unix: &UnixSocket) -> io::Result<(UnixListener, Option<SocketFile>)> {
+        let (socket, file) = match self.inherited.take_unix(&unix.path) {
+            Some(socket) if self.inherited.has_predecessor() => {
+                (socket, Some(SocketFile::adopt(unix)?))
+            }
+            Some(socket) => (socket, None),
+            None => {
+                let (socket, file) = SocketFile::bind(unix)?;
+                (socket, Some(file))
+            }
+        };
+        self.kept
+            .push(("[http] unix_listen", socket.try_clone()?.into()));
+        Ok((socket, file))
+    }
+
+    /// Closes what was inherited and is not wanted; returns what is kept, and who waits for word.
+    pub(super) fn finish(mut self) -> (Vec<(&'static str, OwnedFd)>, Inherited) {
+        self.inherited.finish();
+        (self.kept, self.inherited)
+    }
+}
+
+/// Opens every socket for clients.
 pub(super) fn clients(
     http: &HttpSettings,
     certificates: &Arc<Certificates>,
+    sockets: &mut Sockets,
 ) -> Result<Clients, Error> {
     let mut clients = Clients::default();
     let plain = http.listen.iter().map(|address| (address, false));
@@ -71,7 +126,7 @@ pub(super) fn clients(
             true => "[http] tls_listen",
             false => "[http] listen",
         };
-        let socket = bind(*address, key)?;
+        let socket = sockets.tcp(*address, key)?;
         let address = socket.local_addr()?;
         let config = || tls::server_config(certificates, address.port(), http.tls.min_version);
         let tls = is_secure.then(config).transpose()?;
@@ -82,12 +137,12 @@ pub(super) fn clients(
             .push(ClientAddress::Tcp { address, is_secure });
     }
     for unix in &http.unix_listen {
-        let bound = SocketFile::bind(unix).map_err(|source| Error::ListenUnix {
+        let opened = sockets.unix(unix).map_err(|source| Error::ListenUnix {
             path: unix.path.clone(),
             source,
         })?;
-        clients.files.push(bound.1);
-        let socket = ListeningSocket::Unix(bound.0);
+        clients.files.extend(opened.1);
+        let socket = ListeningSocket::Unix(opened.0);
         clients.listeners.push(ClientListener { socket, tls: None });
         clients
             .addresses
@@ -96,8 +151,7 @@ pub(super) fn clients(
     Ok(clients)
 }
 
-/// Binds one address; `key` is the setting it comes from.
-pub(super) fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, Error> {
+fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, Error> {
     let listen = || {
         let socket = Socket::new(
             Domain::for_address(address),

@@ -11,7 +11,7 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::broker_options;
+use super::options::broker_options;
 use crate::{
     actors::broker::Broker,
     config::{ConfigError, Difference},

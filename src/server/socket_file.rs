@@ -28,11 +28,7 @@ impl SocketFile {
         remove_stale(unix)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.bind(&SockAddr::unix(&unix.path)?)?;
-        let found = fs::symlink_metadata(&unix.path)?;
-        let file = Self {
-            path: unix.path.clone(),
-            identity: (found.dev(), found.ino()),
-        };
+        let file = Self::adopt(unix)?;
         if unix.user.or(unix.group).is_some() {
             chown(&unix.path, unix.user, unix.group)?;
         }
@@ -42,6 +38,20 @@ impl SocketFile {
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
         Ok((socket.into(), file))
+    }
+
+    /// Takes care of a file that is there.
+    pub(super) fn adopt(unix: &UnixSocket) -> io::Result<Self> {
+        let found = fs::symlink_metadata(&unix.path)?;
+        Ok(Self {
+            path: unix.path.clone(),
+            identity: (found.dev(), found.ino()),
+        })
+    }
+
+    /// Leaves the file to the process that has taken the socket over.
+    pub(super) fn leave(self) {
+        std::mem::forget(self);
     }
 }
 

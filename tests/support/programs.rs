@@ -59,12 +59,17 @@ impl Program {
     /// that route.
     #[track_caller]
     pub fn start(config: &str, environment: &[(&str, &str)]) -> Program {
-        let folder = TempDir::new("program");
         let mut command = Command::new(P8_BINARY);
+        command.envs(environment.iter().copied());
+        Program::start_as(command, config)
+    }
+
+    /// Starts it by a command whose last argument is the path of the configuration.
+    #[track_caller]
+    pub fn start_as(mut command: Command, config: &str) -> Program {
+        let folder = TempDir::new("program");
         command
             .arg(folder.file(CONFIG, config))
-            .envs(environment.iter().copied());
-        command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(folder.path().join(LOG)).expect("a file"));

@@ -13,11 +13,25 @@ impl HubStore {
         self.is_draining
     }
 
-    /// Tells every session to end, and those that come later as soon as they are held.
-    pub fn drain(&mut self) {
+    /// Has every session that is held later end at once, tells those that have no socket of their own
+    /// and would not be waited for, and returns the others.
+    pub fn begin_drain(&mut self) -> Vec<SessionKey> {
         self.is_draining = true;
-        let keys = self.sessions.iter().map(|(key, _)| SessionKey(key as u32));
-        keys.for_each(|key| self.tell(key, SessionEvent::Drain));
+        let mut others = Vec::with_capacity(self.sessions.len());
+        for (key, entry) in &self.sessions {
+            let key = SessionKey(key as u32);
+            match entry.outlet {
+                Some(_) => others.push(key),
+                None => self.tell(key, SessionEvent::Drain),
+            }
+        }
+        others
+    }
+
+    /// Tells sessions to end.
+    pub fn end(&self, keys: &[SessionKey]) {
+        keys.iter()
+            .for_each(|key| self.tell(*key, SessionEvent::Drain));
     }
 
     /// Tells every session that it may have missed items.

@@ -74,13 +74,13 @@ fn keys_differ_by_their_value_and_some_need_a_restart() {
         [
             "[control] max_body_size: 2000 -> 3000",
             "[http] allow_compression: not set -> true",
-            "[http] drain_secs: 2 -> not set",
         ]
     );
     assert_eq!(
         texts(&found.needs_restart),
         [
             "[control] listen: not set -> 5562",
+            "[http] drain_secs: 2 -> not set",
             "[http] listen: 7999 -> 8000",
         ]
     );

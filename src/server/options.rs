@@ -1,0 +1,90 @@
+//! From settings to the options of each part.
+
+use crate::{
+    actors::{
+        broker::{BrokerOptions, TcpOptions},
+        handler_state::HandlerOptions,
+        store::HubOptions,
+    },
+    config::Settings,
+    engine::{
+        framing::FramingLimits, outbox::OutboxLimits, route::RouteTable, sequencer::SequencerLimits,
+    },
+    http::{gate::GateLimits, listener::ClientOptions, patience::Patience},
+};
+
+/// File descriptors kept for the control port and for backends.
+const RESERVED_FILES: u64 = 256;
+
+/// Turns settings into what a broker is started with.
+pub(super) fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerOptions {
+    let mut options = BrokerOptions::default().routes(routes);
+    let handler = &settings.handler;
+    options.arbiters = handler.arbiters;
+    options.handler = HandlerOptions {
+        channel_queue_items_max: handler.channel_queue_items_max,
+        channels_max: handler.channels_max,
+        order: SequencerLimits {
+            wait: handler.message_wait,
+            items_max: handler.channel_waiting_items_max,
+        },
+        id_cache_ttl: handler.id_cache_ttl,
+        id_cache_max: handler.id_cache_max,
+        update_on_first_subscription: handler.update_on_first_subscription,
+    };
+    options.hub = HubOptions {
+        linger: handler.subscription_linger,
+        lingering_max: handler.lingering_subscriptions_max,
+    };
+    options.outbox = OutboxLimits {
+        items_max: handler.session_queue_items_max,
+        bytes_max: handler.session_queue_bytes_max,
+        policy: handler.slow_client,
+    };
+    options.rate = handler.rate;
+    options.subscriptions_max = handler.connection_subscription_max;
+    options.control_body_max = settings.control.max_body_size;
+    options.backend = settings.proxy.clone().into();
+    options.polled_sessions_max = settings.http.client_maxconn;
+    options.allow_compression = settings.http.allow_compression;
+    options.tcp = TcpOptions {
+        keepalive: settings.http.tcp_keepalive,
+        user_timeout: settings.http.tcp_user_timeout,
+    };
+    options
+}
+
+/// Turns settings into what the client listener is started with.
+pub(super) fn client_options(settings: &Settings) -> ClientOptions {
+    let http = &settings.http;
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let files = raise_file_limit();
+    let room = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
+    if room < http.client_maxconn {
+        log::info!(client_maxconn = http.client_maxconn, open_files = files, connections_max = room;
+            "the limit of open files is below client_maxconn: fewer connections are accepted");
+    }
+    ClientOptions {
+        workers: http.workers.unwrap_or_else(cores),
+        limits: GateLimits {
+            framing: FramingLimits {
+                head_bytes_max: http.client_buffer_size,
+                ..FramingLimits::default()
+            },
+            patience: Patience {
+                head: http.header_timeout,
+                body: http.body_timeout,
+                keep_alive: http.keep_alive,
+            },
+        },
+        connections_max: http.client_maxconn.min(room),
+        drain: http.drain,
+        accept_rate: http.accept_rate,
+        believed: http.proxy_protocol_from.clone(),
+    }
+}
+
+/// Raises the limit of open files as far as this process may, and returns it.
+fn raise_file_limit() -> u64 {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024)
+}
