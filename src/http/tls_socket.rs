@@ -148,3 +148,14 @@ impl Write for Direct<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a held client keeps beside rustls's own buffers.
+    #[test]
+    fn a_socket_stays_small() {
+        assert!(std::mem::size_of::<TlsSocket>() <= 1_536);
+    }
+}

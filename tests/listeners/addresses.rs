@@ -1,7 +1,9 @@
 //! Several addresses, of both families.
 
 use crate::support::grip::hold;
+use crate::support::programs::{Program, TempDir};
 use crate::support::publish::stream_item;
+use crate::support::tls::Certificate;
 use crate::support::{Answer, Backend, Client, Config, P8};
 
 #[test]
@@ -37,4 +39,27 @@ fn an_item_reaches_the_clients_of_every_address() {
         .collect();
     p8.publish(&[stream_item("a", "one")]);
     clients.iter_mut().for_each(|client| client.expect("one"));
+}
+
+#[test]
+fn the_banner_names_every_listener() {
+    let folder = TempDir::new("banner");
+    let socket = folder.path().join("p8.sock");
+    let (chain, key) = Certificate::of(&["localhost"]).write(&folder, "default");
+    let config = Config::new()
+        .route_to("host = \"*\"", "{ test = true }")
+        .http("tls_listen = \"[::1]:0\"")
+        .http(&format!("tls_cert = {chain:?}"))
+        .http(&format!("tls_key = {key:?}"))
+        .http(&format!("unix_listen = {socket:?}"));
+    let program = Program::start(&config.toml(), &[]);
+    let lines = program.banner.lines().map(str::trim);
+    let clients: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("clients"))
+        .map(str::trim)
+        .collect();
+    assert_eq!(clients.len(), 3, "{}", program.banner);
+    assert!(clients[0].starts_with("http://127.0.0.1:"));
+    assert!(clients[1].starts_with("https://[::1]:"));
+    assert_eq!(clients[2], format!("unix:{}", socket.display()));
 }
