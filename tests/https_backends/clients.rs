@@ -1,6 +1,7 @@
 //! What P-8 shows of itself: the name it asks for, its certificate, kept connections.
 
 use crate::support::tls::Certificate;
+use crate::support::wait::{wait_until, DEADLINE};
 use crate::support::{Config, P8};
 
 use super::{run, Nginx};
@@ -140,4 +141,20 @@ fn a_backend_on_a_unix_socket_is_asked_as_any_other() {
         nowhere.display()
     );
     assert_eq!((reply.status(), reply.text()), (502, text));
+}
+
+#[test]
+fn health_pages_are_asked_over_tls_as_requests_are() {
+    let certificate = Certificate::of(&["a.example"]);
+    let Some(nginx) = Nginx::start(&certificate, TELLING) else {
+        return;
+    };
+    let config = nginx.config(", host = \"a.example\", health = \"/\"");
+    let trusting = config.clone().proxy(&nginx.ca_cert());
+    for (config, expected) in [(config, "unhealthy"), (trusting, "healthy")] {
+        let p8 = P8::start(&config);
+        wait_until(DEADLINE, expected, || {
+            p8.snapshot().json()["targets"][0]["check"] == expected
+        });
+    }
 }
