@@ -168,7 +168,6 @@ fn broken_request_lines_are_refused() {
         ("GET * HTTP/1.1", 400),
         ("GET http://other/ HTTP/1.1", 400),
         ("\x16\x03\x01\x02\x00", 400),
-        ("PRI * HTTP/2.0", 400),
         ("CONNECT h:443 HTTP/1.1", 501),
     ] {
         let mut client = p8.client();

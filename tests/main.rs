@@ -31,6 +31,7 @@ mod gone_links;
 mod hints;
 mod hostile;
 mod house;
+mod http2;
 mod http_stream;
 mod https_backends;
 mod import;

@@ -21,6 +21,7 @@ use super::{
     held::{Ended, Held},
     messages::{Encoded, SessionEvent, ToSession, Turn},
     ports::Outlet,
+    supervisor::start_temporary,
 };
 use crate::{
     engine::session::Beginning,
@@ -144,6 +145,13 @@ impl SessionState {
     /// Returns what the backend is told when the request is asked again.
     pub fn last(&self) -> &[(ChannelName, ItemId)] {
         self.between.as_ref().map_or(&[], |between| &between.last)
+    }
+
+    /// Ends the hold in good order, if there is one.
+    pub fn drain(&mut self) {
+        if self.held.is_some() {
+            self.on_event(SessionEvent::Drain);
+        }
     }
 
     /// The client takes bytes again.
@@ -285,6 +293,12 @@ impl Session {
     /// Makes a session around shared state.
     pub fn new(state: Rc<RefCell<SessionState>>) -> Self {
         Self { state }
+    }
+
+    /// Starts a session that lives without a connection's task; it ends with its last address.
+    pub fn start(state: Rc<RefCell<SessionState>>, edge: &Edge) -> Recipient<ToSession> {
+        let crashes = edge.crashes().session.clone();
+        start_temporary(crashes, Self::new(state)).recipient()
     }
 }
 

@@ -54,6 +54,10 @@ pub(super) struct Http {
     pub(super) tcp_keepalive_secs: Option<u64>,
     pub(super) tcp_user_timeout_secs: Option<u64>,
     pub(super) drain_secs: Option<u64>,
+    pub(super) http2: Option<bool>,
+    pub(super) http2_streams_max: Option<u64>,
+    pub(super) http2_ping_secs: Option<u64>,
+    pub(super) http2_ping_timeout_secs: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

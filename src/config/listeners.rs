@@ -18,6 +18,7 @@ pub(super) fn check(
 ) -> Result<HttpSettings, ConfigError> {
     let key = |key| ["http", key];
     let default = places(checker, &written, default)?;
+    let default = http2(checker, &written, default)?;
     let workers = checker.number(&key("workers"), written.workers, 0, 0..=1024)?;
     Ok(HttpSettings {
         accept_rate: checker.number(&key("accept_rate"), written.accept_rate, 0, 0..=1_000_000)?
@@ -73,6 +74,36 @@ pub(super) fn check(
             written.drain_secs,
             default.drain,
             0..=3600,
+        )?,
+        ..default
+    })
+}
+
+fn http2(
+    checker: &Checker,
+    written: &file::Http,
+    default: HttpSettings,
+) -> Result<HttpSettings, ConfigError> {
+    let key = |key| ["http", key];
+    Ok(HttpSettings {
+        http2: written.http2.unwrap_or(default.http2),
+        http2_streams_max: checker.number(
+            &key("http2_streams_max"),
+            written.http2_streams_max,
+            default.http2_streams_max,
+            1..=10_000,
+        )?,
+        http2_ping: checker.secs(
+            &key("http2_ping_secs"),
+            written.http2_ping_secs,
+            default.http2_ping,
+            0..=86_400,
+        )?,
+        http2_ping_timeout: checker.secs(
+            &key("http2_ping_timeout_secs"),
+            written.http2_ping_timeout_secs,
+            default.http2_ping_timeout,
+            1..=3_600,
         )?,
         ..default
     })

@@ -82,6 +82,14 @@ pub struct HttpSettings {
     pub tcp_user_timeout: Duration,
     /// How long requests in flight may take once P-8 was told to stop.
     pub drain: Duration,
+    /// Clients may speak HTTP/2.
+    pub http2: bool,
+    /// Requests of one HTTP/2 connection at a time; more are refused.
+    pub http2_streams_max: usize,
+    /// The idle time after which an HTTP/2 client is pinged; 0: never.
+    pub http2_ping: Duration,
+    /// How long it may take to answer.
+    pub http2_ping_timeout: Duration,
 }
 
 /// Holds a unix socket for clients.
@@ -215,6 +223,10 @@ impl Default for HttpSettings {
             tcp_keepalive: Duration::from_secs(60),
             tcp_user_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(2),
+            http2: true,
+            http2_streams_max: 250,
+            http2_ping: Duration::from_secs(60),
+            http2_ping_timeout: Duration::from_secs(20),
         }
     }
 }

@@ -12,6 +12,7 @@ mod choice;
 mod cross_origin;
 mod diff;
 mod environment;
+mod http2;
 mod listeners;
 mod messages;
 mod routes;

@@ -179,7 +179,7 @@ impl Door {
     }
 }
 
-/// Begins what a client wants to speak: the one place that looks at what was agreed on.
+/// Begins what a client wants to speak; whether that is HTTP/2 is known by its preface.
 fn speak(socket: ClientSocket, place: Place) -> Conversation {
     Connection::new(socket, place)
 }

@@ -20,6 +20,7 @@ use super::{
     exchange::Outcome,
     held_body::{BodyOutlet, HeldBody},
     hold::{plain, Client},
+    http2::{Again, Cut},
     reply,
     slot::Slot,
 };
@@ -32,7 +33,6 @@ use crate::{
         messages::{Join, SessionKind, ToSession},
         ports::{BodyStream, Outlet},
         session::{Session, SessionState},
-        supervisor::start_temporary,
     },
     engine::{
         delivery_rate::QueueIndex,
@@ -221,19 +221,28 @@ impl Begin {
                 .unwrap_or_else(|| reply::not_joined(JoinError::HubUnavailable).into()));
         }
         let edge = broker.edge();
-        let state = Rc::<RefCell<SessionState>>::default();
+        let (state, session) = match &client.stream {
+            Some(stream) => (stream.state.clone(), stream.session(&edge)),
+            None => {
+                let state = Rc::<RefCell<SessionState>>::default();
+                (state.clone(), Session::start(state, &edge))
+            }
+        };
+        self.is_retry = state.borrow().is_retried();
         state.borrow_mut().expect(waiting_max);
-        let actor = Session::new(state.clone());
-        let session = start_temporary(edge.crashes().session.clone(), actor).recipient();
         let membership = self.join(broker, session, BodyEnd::Outside).await?;
         if let Some(slot) = &client.slot {
             // What was kept for a request that was asked again cannot come along to a body.
             slot.state.borrow_mut().answered();
         }
         Ok(if is_stream {
-            Outcome::Held(self.stream_body(membership, state, rest))
+            let cut = client.stream.as_ref().map(|stream| stream.cut.clone());
+            Outcome::Held(self.stream_body(membership, state, (rest, cut)))
         } else {
-            self.awaited(membership, state).await
+            let stream = client
+                .stream
+                .filter(|stream| client.is_read && stream.can_retry());
+            self.awaited(membership, state, stream.is_some()).await
         })
     }
 
@@ -293,9 +302,9 @@ impl Begin {
         mut self,
         membership: Membership,
         state: Rc<RefCell<SessionState>>,
-        rest: Option<BodyStream>,
+        (rest, cut): (Option<BodyStream>, Option<Rc<Cut>>),
     ) -> HttpResponse {
-        let outlet = BodyOutlet::new();
+        let outlet = BodyOutlet::new(cut);
         let Response {
             status,
             headers,
@@ -324,20 +333,26 @@ impl Begin {
         }
     }
 
-    /// Waits for the answer and returns it as a response.
+    /// Waits for the answer and returns it as a response, or that the request is to be asked again.
     async fn awaited(
         mut self,
         membership: Membership,
         state: Rc<RefCell<SessionState>>,
+        can_retry: bool,
     ) -> Outcome {
         let (answer, answered) = oneshot::channel();
+        let (again, asked_again) = Again::new();
         let conflicts = std::mem::take(&mut self.conflicts);
-        let machine = self.machine(Some(AnswerWay::Handed(answer)), false);
+        let machine = self.machine(Some(AnswerWay::Handed(answer)), can_retry);
         let abandon = AbandonOnDrop(state.clone());
-        state
-            .borrow_mut()
-            .begin(Held::new(membership, None, machine), conflicts);
-        let response = answered.await;
+        let outlet = can_retry.then_some(again as Rc<dyn Outlet>);
+        let held = Held::new(membership, outlet, machine);
+        state.borrow_mut().begin(held, conflicts);
+        let response = tokio::select! {
+            biased;
+            Ok(()) = asked_again => return Outcome::Again,
+            response = answered => response,
+        };
         drop(abandon);
         match response {
             Ok(response) => Outcome::Held(plain(&response)),

@@ -65,6 +65,35 @@ pub fn method_in(method: &http02::Method) -> http::Method {
     }
 }
 
+/// Makes a request for actix's services; none if `http` 0.2 takes its method or target for invalid.
+pub fn request_out(
+    method: &http::Method,
+    target: &[u8],
+    headers: &http::HeaderMap,
+) -> Option<actix_http::Request> {
+    let mut request = actix_http::Request::new();
+    let head = request.head_mut();
+    head.method = http02::Method::from_bytes(method.as_str().as_bytes()).ok()?;
+    head.uri = http02::Uri::try_from(target).ok()?;
+    for (name, value) in headers {
+        let name = http02::header::HeaderName::from_bytes(name.as_str().as_bytes());
+        let value = http02::header::HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            head.headers.append(name, value);
+        }
+    }
+    Some(request)
+}
+
+/// Copies a response's status and headers in; its reason phrase stays behind.
+pub fn response_in<B>(response: &HttpResponse<B>) -> http::Response<()> {
+    let mut copy = http::Response::new(());
+    *copy.status_mut() = http::StatusCode::from_u16(response.status().as_u16())
+        .unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *copy.headers_mut() = headers_in(response.headers());
+    copy
+}
+
 /// Begins a response with this status line and these headers.
 pub fn response_out(
     code: u16,

@@ -21,6 +21,7 @@ use super::{
     arrival::Place,
     client_socket::ClientSocket,
     gate::{GateLimits, AHEAD_MAX},
+    http2::Http2,
     parked::Event,
     slot::{Owner, Slot},
 };
@@ -50,6 +51,8 @@ pub struct Worker {
     pub limits: GateLimits,
     /// Starts a dispatcher.
     pub serve: Serve,
+    /// Serves clients that speak HTTP/2.
+    pub http2: Rc<Http2>,
     /// What WebSocket clients send is read into this, one at a time.
     pub scratch: RefCell<Box<[u8]>>,
 }
@@ -95,7 +98,7 @@ impl Connection {
                 let session = &self.session;
                 self.slot.give_session(|| session.address());
                 ready!(serving.as_mut().poll(task));
-                self.serving = self.slot.take_successor();
+                self.serving = self.slot.take_successor().or_else(|| self.http2());
                 if self.serving.is_some() {
                     self.slot.slim_down();
                     self.is_over = true;
@@ -124,6 +127,16 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Leaves the socket to HTTP/2, if the client begins with its preface.
+    fn http2(&self) -> Option<Serving> {
+        let peer = self.slot.peer();
+        let (socket, ahead) = self.slot.take_http2()?;
+        let client = (peer, socket.is_secure());
+        Some(Box::pin(
+            self.worker.http2.clone().serve(socket, ahead, client),
+        ))
     }
 
     fn begin_hold(&self) {

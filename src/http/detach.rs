@@ -26,7 +26,11 @@ impl AsyncRead for Detachable {
         let (mut socket, mut gate) = (self.0.socket.borrow_mut(), self.0.gate.borrow_mut());
         match (socket.as_mut(), gate.as_mut()) {
             (Some(socket), Some(gate)) if self.0.owner() == Owner::Serving => {
-                gate.poll_read(socket, cx, buf)
+                let read = gate.poll_read(socket, cx, buf);
+                if gate.is_http2 {
+                    self.0.owner.set(Owner::Http2);
+                }
+                read
             }
             _ => Poll::Ready(Ok(())),
         }

@@ -38,7 +38,7 @@ impl Broker {
         }
         match begin.start(self, client, None).await {
             Ok(Outcome::Response(response) | Outcome::Held(response)) => response,
-            Ok(Outcome::Parked) => HttpResponse::Ok().finish(),
+            Ok(Outcome::Parked | Outcome::Again) => HttpResponse::Ok().finish(),
             Err(error) => reply::not_joined(error).response,
         }
     }

@@ -2,10 +2,10 @@
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 
 use super::{
-    border,
+    border, http2,
     link_sharing::LinkSharing,
     present::Asked,
     reply::{Manners, OwnAnswer},
@@ -15,7 +15,7 @@ use super::{
     worker_options::LastSeen,
 };
 use crate::{
-    actors::{broker::Broker, edge::Edge, ports::Fetch},
+    actors::{broker::Broker, edge::Edge, ports::Fetch, session::SessionState},
     engine::route::{Route, TargetKind},
 };
 
@@ -47,6 +47,8 @@ pub enum Outcome {
     Response(HttpResponse),
     /// This is the response as it leaves: a stream, or what a hold was answered with.
     Held(HttpResponse),
+    /// It was held on an HTTP/2 stream, and is to be asked again.
+    Again,
 }
 
 impl From<OwnAnswer> for Outcome {
@@ -61,6 +63,8 @@ pub struct Exchange {
     pub request: HttpRequest,
     /// Its connection, if it is one of P-8's own listener.
     pub slot: Option<Rc<Slot>>,
+    /// Its stream, if it came over HTTP/2 to P-8's own listener.
+    pub stream: Option<Rc<http2::Stream>>,
     /// Its route.
     pub route: Arc<Route>,
     /// It came over TLS, here or at a proxy that is believed.
@@ -90,6 +94,20 @@ pub enum Speech {
 }
 
 impl Exchange {
+    /// Returns what its session knows of a hold, if its client is P-8's own.
+    pub fn state(&self) -> Option<&Rc<RefCell<SessionState>>> {
+        match (&self.slot, &self.stream) {
+            (Some(slot), _) => Some(&slot.state),
+            (None, stream) => stream.as_ref().map(|stream| &stream.state),
+        }
+    }
+
+    /// Tells whether its client can be given a WebSocket.
+    pub fn can_be_socket(&self) -> bool {
+        let stream = self.stream.as_ref();
+        self.slot.is_some() || stream.is_some_and(|stream| stream.is_socket())
+    }
+
     /// Returns the method that the backend is asked with.
     pub fn method(&self) -> http::Method {
         match &self.asked.rewritten {
@@ -117,10 +135,18 @@ impl Exchange {
     }
 }
 
+/// Returns a request's stream, if it came over HTTP/2 to P-8's own listener.
+pub fn stream_of(request: &HttpRequest) -> Option<Rc<http2::Stream>> {
+    request.extensions().get::<Rc<http2::Stream>>().cloned()
+}
+
 /// Writes the access log's line for a request.
 pub fn log_access(request: &HttpRequest, target: Option<&TargetKind>, code: u16, reason: &str) {
     let slot = request.conn_data::<Rc<Slot>>();
-    let retry = slot.is_some_and(|slot| slot.state.borrow().is_retried());
+    let stream = stream_of(request);
+    let state = slot.map(|slot| &slot.state);
+    let state = state.or(stream.as_ref().map(|stream| &stream.state));
+    let retry = state.is_some_and(|state| state.borrow().is_retried());
     log::info!(target: "p8::access",
         method = request.method().as_str(), uri:% = request.uri(),
         backend = target.map(ToString::to_string).unwrap_or_default().as_str(), code, reason, retry;

@@ -17,13 +17,14 @@ use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     http::header,
     web::{self, ServiceConfig},
-    HttpRequest, HttpResponse,
+    FromRequest, HttpRequest, HttpResponse,
 };
 
 use super::{
     body::Tracked,
     border, builtin,
-    exchange::{log_access, Exchange, Front, Outcome, Speech},
+    exchange::{log_access, stream_of, Exchange, Front, Outcome, Speech},
+    http2,
     link_sharing::LinkSharing,
     present::Asked,
     proxy::unix_secs,
@@ -65,13 +66,16 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
         front.edge.counters().add(Total::Requests, 1);
     }
     let is_http10 = request.version() == actix_web::http::Version::HTTP_10;
-    let answered = front.answer(request, payload, slot.clone());
-    let outcome = match &slot {
-        Some(slot) => front.answer_or_refuse(slot, answered).await,
-        None => answered.await,
+    let outcome = match (&slot, stream_of(&request)) {
+        (Some(slot), _) => {
+            let answered = front.answer(request, payload, Some(slot.clone()));
+            front.answer_or_refuse(slot, answered).await
+        }
+        (None, Some(stream)) => front.answer_stream(&stream, request, payload).await,
+        (None, None) => front.answer(request, payload, None).await,
     };
     let mut response = match outcome {
-        Outcome::Parked => return HttpResponse::Ok().finish(),
+        Outcome::Parked | Outcome::Again => return HttpResponse::Ok().finish(),
         Outcome::Response(response) | Outcome::Held(response) => response,
     };
     response.head_mut().set_camel_case_headers(true);
@@ -129,6 +133,38 @@ impl Front {
         .await
     }
 
+    /// Answers a stream's request, which may have to be asked again while it is held.
+    async fn answer_stream(
+        self: &Rc<Self>,
+        stream: &Rc<http2::Stream>,
+        request: HttpRequest,
+        mut payload: web::Payload,
+    ) -> Outcome {
+        loop {
+            let outcome = self.answer(request.clone(), payload, None).await;
+            if !matches!(outcome, Outcome::Again) {
+                let mut state = stream.state.borrow_mut();
+                if !state.is_held() {
+                    state.answered();
+                }
+                return outcome;
+            }
+            let mut again = stream.body_again();
+            match web::Payload::from_request(&request, &mut again).await {
+                Ok(again) => payload = again,
+                Err(_) => return outcome,
+            }
+        }
+    }
+
+    fn refuse_without_route(&self, request: &HttpRequest, manners: Manners) -> Outcome {
+        self.edge.counters().refuse(Refused::NoRoute, 1);
+        let answer = reply::no_route(manners);
+        let code = answer.response.status().as_u16();
+        log_access(request, None, code, answer.reason);
+        answer.into()
+    }
+
     fn refuse(&self, slot: &Slot, refusal: &FramingError) -> Outcome {
         let kind = match refusal.is_slow() {
             true => Refused::Slow,
@@ -147,17 +183,11 @@ impl Front {
         slot: Option<Rc<Slot>>,
     ) -> Outcome {
         let mut manners = manners(&request);
-        let is_secure = self.is_secure(&request);
+        let stream = stream_of(&request);
+        let is_secure =
+            stream.as_ref().is_some_and(|stream| stream.is_secure) || self.is_secure(&request);
         let Some(route) = self.route(&request, is_secure) else {
-            self.edge.counters().refuse(Refused::NoRoute, 1);
-            let answer = reply::no_route(manners);
-            log_access(
-                &request,
-                None,
-                answer.response.status().as_u16(),
-                answer.reason,
-            );
-            return answer.into();
+            return self.refuse_without_route(&request, manners);
         };
         let options = self.options();
         manners.debug = route.debug || options.backend.debug;
@@ -167,6 +197,7 @@ impl Front {
         let mut exchange = Exchange {
             request,
             slot,
+            stream,
             route,
             is_secure,
             is_trusted,
@@ -249,6 +280,8 @@ impl Front {
 
     /// Tells whether the client is a GRIP proxy that proves itself.
     fn is_trusted(&self, request: &HttpRequest, slot: Option<&Rc<Slot>>) -> bool {
+        let is_retried = |stream: Rc<http2::Stream>| stream.state.borrow().is_retried();
+        let stream = stream_of(request);
         let options = self.options();
         let options = &options.backend.forward;
         let grip_sig = request.headers().get("grip-sig");
@@ -258,7 +291,7 @@ impl Front {
         let is_trusted = forward::is_trusted(Some(grip_sig.as_bytes()), options, unix_secs());
         if !is_trusted {
             log::debug!("a Grip-Sig does not verify: its client is not trusted");
-        } else if !slot.is_some_and(is_retry) {
+        } else if !slot.is_some_and(is_retry) && !stream.is_some_and(is_retried) {
             self.edge.counters().add(Total::Trusted, 1);
         }
         is_trusted
@@ -268,11 +301,14 @@ impl Front {
         let options = self.options();
         let options = &options.backend.forward;
         let slot = request.conn_data::<Rc<Slot>>();
-        if slot.map_or(request.app_config().secure(), |slot| slot.is_secure()) {
-            return true;
-        }
-        options.accept_x_forwarded_protocol
-            && forward::is_secure(&border::headers_in(request.headers()), false, options)
+        let is_tls = match (slot, stream_of(request)) {
+            (Some(slot), _) => slot.is_secure(),
+            (None, Some(stream)) => stream.is_secure,
+            (None, None) => request.app_config().secure(),
+        };
+        is_tls
+            || options.accept_x_forwarded_protocol
+                && forward::is_secure(&border::headers_in(request.headers()), false, options)
     }
 }
 

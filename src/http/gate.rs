@@ -31,6 +31,8 @@ pub struct GateLimits {
     pub framing: FramingLimits,
     /// How long a client may be silent.
     pub patience: Patience,
+    /// A client may begin with HTTP/2's preface.
+    pub http2: bool,
 }
 
 /// The guard of one connection with its buffers.
@@ -39,6 +41,8 @@ pub struct Gate {
     limits: GateLimits,
     /// A request was held before: the dispatcher is new and its timer does not run.
     was_held: bool,
+    /// The client speaks HTTP/2: the dispatcher is then at its end.
+    pub is_http2: bool,
     silence: Silence,
     has_passed_head: bool,
     /// Received, not passed.
@@ -76,6 +80,7 @@ impl Gate {
             framing: Framing::new(limits.framing),
             limits,
             was_held: false,
+            is_http2: false,
             silence: Silence::default(),
             has_passed_head: false,
             waiting: BytesMut::new(),
@@ -230,6 +235,10 @@ impl Gate {
                     self.record.add(&self.passing);
                     continue;
                 }
+                Verdict::Refuse(FramingError::Http2) if self.begins_http2() => {
+                    self.is_http2 = true;
+                    return Poll::Ready(Ok(()));
+                }
                 Verdict::Refuse(error) => return self.refuse(error, cx, buf),
                 Verdict::NeedMore => match ready!(self.poll_more(socket, cx)) {
                     Some(received) => received?,
@@ -349,6 +358,12 @@ impl Gate {
         };
         self.waiting.reserve(room);
         tokio_util::io::poll_read_buf(Pin::new(socket), cx, &mut self.waiting)
+    }
+
+    /// Tells whether the preface's first line is all that the client has begun with.
+    fn begins_http2(&self) -> bool {
+        let is_first = self.limits.http2 && !self.has_passed_head;
+        is_first && self.waiting.starts_with(b"PRI * HTTP/2.0\r\n")
     }
 
     /// What is refused is answered by the request handler, unless the response has begun already; then

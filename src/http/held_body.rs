@@ -14,6 +14,7 @@ use std::{
 use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 
+use super::http2::Cut;
 use crate::{
     actors::{
         ports::{Flushed, Outlet},
@@ -32,6 +33,11 @@ enum End {
     Aborted,
 }
 
+/// The session ended before its response.
+#[derive(Debug, thiserror::Error)]
+#[error("the session was cut off")]
+pub struct CutOff;
+
 /// The queue between flusher and dispatcher.
 pub struct BodyOutlet {
     queue: RefCell<VecDeque<Bytes>>,
@@ -39,18 +45,46 @@ pub struct BodyOutlet {
     end: Cell<End>,
     is_blocked: Cell<bool>,
     reader: RefCell<Option<Waker>>,
+    /// Ends an HTTP/2 stream, whose body is not asked while its client takes nothing.
+    cut: Option<Rc<Cut>>,
 }
 
 impl BodyOutlet {
-    /// Makes an empty outlet.
-    pub fn new() -> Rc<Self> {
+    /// Makes an empty outlet, of an HTTP/2 stream with what cuts that.
+    pub fn new(cut: Option<Rc<Cut>>) -> Rc<Self> {
         Rc::new(Self {
             queue: RefCell::default(),
             queued_bytes: Cell::new(0),
             end: Cell::new(End::No),
             is_blocked: Cell::new(false),
             reader: RefCell::default(),
+            cut,
         })
+    }
+
+    /// Takes out what is to be written next; none at the end.
+    pub fn poll_entry(
+        &self,
+        state: &RefCell<SessionState>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, CutOff>>> {
+        let entry = self.queue.borrow_mut().pop_front();
+        if let Some(entry) = entry {
+            let left = self.queued_bytes.get().saturating_sub(entry.len());
+            self.queued_bytes.set(left);
+            if left < QUEUE_BYTES && self.is_blocked.replace(false) {
+                state.borrow().writable();
+            }
+            return Poll::Ready(Some(Ok(entry)));
+        }
+        match self.end.get() {
+            End::No => {
+                *self.reader.borrow_mut() = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            End::Released => Poll::Ready(None),
+            End::Aborted => Poll::Ready(Some(Err(CutOff))),
+        }
     }
 
     fn end_with(&self, end: End) {
@@ -96,6 +130,7 @@ impl Outlet for BodyOutlet {
     fn abort(&self) {
         self.queue.borrow_mut().clear();
         self.end_with(End::Aborted);
+        let _ = self.cut.as_ref().map(|cut| cut.cut());
     }
 }
 
@@ -123,23 +158,8 @@ impl MessageBody for HeldBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let entry = self.outlet.queue.borrow_mut().pop_front();
-        if let Some(entry) = entry {
-            let left = self.outlet.queued_bytes.get().saturating_sub(entry.len());
-            self.outlet.queued_bytes.set(left);
-            if left < QUEUE_BYTES && self.outlet.is_blocked.replace(false) {
-                self.state.borrow().writable();
-            }
-            return Poll::Ready(Some(Ok(entry)));
-        }
-        match self.outlet.end.get() {
-            End::No => {
-                *self.outlet.reader.borrow_mut() = Some(cx.waker().clone());
-                Poll::Pending
-            }
-            End::Released => Poll::Ready(None),
-            End::Aborted => Poll::Ready(Some(Err("the session was cut off".into()))),
-        }
+        let next = self.outlet.poll_entry(&self.state, cx);
+        next.map(|next| next.map(|next| next.map_err(Into::into)))
     }
 }
 

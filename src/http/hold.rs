@@ -9,6 +9,7 @@ use super::{
     body::GRIP_BODY_MAX,
     border,
     exchange::{Exchange, Front, Outcome},
+    http2,
     reply::{self, Manners},
     slot::Slot,
     way_back::WayBack,
@@ -29,10 +30,12 @@ use crate::{
 pub struct Client {
     /// Its connection, if it is one of P-8's own listener.
     pub slot: Option<Rc<Slot>>,
+    /// Its stream, if it came over HTTP/2 to P-8's own listener.
+    pub stream: Option<Rc<http2::Stream>>,
     /// How its response is written.
     pub reply: Reply,
     /// The request was read to its end, so its socket may be taken.
-    is_read: bool,
+    pub(super) is_read: bool,
     /// How its response is shown.
     pub presentation: Option<Rc<Presentation>>,
 }
@@ -51,6 +54,7 @@ impl Client {
         };
         Self {
             slot: exchange.slot.clone(),
+            stream: exchange.stream.clone(),
             reply,
             is_read,
             presentation: exchange.asked.presentation.clone(),
@@ -61,6 +65,7 @@ impl Client {
     pub fn embedded(head_only: bool) -> Self {
         Self {
             slot: None,
+            stream: None,
             reply: Reply {
                 head_only,
                 ..Reply::CLOSING

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    future::ready,
     io,
     net::TcpListener,
     os::unix::net::UnixListener,
@@ -11,13 +12,16 @@ use std::{
 };
 
 use actix::clock::{sleep_until, Instant};
-use actix_http::{Extensions, HttpService, Protocol};
+use actix_http::{Extensions, HttpService, Protocol, Request};
 use actix_server::{GracefulShutdownSignal, Server};
 use actix_service::{
     fn_factory, fn_service, map_config, IntoServiceFactory, Service, ServiceFactory,
     ServiceFactoryExt,
 };
-use actix_web::{dev::AppConfig, App};
+use actix_web::{
+    dev::{AppConfig, ServiceResponse},
+    App,
+};
 use rustls::ServerConfig;
 
 use super::{
@@ -29,6 +33,7 @@ use super::{
     detach::Detachable,
     front,
     gate::GateLimits,
+    http2::{Http2, Http2Options},
     reload::{self, Reload},
     slot::Slot,
 };
@@ -50,6 +55,8 @@ pub struct ClientOptions {
     pub accept_rate: u32,
     /// Whose connections begin with a PROXY header.
     pub believed: Believed,
+    /// HTTP/2 connections.
+    pub http2: Http2Options,
     /// How long requests in flight may take once the server is told to stop.
     pub drain: Duration,
 }
@@ -167,6 +174,10 @@ async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
     let app = app
         .into_factory()
         .map_err(|error: actix_web::Error| error.error_response());
+    let app = map_config(app, |_| AppConfig::default());
+    // One for all versions of HTTP: what handlers share is there once for each worker.
+    let app = Rc::new(app.new_service(()).await?);
+    let http2 = http2(&broker, &options, &stopping, app.clone());
     let http = HttpService::<Detachable, _, _>::build()
         .keep_alive(options.limits.patience.keep_alive)
         // The gate knows better than the dispatcher how long a client has been silent.
@@ -185,7 +196,7 @@ async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
         .on_connect_ext(|io: &Detachable, extensions: &mut Extensions| {
             extensions.insert(io.0.clone());
         })
-        .finish(map_config(app, |_| AppConfig::default()));
+        .finish(fn_factory(move || ready(Ok::<_, ()>(app.clone()))));
     let http = ServiceFactory::<Accepted>::new_service(&http, ())
         .await
         .map_err(|_| ())?;
@@ -201,6 +212,7 @@ async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
         edge,
         limits: options.limits,
         serve,
+        http2,
         scratch: RefCell::new(vec![0; SCRATCH].into()),
     });
     // Another listener's may have been made meanwhile.
@@ -210,6 +222,30 @@ async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
             worker
         })
     }))
+}
+
+fn http2<S>(
+    broker: &Broker,
+    options: &ClientOptions,
+    stopping: &GracefulShutdownSignal,
+    app: Rc<S>,
+) -> Rc<Http2>
+where
+    S: Service<Request, Response = ServiceResponse> + 'static,
+{
+    Rc::new(Http2 {
+        broker: broker.clone(),
+        edge: broker.edge(),
+        options: options.http2,
+        limits: options.limits.framing,
+        idle: options.limits.patience.keep_alive,
+        connections_max: options.connections_max,
+        stopping: stopping.clone(),
+        answer: Box::new(move |request| {
+            let answering = app.call(request);
+            Box::pin(async move { answering.await.ok() })
+        }),
+    })
 }
 
 /// Makes the server for publishers and operators; it runs when polled.

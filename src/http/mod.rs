@@ -7,6 +7,7 @@
 //! | `client_socket`, `tls_socket` | what a client came by: TCP, TLS, a unix socket |
 //! | `tls`, `certificates` | how TLS is spoken, and with which certificates |
 //! | `connection`, `slot`, `gate`, `record`, `patience`, `detach`, `parked` | a client connection: served, its socket taken, held |
+//! | `http2`, `replay` | HTTP/2 connections and their streams; bytes read ahead |
 //! | `front` | where requests come in: routes, refusals, what handlers share |
 //! | `worker_options` | what a worker derives from the options, anew after a reload |
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
@@ -36,6 +37,7 @@ pub mod gate;
 pub mod health;
 pub mod held_body;
 pub mod hold;
+pub mod http2;
 pub mod link_sharing;
 pub mod listener;
 pub mod own_request;
@@ -46,6 +48,7 @@ pub mod present;
 pub mod proxy;
 pub mod record;
 pub mod reload;
+pub mod replay;
 pub mod reply;
 pub mod slot;
 pub mod sockjs;

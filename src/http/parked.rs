@@ -82,7 +82,7 @@ impl Slot {
     /// empty, nothing is read, and a client that leaves is not noticed.
     pub fn poll_event(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Event> {
         match self.owner() {
-            Owner::Aborted => return Poll::Ready(Event::Gone),
+            Owner::Aborted | Owner::Http2 => return Poll::Ready(Event::Gone),
             Owner::Released | Owner::Retried => return Poll::Ready(Event::Over),
             Owner::Parked | Owner::Serving => {}
         }

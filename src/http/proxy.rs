@@ -49,8 +49,8 @@ impl Front {
         let (targets, crashes) = (self.edge.targets().clone(), &self.edge.crashes().upstream);
         let upstream = Upstream::run(assignment, self.fetch.clone(), targets, crashes.clone());
         let answered = upstream.await;
-        if let Some(slot) = &exchange.slot {
-            slot.state.borrow_mut().on_backend_answered();
+        if let Some(state) = exchange.state() {
+            state.borrow_mut().on_backend_answered();
         }
         match self.answered(&exchange, answered) {
             Ok((response, target)) => {
@@ -145,7 +145,7 @@ impl Front {
         let client_host = headers.get(http::header::HOST).cloned();
         let others = self.other_targets(client_host.as_ref(), route, order);
         let method = exchange.method();
-        let state = slot.as_ref().map(|slot| slot.state.borrow());
+        let state = exchange.state().map(|state| state.borrow());
         let last = state.as_ref().map_or(&[][..], |state| state.last());
         let is_retried = state.as_ref().is_some_and(|state| state.is_retried());
         let forwarded = forward::request(

@@ -103,6 +103,16 @@ fn closing(mut answer: OwnAnswer) -> OwnAnswer {
     answer
 }
 
+/// One more stream than `client_maxconn` lets in.
+pub fn too_many_connections() -> OwnAnswer {
+    let mut answer = text(503, "too-many-connections", "Too many connections.");
+    answer.response.headers_mut().insert(
+        actix_web::http::header::RETRY_AFTER,
+        actix_web::http::header::HeaderValue::from_static("1"),
+    );
+    answer
+}
+
 /// No route takes the request.
 pub fn no_route(manners: Manners) -> OwnAnswer {
     let (content_type, body) = pages::no_route(manners.wants_html);

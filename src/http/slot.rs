@@ -9,6 +9,7 @@
 //! Serving ──park()──▶ Parked ──release()──▶ Released ──serve_again()──▶ Serving
 //!                       ├──retry()──▶ Retried ──serve_again()──▶ Serving
 //!                       └──abort()──▶ Aborted
+//! Serving ──HTTP/2's preface──▶ Http2
 //! ```
 
 use std::{
@@ -51,6 +52,8 @@ pub enum Owner {
     Retried,
     /// Nobody: the client is to be cut off.
     Aborted,
+    /// Nobody: the client speaks HTTP/2.
+    Http2,
 }
 
 /// The shared part of one client connection.
@@ -235,6 +238,15 @@ impl Slot {
                 None
             }
         }
+    }
+
+    /// Takes the socket of a client that speaks HTTP/2, and what was read of it.
+    pub fn take_http2(&self) -> Option<(ClientSocket, Bytes)> {
+        if self.owner() != Owner::Http2 {
+            return None;
+        }
+        let ahead = self.with_gate(Gate::take_ahead);
+        Some((self.socket.take()?, ahead))
     }
 
     /// The dispatcher has ended: gives back what only serving needs.

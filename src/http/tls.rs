@@ -13,7 +13,7 @@ use super::certificates::{Certificates, ForPort};
 use crate::engine::tls_options::TlsVersion;
 
 /// What may be spoken inside, the best first.
-const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Makes the configuration of a port.
 ///
@@ -23,6 +23,7 @@ pub fn server_config(
     certificates: &Arc<Certificates>,
     port: u16,
     min_version: TlsVersion,
+    http2: bool,
 ) -> Result<Arc<ServerConfig>, Error> {
     let versions: &[_] = match min_version {
         TlsVersion::V1_2 => &[&TLS13, &TLS12],
@@ -36,7 +37,8 @@ pub fn server_config(
         .with_protocol_versions(versions)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
-    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    let protocols = PROTOCOLS.iter().skip(usize::from(!http2));
+    config.alpn_protocols = protocols.map(|protocol| protocol.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Ticketer::new()?;
     Ok(Arc::new(config))

@@ -128,7 +128,10 @@ pub(super) fn clients(
         };
         let socket = sockets.tcp(*address, key)?;
         let address = socket.local_addr()?;
-        let config = || tls::server_config(certificates, address.port(), http.tls.min_version);
+        let config = || {
+            let min_version = http.tls.min_version;
+            tls::server_config(certificates, address.port(), min_version, http.http2)
+        };
         let tls = is_secure.then(config).transpose()?;
         let socket = ListeningSocket::Tcp(socket);
         clients.listeners.push(ClientListener { socket, tls });

@@ -10,7 +10,7 @@ use crate::{
     engine::{
         framing::FramingLimits, outbox::OutboxLimits, route::RouteTable, sequencer::SequencerLimits,
     },
-    http::{gate::GateLimits, listener::ClientOptions, patience::Patience},
+    http::{gate::GateLimits, http2::Http2Options, listener::ClientOptions, patience::Patience},
 };
 
 /// File descriptors kept for the control port and for backends.
@@ -76,6 +76,12 @@ pub(super) fn client_options(settings: &Settings) -> ClientOptions {
                 body: http.body_timeout,
                 keep_alive: http.keep_alive,
             },
+            http2: http.http2,
+        },
+        http2: Http2Options {
+            streams_max: u32::try_from(http.http2_streams_max).unwrap_or(u32::MAX),
+            ping_after: Some(http.http2_ping).filter(|after| !after.is_zero()),
+            ping_timeout: http.http2_ping_timeout,
         },
         connections_max: http.client_maxconn.min(room),
         drain: http.drain,

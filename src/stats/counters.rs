@@ -59,6 +59,12 @@ names! {
         TlsHandshakes = "tls_handshakes_total",
         /// Client connections now.
         Connections = "connections_current",
+        /// HTTP/2 connections that were accepted.
+        Http2Connections = "http2_connections_total",
+        /// HTTP/2 connections now.
+        Http2ConnectionsCurrent = "http2_connections_current",
+        /// Streams of HTTP/2 connections now: requests being answered or held, WebSockets.
+        Http2Streams = "http2_streams_current",
         /// Backend requests now.
         Upstreams = "upstreams_current",
         /// Requests that went on to a next target, for one could not be reached.
@@ -193,6 +199,8 @@ names! {
         AcceptRate = "accept-rate",
         /// A request whose head or body took too long.
         Slow = "slow-request",
+        /// An HTTP/2 connection whose client sent too much of what costs it nothing.
+        Flood = "http2-flood",
         /// A demo publish over its limits.
         Demo = "demo-limit",
         /// A WebSocket handshake that is none.

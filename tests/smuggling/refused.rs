@@ -94,7 +94,6 @@ const HEADS: &[(&str, &str, &str)] = &[
     ("a bare LF behind it", "GET / HTTP/1.1\nHost: h\r\n\r\n", "bad-line-end"),
     ("bare LFs at the end", "GET / HTTP/1.1\r\nHost: h\n\n", "bad-line-end"),
     ("a header before the host, folded", "GET / HTTP/1.1\r\n Host: h\r\n\r\n", "folded-header"),
-    ("HTTP/2 on an old connection", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http2-not-served"),
     ("a tunnel", "CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n", "connect-not-served"),
 ];
 

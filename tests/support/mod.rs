@@ -9,6 +9,7 @@ pub mod config;
 pub mod events;
 pub mod frames;
 pub mod grip;
+pub mod http2;
 pub mod links;
 pub mod programs;
 pub mod publish;

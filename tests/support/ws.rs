@@ -176,6 +176,31 @@ impl WsClient {
         Opening::begin(Client::connect(addr), target, headers).finish()
     }
 
+    /// Takes over a WebSocket that was opened on an HTTP/2 stream.
+    pub fn on_stream(headers: &http::HeaderMap, stream: TcpStream) -> WsClient {
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
+        let text = |value: &http::HeaderValue| value.to_str().expect("text").to_owned();
+        let headers = headers.iter();
+        let head = Head {
+            minor: 0,
+            status: 200,
+            reason: String::new(),
+            headers: headers
+                .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+                .collect(),
+        };
+        let mut wire = Wire::new(stream, Vec::new(), true);
+        wire.assembly.deflate = head
+            .header("sec-websocket-extensions")
+            .map(agreed_compression);
+        WsClient {
+            head,
+            wire,
+            close_sent: false,
+        }
+    }
+
     #[track_caller]
     pub fn send_text(&mut self, text: &str) {
         assert!(self.wire.message(TEXT, text.as_bytes()), "P-8 reads");

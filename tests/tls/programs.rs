@@ -39,6 +39,10 @@ fn curl_trusts_the_certificate() {
         run(command.args(arguments).arg(&url))
     };
     assert_eq!(curl(&["-k"]), (true, "over TLS".to_owned()));
+    let version = ["-k", "-w", " %{http_version}"];
+    let with = |one: &'static str| curl(&[&version[..], &[one]].concat());
+    assert_eq!(with("--http2"), (true, "over TLS 2".to_owned()));
+    assert_eq!(with("--http1.1"), (true, "over TLS 1.1".to_owned()));
     let trusted = trusted.display().to_string();
     assert_eq!(curl(&["--cacert", &trusted]), (true, "over TLS".to_owned()));
     let (succeeded, text) = curl(&[]);

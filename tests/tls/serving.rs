@@ -220,17 +220,23 @@ fn a_session_is_resumed() {
 }
 
 #[test]
-fn http_1_is_agreed_on() {
+fn the_best_protocol_of_both_is_agreed_on() {
     let backend = Backend::answering(|_| Answer::ok("ok"));
     let secure = Secure::in_front_of(&backend);
-    let agreed = |protocols: &[&str]| {
+    let agreed = |secure: &Secure, protocols: &[&str]| {
         let trust = secure.trust.clone().speaking(protocols);
         let connected = trust.try_connect(secure.p8.secure(), "localhost")?;
-        Ok::<_, String>(connected.0.conn.alpn_protocol().map(<[u8]>::to_vec))
+        let agreed = connected.0.conn.alpn_protocol();
+        Ok::<_, String>(agreed.map(|agreed| String::from_utf8_lossy(agreed).into_owned()))
     };
-    assert_eq!(agreed(&["http/1.1"]), Ok(Some(b"http/1.1".to_vec())));
-    assert_eq!(agreed(&[]), Ok(None));
-    assert!(agreed(&["spdy/3"]).is_err());
+    let named = |name: &str| Ok(Some(name.to_owned()));
+    assert_eq!(agreed(&secure, &["http/1.1"]), named("http/1.1"));
+    assert_eq!(agreed(&secure, &["http/1.1", "h2"]), named("h2"));
+    assert_eq!(agreed(&secure, &[]), Ok(None));
+    assert!(agreed(&secure, &["spdy/3"]).is_err());
+    let secure = Secure::start(Config::to(backend.addr).http("http2 = false"));
+    assert_eq!(agreed(&secure, &["h2", "http/1.1"]), named("http/1.1"));
+    assert!(agreed(&secure, &["h2"]).is_err());
 }
 
 /// What a client is told that sends no TLS, up to its connection's end.

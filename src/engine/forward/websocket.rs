@@ -144,6 +144,11 @@ pub fn add_switch(headers: &mut HeaderMap, accept: &str, extensions: Option<&'st
             .ok()
             .map(|accept| (header::SEC_WEBSOCKET_ACCEPT, accept)),
     );
+    add_extensions(headers, extensions);
+}
+
+/// Adds what client and P-8 agreed on.
+pub fn add_extensions(headers: &mut HeaderMap, extensions: Option<&'static str>) {
     let extensions = extensions.map(HeaderValue::from_static);
     headers.extend(extensions.map(|value| (header::SEC_WEBSOCKET_EXTENSIONS, value)));
 }

@@ -321,7 +321,7 @@ fn is_served(protocol: &[u8]) -> bool {
 }
 
 /// Digits only: `str::parse` alone would take a sign.
-fn content_length(value: &[u8]) -> Result<u64, FramingError> {
+pub(super) fn content_length(value: &[u8]) -> Result<u64, FramingError> {
     if !value.iter().all(u8::is_ascii_digit) {
         return Err(FramingError::InvalidContentLength);
     }

@@ -15,6 +15,7 @@
 mod chunked;
 mod error;
 mod head;
+mod http2;
 mod rewrite;
 mod target;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod tests;
 use bytes::Bytes;
 
 pub use error::FramingError;
+pub use http2::{SameRequest, StreamHead};
 
 use chunked::{Chunked, Step};
 use head::HeadScan;

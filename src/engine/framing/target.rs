@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 use super::head::is_token;
 use super::FramingError;
 
@@ -58,6 +60,18 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, FramingError>
         http10,
         changed,
     })
+}
+
+/// Checks method and target of an HTTP/2 stream; the target has no authority.
+pub(super) fn of_stream(method: &[u8], sent: &[u8]) -> Result<Bytes, FramingError> {
+    if method.is_empty() || !method.iter().copied().all(is_method) {
+        return Err(FramingError::InvalidToken);
+    }
+    if sent != b"*" && !sent.starts_with(b"/") {
+        return Err(FramingError::InvalidTarget);
+    }
+    let (target, _) = target(method, sent)?;
+    Ok(Bytes::copy_from_slice(&target))
 }
 
 /// Tells whether `host` is a host with an optional port as a client may name it.

@@ -33,7 +33,11 @@ use crate::{
         channel::ChannelName,
         ws::{grip_extension, GripExtension},
     },
-    http::{border, reply},
+    http::{
+        border,
+        http2::{self, Stream},
+        reply,
+    },
 };
 
 /// A handshake that a backend has accepted; dropping it tells the backend that its client is gone.
@@ -202,6 +206,35 @@ pub(super) async fn on_socket(
         slot.state.borrow_mut().begin(held, Vec::new());
     }
     Outcome::Parked
+}
+
+/// Begins the session on the client's HTTP/2 stream.
+pub(super) async fn on_stream(
+    front: &Rc<Front>,
+    exchange: &Exchange,
+    mut accepted: Accepted,
+    stream: &Rc<Stream>,
+) -> Outcome {
+    let Some(upgrade) = stream.take_socket() else {
+        return reply::no_websockets().into();
+    };
+    let items_max = front.broker.options().outbox.items_max;
+    stream.state.borrow_mut().expect(items_max);
+    let (session, outlet) = http2::hold_socket(stream, &front.edge, upgrade);
+    let membership = match join(front, exchange, &accepted, session).await {
+        Ok(membership) => membership,
+        Err(error) => return reply::not_joined(error).into(),
+    };
+    note_accepted(front, exchange, exchange.route.targets.get(accepted.target));
+    membership.begin(outlet.clone(), Bytes::new());
+    if let Some(parts) = accepted.parts.take() {
+        let machine = Machine::Socket(Socket::new(parts));
+        let held = Held::new(membership, Some(outlet), machine);
+        stream.state.borrow_mut().begin(held, Vec::new());
+    }
+    let headers = &mut accepted.headers;
+    forward::websocket::add_extensions(headers, accepted.extensions);
+    Outcome::Held(border::response_out(200, None, headers).finish())
 }
 
 /// Begins a session whose client polls; its first poll is answered as the session says.

@@ -76,7 +76,7 @@ impl Attempt {
 /// Takes a handshake to the route's targets, and begins a session with the first that accepts.
 pub async fn open(front: &Rc<Front>, exchange: Exchange) -> Outcome {
     let exchange = Rc::new(exchange);
-    if exchange.slot.is_none() {
+    if !exchange.can_be_socket() {
         return reply::no_websockets().into();
     }
     let headers = border::headers_in(exchange.request.headers());
@@ -87,7 +87,10 @@ pub async fn open(front: &Rc<Front>, exchange: Exchange) -> Outcome {
         return reply::bad_handshake().into();
     }
     match connect(front, &exchange).await {
-        Ok(accepted) => begin::on_socket(front, &exchange, accepted).await,
+        Ok(accepted) => match exchange.stream.clone() {
+            Some(stream) => begin::on_stream(front, &exchange, accepted, &stream).await,
+            None => begin::on_socket(front, &exchange, accepted).await,
+        },
         Err(outcome) => *outcome,
     }
 }
@@ -230,7 +233,7 @@ fn note_accepted(front: &Front, exchange: &Exchange, target: Option<&Target>) {
     log_access(
         &exchange.request,
         target.map(|target| &target.kind),
-        101,
+        if exchange.stream.is_some() { 200 } else { 101 },
         "",
     );
 }
