@@ -199,7 +199,7 @@ fn the_session_that_asked_may_leave_and_the_others_have_their_answer() {
 }
 
 #[test]
-fn a_session_of_an_untrusted_target_takes_no_part_in_what_a_trusted_one_may_ask() {
+fn a_session_that_is_led_to_public_addresses_only_takes_no_part_in_what_another_may_ask() {
     let (answer, wait) = gate();
     let private = Backend::answering(move |_| {
         wait();
@@ -207,30 +207,20 @@ fn a_session_of_an_untrusted_target_takes_no_part_in_what_a_trusted_one_may_ask(
     });
     let link = format!("http://{}/n", private.addr);
     let backend = Backend::answering(move |_| checked("stream", "1", "open ").next(&link));
-    // The trusted target goes away after the first client.
-    let trusted = {
-        let link = format!("http://{}/n", private.addr);
-        Backend::answering(move |_| checked("stream", "1", "open ").next(&link))
-    };
-    let targets = format!(
-        "{{ url = \"http://{}\" }}, {{ url = \"http://{}\", untrusted = true }}",
-        trusted.addr, backend.addr
-    );
     let config = Config::new()
-        .route_to("host = \"*\"", targets)
+        .route("path_beg = \"/mine\"", &[backend.addr])
         .http("workers = 1");
     let p8 = P8::start(&config);
-    let mut first = p8.stream("/");
-    first.expect("open ");
-    let address = trusted.addr;
-    drop(trusted);
-    wait_until(DEADLINE, "the trusted target to be gone", || {
-        std::net::TcpStream::connect(address).is_err()
+    let named = private.addr.to_string();
+    let [mut first, mut second] = ["h", &named].map(|host| {
+        let mut client = p8.client();
+        client.request("GET", "/mine", &[("Host", host)], b"");
+        assert_eq!(client.final_head().status, 200);
+        client.expect("open ");
+        client
     });
-    let mut second = p8.stream("/");
-    second.expect("open ");
     p8.publish(&[stream_with("a", json!({"action": "hint"}))]);
-    wait_until(DEADLINE, "the untrusted one to be refused", || {
+    wait_until(DEADLINE, "the second one to be refused", || {
         p8.snapshot().total("link_failures_total") == 1
     });
     answer.open();

@@ -255,16 +255,28 @@ fn a_client_cannot_lead_a_link_to_a_private_address_by_the_host_it_names() {
 }
 
 #[test]
-fn an_untrusted_backend_leads_to_no_private_address() {
-    let private = by_path(|_, _| Answer::ok("secret"));
-    let host = private.addr;
-    let link = format!("http://{host}/n");
-    let backend = by_path(move |_, _| Answer::ok("open ").next(&link));
-    let target = format!("{{ url = \"http://{}\", untrusted = true }}", backend.addr);
-    let p8 = P8::start(&Config::new().route_to("host = \"*\"", target));
-    let mut client = p8.stream("/");
-    client.expect("open ");
-    assert_link_fails(&p8, &private, &mut client);
+fn an_untrusted_backend_at_a_private_address_is_not_asked() {
+    let private = Backend::answering(|_| Answer::ok("secret"));
+    let untrusted = format!("{{ url = \"http://{}\", untrusted = true }}", private.addr);
+    for debug in [false, true] {
+        let route = format!("host = \"*\"\ndebug = {debug}");
+        let p8 = P8::start(&Config::new().route_to(&route, &untrusted));
+        let reply = p8.client().get("/");
+        assert_eq!(reply.status(), 502);
+        assert_eq!(reply.head.header("p8-reason"), Some("address-blocked"));
+        let is_told = reply.text() == "Error: Origin host/IP blocked.\n";
+        assert_eq!(is_told, debug, "{}", reply.text());
+        assert_eq!(p8.ws_refused("/").status(), 502);
+        let https = untrusted.replace("http:", "https:");
+        let p8 = P8::start(&Config::new().route_to(&route, &https));
+        let reply = p8.client().get("/");
+        assert_eq!(reply.head.header("p8-reason"), Some("address-blocked"));
+    }
+    assert_eq!(private.accepted(), 0);
+    let trusted = Backend::answering(|_| Answer::ok("the next one"));
+    let targets = format!("{untrusted}, {{ url = \"http://{}\" }}", trusted.addr);
+    let p8 = P8::start(&Config::new().route_to("host = \"*\"", targets));
+    assert_eq!(p8.client().get("/").text(), "the next one");
 }
 
 #[test]

@@ -53,6 +53,7 @@ mod proxying;
 mod publish;
 mod publish_command;
 mod rates;
+mod real_backends;
 mod recovery;
 mod recovery_load;
 mod regression;

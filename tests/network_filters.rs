@@ -183,19 +183,23 @@ fn without_a_url_or_with_a_bad_one_an_item_is_skipped_and_counted() {
 }
 
 #[test]
-fn an_absolute_url_elsewhere_is_asked_unsigned_and_a_private_one_not_for_an_untrusted_backend() {
-    for untrusted in [false, true] {
+fn an_absolute_url_elsewhere_is_asked_unsigned_and_a_private_one_that_the_client_named_is_not() {
+    for is_named in [false, true] {
         let other = Backend::answering(|_| Answer::new(204));
         let url = format!("http://{}/filter?x", other.addr);
         let backend = Backend::answering(move |_| filtered("stream", "http-check", &url));
-        let target = format!(
-            "{{ url = \"http://{}\", untrusted = {untrusted} }}",
-            backend.addr
-        );
-        let p8 = P8::start(&Config::new().route_to("host = \"*\"", target));
-        let stream = p8.stream("/");
+        let config = Config::new().route("path_beg = \"/mine\"", &[backend.addr]);
+        let p8 = P8::start(&config);
+        let host = if is_named {
+            other.addr.to_string()
+        } else {
+            "h".to_owned()
+        };
+        let mut stream = p8.client();
+        stream.request("GET", "/mine", &[("Host", &host)], b"");
+        assert_eq!(stream.final_head().status, 200);
         p8.publish(&[tagged("checked", "open")]);
-        if untrusted {
+        if is_named {
             assert_eq!(rest(&p8, stream), "");
             assert_eq!(other.accepted(), 0);
             continue;

@@ -137,12 +137,6 @@ impl OneRoute<'_, '_> {
         }
     }
 
-    pub(super) fn not_built(&mut self, keys: &[&str], set: bool, instead: &str) {
-        let index = self.index.clone();
-        let path = [&["routes", index.as_str()], keys].concat();
-        self.checker.not_built(&path, set, instead);
-    }
-
     fn warn_of_fallthrough(&mut self, route: &Route) {
         if route.fallthrough && matches!(route.host.as_str(), "" | "*") {
             let why = "no host is less specific than this one";

@@ -35,11 +35,8 @@ impl OneRoute<'_, '_> {
             let expected = "http:// or https:// as the target is untrusted";
             return Err(self.wrong(&at("url"), url, expected));
         }
-        self.not_built(
-            &at("http2"),
-            written.http2 == Some(true),
-            "requests to this target are sent with HTTP/1.1",
-        );
+        server.http2 = written.http2.unwrap_or(false);
+        server.is_public = written.untrusted.unwrap_or(false);
         Ok(server)
     }
 

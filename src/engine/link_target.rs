@@ -39,6 +39,20 @@ pub enum Destination {
     },
 }
 
+impl Destination {
+    /// Has it lead to addresses of the public network only, if it leaves the routes.
+    pub fn only_public(mut self) -> Destination {
+        if let Destination::Elsewhere {
+            target: TargetKind::Server(server),
+            ..
+        } = &mut self
+        {
+            Arc::make_mut(server).is_public = true;
+        }
+        self
+    }
+}
+
 /// Returns the URL that a client asked for; a request without a usable host has `localhost`.
 pub fn client_url(is_secure: bool, host: Option<&str>, path_and_query: &str) -> Option<Url> {
     let scheme = if is_secure { "https" } else { "http" };
@@ -234,6 +248,15 @@ mod tests {
         let a = || "a.example".to_owned();
         assert_eq!(to("/other", any), (public, a()));
         assert_eq!(to("/other", named), (plain("a.example", 80), a()));
+        let url = resolve(&client, "http://b.example/n").unwrap();
+        let elsewhere = destination(&url, &client, named, &routes).unwrap();
+        match elsewhere.only_public() {
+            Destination::Elsewhere {
+                target: TargetKind::Server(server),
+                ..
+            } => assert!(server.is_public),
+            other => panic!("{other:?}"),
+        }
         let secure = to("https://a.example/api/n", any);
         let tls = TargetKind::from(Server {
             tls: Some(Tls::default()),

@@ -50,13 +50,11 @@ impl Origin {
     fn destination(&self, url: &Url, front: &Front) -> Option<Destination> {
         let options = front.options();
         let route = options.routes.renewed(&self.route);
-        let mut found = link_target::destination(url, &self.client_url, &route, &options.routes)?;
-        if let Destination::Elsewhere { target, .. } = &mut found {
-            if let (TargetKind::Server(server), true) = (&mut *target, self.target.is_untrusted) {
-                Arc::make_mut(server).is_public = true;
-            }
-        }
-        Some(found)
+        let found = link_target::destination(url, &self.client_url, &route, &options.routes)?;
+        Some(match self.target.is_untrusted {
+            true => found.only_public(),
+            false => found,
+        })
     }
 
     /// Tells how far a request to this URL goes.

@@ -394,7 +394,7 @@ fn files_are_found_beside_the_one_that_names_them() {
         has("pushpin.conf:2: [global] include", "no.conf cannot be read"),
         "{notes:?}"
     );
-    assert!(has("sub/routes:2", "cannot use the key file"), "{notes:?}");
+    assert!(has("sub/routes:2", "cannot use the file"), "{notes:?}");
     let missing = import(&place.0.join("nothing.conf"), &[]).unwrap_err();
     assert!(missing.to_string().contains("nothing.conf: cannot be read"));
 }

@@ -56,6 +56,10 @@ fn urls_say_where_a_server_is_and_whether_it_is_secure() {
             "{told}"
         );
     }
+    let untrusted = settings(&target(
+        "url = \"https://a\", untrusted = true, http2 = true",
+    ));
+    assert!(server(&untrusted).is_public && server(&untrusted).http2);
     let told = error(&target("url = \"unix:/a\", untrusted = true"));
     assert!(
         told.ends_with("expected http:// or https:// as the target is untrusted"),

@@ -21,27 +21,42 @@ use crate::actors::{
     ports::{BackendResponse, BodyStream},
 };
 
-use super::{connect::Connection, fetch::cut, pool::Pool};
+use super::{connect::Connection, fetch::cut, pool::Pool, shared::Lease};
 
-/// Hands an answer over; its connection stays with the body for as long as that is needed, and goes to
-/// the pool after it if one is given.
+/// What an answer comes over.
+pub(super) enum Behind {
+    /// A connection of its own.
+    Own(Connection),
+    /// A stream of a connection that others use too.
+    Shared(Lease),
+}
+
+impl Behind {
+    /// Has it used again, if it can be.
+    fn give_back(self, pool: Option<&Pool>) {
+        if let (Behind::Own(connection), Some(pool)) = (self, pool) {
+            pool.check_in(connection);
+        }
+    }
+}
+
+/// Hands an answer over; what it comes over stays with the body for as long as that is needed, and goes
+/// to the pool after it if one is given.
 pub(super) fn accept(
     response: Response<Incoming>,
-    connection: Connection,
+    behind: Behind,
     pool: Option<&Pool>,
 ) -> BackendResponse {
     let (mut parts, incoming) = response.into_parts();
     // To a server of 1.0 a request body cannot be chunked, so its connections are not used again.
     let pool = pool.filter(|_| parts.version != Version::HTTP_10);
     let body: BodyStream = if incoming.is_end_stream() {
-        if let Some(pool) = pool {
-            pool.check_in(connection);
-        }
+        behind.give_back(pool);
         Box::pin(NoBody)
     } else {
         Box::pin(AnswerBody {
             incoming,
-            connection: Some(connection),
+            behind: Some(behind),
             pool: pool.cloned(),
         })
     };
@@ -87,20 +102,21 @@ impl Body for NoBody {
 /// A body on its way; the connection is there until the body ends.
 struct AnswerBody {
     incoming: Incoming,
-    connection: Option<Connection>,
+    behind: Option<Behind>,
     pool: Option<Pool>,
 }
 
 impl AnswerBody {
     fn finish(&mut self) {
-        if let (Some(connection), Some(pool)) = (self.connection.take(), &self.pool) {
-            pool.check_in(connection);
+        if let Some(behind) = self.behind.take() {
+            behind.give_back(self.pool.as_ref());
         }
     }
 
     fn break_off(&mut self, error: &hyper::Error) -> io::Error {
-        let target = match self.connection.take() {
-            Some(connection) => connection.key.target.to_string(),
+        let target = match self.behind.take() {
+            Some(Behind::Own(connection)) => connection.key.target.to_string(),
+            Some(Behind::Shared(lease)) => lease.target().to_owned(),
             None => String::new(),
         };
         let why = cut(&error.to_string());

@@ -22,8 +22,9 @@ use crate::{
 };
 
 use super::{
-    answer,
+    answer::{self, Behind},
     connect::Connection,
+    http2::{self, Fetched},
     key::Key,
     message::{self, Message},
     pool::Pool,
@@ -52,18 +53,39 @@ pub(super) async fn run(
             })
         }
     };
-    let heads = informational.as_ref();
+    let message = match key.wants_http2() {
+        false => message,
+        // Boxed, so that what is rarer does not make every request's future large.
+        true => match Box::pin(http2::run(&pool, &key, message)).await {
+            Fetched::Done(done) => return done,
+            Fetched::Http1(message) => message,
+        },
+    };
+    over_http1(pool, key, message, informational.as_ref()).await
+}
+
+/// Fetches one answer over a connection of its own.
+async fn over_http1(
+    pool: Pool,
+    key: Key,
+    message: Message,
+    heads: Option<&Informational>,
+) -> Result<BackendResponse, FetchFailure> {
+    let target = key.target.clone();
     let mut untouched = true;
     let message = match idle_connection(&pool, &key, &message).await {
         None => message,
         Some(connection) => {
-            let copy = message::copy(&message);
+            let copy = message::is_replayable(&message).then(|| message::copy(&message));
             let broken = match exchange(&pool, connection, message, heads).await {
                 Ok(answer) => return Ok(answer),
                 Err(broken) => broken,
             };
             untouched = broken.message.is_some();
-            let Some(message) = broken.message.or(copy.filter(|_| !broken.answered)) else {
+            let Some(message) = broken
+                .message
+                .or(copy.flatten().filter(|_| !broken.answered))
+            else {
                 return Err(FetchFailure {
                     error: broken.error,
                     unsent: None,
@@ -146,7 +168,7 @@ async fn exchange(
                 answered,
             }))
         }
-        Ok(response) => Ok(answer::accept(response, connection, pool)),
+        Ok(response) => Ok(answer::accept(response, Behind::Own(connection), pool)),
         Err(mut failed) => {
             let message = failed.take_message();
             let error = diagnose(&failed.into_error(), answered, &connection.key.target);

@@ -39,6 +39,11 @@ impl Key {
             name,
         })
     }
+
+    /// Tells whether HTTP/2 shall be spoken, if the server can.
+    pub(super) fn wants_http2(&self) -> bool {
+        matches!(&self.target, TargetKind::Server(server) if server.http2)
+    }
 }
 
 fn name(

@@ -6,9 +6,11 @@
 //! Source: RFC 9112 sections 3.2 and 6.
 
 use std::{
+    cell::RefCell,
     io,
     pin::Pin,
-    task::{Context, Poll},
+    rc::Rc,
+    task::{ready, Context, Poll},
 };
 
 use bytes::Bytes;
@@ -43,12 +45,12 @@ pub(super) fn build(request: BackendRequest) -> Result<(TargetKind, Message), Fe
         mut headers,
         body,
     } = request;
-    let body = RequestBody(match body {
+    let body = RequestBody::new(match body {
         BackendBody::Stream { body, .. } if body.is_end_stream() => BackendBody::Empty,
         body => body,
     });
     let uri = request_target(uri)?;
-    frame(&method, &mut headers, &body.0);
+    frame(&method, &mut headers, &body.body);
     let headers = host_first(headers, &target);
     let mut message = Request::new(body);
     *message.method_mut() = method;
@@ -65,7 +67,7 @@ pub(super) fn rebuild(target: TargetKind, message: Message) -> BackendRequest {
         method: parts.method,
         uri: parts.uri.to_string(),
         headers: parts.headers,
-        body: body.0,
+        body: body.body,
     }
 }
 
@@ -75,7 +77,7 @@ pub(super) fn is_replayable(message: &Message) -> bool {
         *message.method(),
         Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
     );
-    idempotent && !matches!(message.body().0, BackendBody::Stream { .. })
+    idempotent && !matches!(message.body().body, BackendBody::Stream { .. })
 }
 
 /// Returns whether the connection may be used again after it: a backend that does not expect a body with
@@ -85,15 +87,14 @@ pub(super) fn keeps_connection(message: &Message) -> bool {
     !is_surprising || message.body().is_end_stream()
 }
 
-/// Copies a message that may be sent twice.
+/// Copies a message whose body can be had again.
 pub(super) fn copy(message: &Message) -> Option<Message> {
-    let body = match &message.body().0 {
-        _ if !is_replayable(message) => return None,
+    let body = match &message.body().body {
         BackendBody::Empty => BackendBody::Empty,
         BackendBody::Full(bytes) => BackendBody::Full(bytes.clone()),
         BackendBody::Stream { .. } => return None,
     };
-    let mut copy = Request::new(RequestBody(body));
+    let mut copy = Request::new(RequestBody::new(body));
     *copy.method_mut() = message.method().clone();
     *copy.uri_mut() = message.uri().clone();
     *copy.headers_mut() = message.headers().clone();
@@ -163,8 +164,27 @@ fn default_host(target: &TargetKind) -> Option<HeaderValue> {
     HeaderValue::try_from(host).ok()
 }
 
+/// What a request's body failed with, if it did.
+pub(super) type BodyFault = Rc<RefCell<Option<String>>>;
+
+/// Has the fault of a message's body kept, where HTTP tells only that there was one.
+pub(super) fn watched(mut message: Message) -> (Message, BodyFault) {
+    let fault = BodyFault::default();
+    message.body_mut().fault = Some(fault.clone());
+    (message, fault)
+}
+
 /// The body of a request, as hyper reads it.
-pub(super) struct RequestBody(BackendBody);
+pub(super) struct RequestBody {
+    body: BackendBody,
+    fault: Option<BodyFault>,
+}
+
+impl RequestBody {
+    fn new(body: BackendBody) -> RequestBody {
+        RequestBody { body, fault: None }
+    }
+}
 
 impl Body for RequestBody {
     type Data = Bytes;
@@ -174,18 +194,25 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match &mut self.0 {
+        let this = &mut *self;
+        match &mut this.body {
             BackendBody::Empty => Poll::Ready(None),
             BackendBody::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            BackendBody::Stream { body, .. } => body.as_mut().poll_frame(cx),
+            BackendBody::Stream { body, .. } => {
+                let frame = ready!(body.as_mut().poll_frame(cx));
+                if let (Some(Err(error)), Some(fault)) = (&frame, &this.fault) {
+                    fault.replace(Some(error.to_string()));
+                }
+                Poll::Ready(frame)
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.body {
             BackendBody::Empty => true,
             BackendBody::Full(bytes) => bytes.is_empty(),
             BackendBody::Stream { body, .. } => body.is_end_stream(),
@@ -193,7 +220,7 @@ impl Body for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.body {
             BackendBody::Empty => SizeHint::with_exact(0),
             BackendBody::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             BackendBody::Stream {

@@ -1,4 +1,5 @@
-//! The data path to backends: HTTP/1.1 over pooled connections, over TCP, TLS or unix sockets.
+//! The data path to backends: HTTP/1.1 and HTTP/2 over pooled connections, over TCP, TLS or unix
+//! sockets.
 //!
 //! Not its concern: which target is asked, the next target after a failure, deadlines of an answer,
 //! and header rules of a proxy; its caller decides those.
@@ -6,6 +7,7 @@
 //! ```text
 //! fetch ── message (head and framing) ── pool.checkout ─┬─ exchange ── answer (body) ── pool.check_in
 //!                               dial ── connect ───────┘      └─ once more, on a fresh connection
+//!      └─ http2 (a target that has it) ── pool.lease ── a stream ── answer
 //! upgrade ─ message ─────────── dial ── connect ────── the socket, or an answer after all
 //! ```
 //!
@@ -18,9 +20,11 @@ mod answer;
 mod connect;
 mod dial;
 mod fetch;
+mod http2;
 mod key;
 mod message;
 mod pool;
+mod shared;
 mod stream;
 mod tls;
 mod upgrade;

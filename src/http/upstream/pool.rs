@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use hyper::client::conn::http1::Builder;
+use tokio::time::timeout;
 
 use crate::{
     actors::{
@@ -25,12 +27,16 @@ use super::{
     dial::dial,
     fetch,
     key::Key,
+    shared::{Lease, SharedConnections},
     tls::TlsConfigs,
     upgrade,
 };
 
 /// How often at most the idle connections are looked through.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Most HTTP/2 connections that one request opens until it has a place on one.
+const OPENINGS_MAX: usize = 3;
 
 /// Bounds of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +88,7 @@ struct Shared {
     http1: Builder,
     tls: TlsConfigs,
     idle: RefCell<Idle>,
+    http2: Rc<SharedConnections>,
     opened: Cell<u64>,
     reused: Cell<u64>,
     retried: Cell<u64>,
@@ -97,6 +104,7 @@ impl Pool {
                 options: Cell::new(options),
                 http1: connect::http1(),
                 idle: RefCell::new(Idle::new(Instant::now())),
+                http2: Rc::default(),
                 opened: Cell::new(0),
                 reused: Cell::new(0),
                 retried: Cell::new(0),
@@ -115,6 +123,7 @@ impl Pool {
     pub fn trust(&self, ca: Option<Pem>) {
         if self.shared.tls.trust(ca) {
             *self.shared.idle.borrow_mut() = Idle::new(Instant::now());
+            self.shared.http2.forget();
         }
     }
 
@@ -124,7 +133,7 @@ impl Pool {
             opened_total: self.shared.opened.get(),
             reused_total: self.shared.reused.get(),
             retried_total: self.shared.retried.get(),
-            idle_current: self.shared.idle.borrow().total,
+            idle_current: self.shared.idle.borrow().total + self.shared.http2.idle(),
         }
     }
 
@@ -132,6 +141,7 @@ impl Pool {
     ///
     /// Every fetch does this, at most once a second.
     pub fn sweep(&self, now: Instant) {
+        self.shared.http2.sweep(now, &self.shared.options.get());
         self.shared
             .idle
             .borrow_mut()
@@ -183,6 +193,59 @@ impl Pool {
         let opened = connect::open_for_switch(stream, &shared.http1, key).await?;
         shared.opened.set(shared.opened.get() + 1);
         Ok(opened)
+    }
+
+    /// Takes a place on an HTTP/2 connection, which is opened if need be; none if the server chose HTTP/1.
+    ///
+    /// **Bounds**: those of a connect, and [`OPENINGS_MAX`] connections of its own.
+    pub(super) async fn lease(&self, key: &Key) -> Result<Option<Lease>, FetchError> {
+        let leased = timeout(self.connect_limit(), self.lease_when_open(key));
+        leased.await.unwrap_or_else(|_elapsed| {
+            Err(FetchError::ConnectTimeout {
+                target: key.target.to_string(),
+            })
+        })
+    }
+
+    async fn lease_when_open(&self, key: &Key) -> Result<Option<Lease>, FetchError> {
+        let shared = &self.shared;
+        let mut begun = 0;
+        loop {
+            let now = Instant::now();
+            if let Some(lease) = shared.http2.join(key, now, &shared.options.get()) {
+                let reused = u64::from(lease.is_reused);
+                shared.reused.set(shared.reused.get() + reused);
+                return Ok(Some(lease));
+            }
+            if shared.http2.speaks_http1(key, now) {
+                return Ok(None);
+            }
+            if begun == OPENINGS_MAX {
+                let target = key.target.to_string();
+                return Err(FetchError::ClosedBeforeAnswer { target });
+            }
+            let (pool, to) = (self.clone(), key.clone());
+            let open = || async move { pool.open_shared(&to).await }.boxed_local();
+            let (opening, is_new) = shared.http2.opening(key, open);
+            begun += usize::from(is_new);
+            opening.await?;
+        }
+    }
+
+    /// Opens a connection that many requests share, or one as ever if the server chose that.
+    async fn open_shared(&self, key: &Key) -> Result<(), FetchError> {
+        let shared = &self.shared;
+        let stream = dial(key, &shared.tls, self.connect_limit(), true).await?;
+        shared.opened.set(shared.opened.get() + 1);
+        if stream.takes_http2() {
+            return shared.http2.add(key, stream).await;
+        }
+        shared.http2.note_http1(key, Instant::now());
+        let mut connection = connect::open(stream, &shared.http1, key).await?;
+        if connection.sender.ready().await.is_ok() {
+            self.check_in(connection);
+        }
+        Ok(())
     }
 
     /// Counts a request that is sent once more.

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod exchange;
+mod http2;
 mod pooling;
 mod sending;
 mod upgrade;

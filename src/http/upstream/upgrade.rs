@@ -22,7 +22,7 @@ use crate::{
 };
 
 use super::{
-    answer,
+    answer::{self, Behind},
     connect::{Connection, GivenBack},
     fetch::{bad_answer, diagnose},
     key::Key,
@@ -50,7 +50,10 @@ pub(super) async fn run(pool: Pool, request: BackendRequest) -> Result<Upgrade, 
                 .map(Upgrade::Switched)
                 .map_err(|error| failure(error, None))
         }
-        Ok(response) => Ok(Upgrade::Refused(answer::accept(response, connection, None))),
+        Ok(response) => {
+            let answer = answer::accept(response, Behind::Own(connection), None);
+            Ok(Upgrade::Refused(answer))
+        }
         Err(failed) => Err(unanswered(failed, &connection, target)),
     }
 }
