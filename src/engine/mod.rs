@@ -15,6 +15,7 @@ pub mod filtering;
 pub mod forward;
 pub mod framing;
 pub mod id_cache;
+pub mod idle_surplus;
 pub mod jsonp;
 pub mod lingering;
 pub mod link_target;

@@ -19,7 +19,7 @@ use crate::{
         fetch_error::FetchError,
         ports::{BackendRequest, Fetch, FetchFailure, Fetching, Informational, Promise, Upgrade},
     },
-    engine::route::Pem,
+    engine::{idle_surplus::IdleSurplus, route::Pem},
 };
 
 use super::{
@@ -32,8 +32,8 @@ use super::{
     upgrade,
 };
 
-/// How often at most the idle connections are looked through.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the idle connections are looked through.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Most HTTP/2 connections that one request opens until it has a place on one.
 const OPENINGS_MAX: usize = 3;
@@ -89,6 +89,7 @@ struct Shared {
     tls: TlsConfigs,
     idle: RefCell<Idle>,
     http2: Rc<SharedConnections>,
+    is_swept: Cell<bool>,
     opened: Cell<u64>,
     reused: Cell<u64>,
     retried: Cell<u64>,
@@ -103,8 +104,9 @@ impl Pool {
                 tls: TlsConfigs::default(),
                 options: Cell::new(options),
                 http1: connect::http1(),
-                idle: RefCell::new(Idle::new(Instant::now())),
+                idle: RefCell::new(Idle::default()),
                 http2: Rc::default(),
+                is_swept: Cell::new(false),
                 opened: Cell::new(0),
                 reused: Cell::new(0),
                 retried: Cell::new(0),
@@ -122,7 +124,7 @@ impl Pool {
     /// What is idle was verified by the earlier ones: it is closed if they were others.
     pub fn trust(&self, ca: Option<Pem>) {
         if self.shared.tls.trust(ca) {
-            *self.shared.idle.borrow_mut() = Idle::new(Instant::now());
+            *self.shared.idle.borrow_mut() = Idle::default();
             self.shared.http2.forget();
         }
     }
@@ -137,9 +139,9 @@ impl Pool {
         }
     }
 
-    /// Drops idle connections that are closed, too long idle or too old.
+    /// Drops idle connections that are closed, too long idle, too old or more than are needed.
     ///
-    /// Every fetch does this, at most once a second.
+    /// The pool does this by itself for as long as it has any.
     pub fn sweep(&self, now: Instant) {
         self.shared.http2.sweep(now, &self.shared.options.get());
         self.shared
@@ -166,7 +168,29 @@ impl Pool {
         // Not ready: the backend closes it, or the request's body was not sent to its end.
         if connection.sender.is_ready() && !is_old(&connection, now, options) {
             self.shared.idle.borrow_mut().put(connection, now, options);
+            self.keep_swept();
         }
+    }
+
+    /// Sweeps from now on, until no connection is idle.
+    fn keep_swept(&self) {
+        if self.shared.is_swept.replace(true) {
+            return;
+        }
+        let shared = Rc::downgrade(&self.shared);
+        actix_rt::spawn(async move {
+            loop {
+                actix::clock::sleep(SWEEP_INTERVAL).await;
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                let mut idle = shared.idle.borrow_mut();
+                idle.sweep(Instant::now(), &shared.options.get());
+                if idle.total == 0 {
+                    return shared.is_swept.set(false);
+                }
+            }
+        });
     }
 
     fn connect_limit(&self) -> Duration {
@@ -290,28 +314,19 @@ impl Resting {
 }
 
 /// The idle connections; those of a key are in the order in which they became idle.
+#[derive(Default)]
 struct Idle {
     by_key: HashMap<Rc<Key>, VecDeque<Resting>>,
     total: usize,
-    swept: Instant,
+    surplus: IdleSurplus,
 }
 
 impl Idle {
-    fn new(now: Instant) -> Idle {
-        Idle {
-            by_key: HashMap::new(),
-            total: 0,
-            swept: now,
-        }
-    }
-
     fn take(&mut self, key: &Key, now: Instant, options: &PoolOptions) -> Option<Connection> {
-        if now.saturating_duration_since(self.swept) >= SWEEP_INTERVAL {
-            self.sweep(now, options);
-        }
         let resting = self.by_key.get_mut(key)?;
         while let Some(candidate) = resting.pop_back() {
             self.total -= 1;
+            self.surplus.on_taken(self.total);
             if candidate.is_usable(now, options) {
                 return Some(candidate.connection);
             }
@@ -355,6 +370,8 @@ impl Idle {
             !resting.is_empty()
         });
         self.total = self.by_key.values().map(VecDeque::len).sum();
-        self.swept = now;
+        for _ in 0..self.surplus.on_look(self.total) {
+            self.drop_longest_idle();
+        }
     }
 }

@@ -292,3 +292,23 @@ fn a_pool_may_keep_nothing() {
         backend.finish().await;
     });
 }
+
+#[test]
+fn what_a_burst_leaves_goes_by_and_by() {
+    run(async {
+        let backend = answering(OK, 40);
+        let pool = Pool::new(PoolOptions::default());
+        let answers = (0..40).map(|_| answer(&pool, get(&backend.target)));
+        for answer in futures_util::future::join_all(answers).await {
+            read(answer.expect("an answer").body).await.expect("a body");
+        }
+        assert_eq!(pool.counts().idle_current, 40);
+        while pool.counts().idle_current > 8 {
+            actix::clock::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(whole(&pool, get(&backend.target)).await, ok());
+        assert_eq!(pool.counts().opened_total, 40, "the others are used");
+        drop(pool);
+        backend.finish().await;
+    });
+}
