@@ -1,7 +1,9 @@
 //! Fault injection for tests (cargo feature `chaos`): items whose meta makes a named actor panic.
 //!
 //! **Shape**: meta `p8-chaos` is `panic-publisher`, `panic-channel`, `panic-delivery` (a channel, once
-//! an item that waited goes out) or `panic-hub`; for the last, meta `p8-chaos-at` says at which session of the fan-out, counted from 1.
+//! an item that waited goes out), `panic-session` (one that looks at items itself, or whose WebSocket
+//! is closed by the item) or `panic-hub`; for the last, meta `p8-chaos-at` says at which session of the
+//! fan-out, counted from 1.
 
 use crate::grip::publish::Item;
 

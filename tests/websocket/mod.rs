@@ -12,6 +12,7 @@ use crate::support::{Backend, Config, P8};
 mod browser;
 mod control;
 mod control_timers;
+mod crashes;
 mod deflate;
 mod draining;
 mod framing;
