@@ -120,6 +120,11 @@ impl Edge {
         self.store.borrow().deflating.enter()
     }
 
+    /// Returns the name of a channel as the worker's tables have it, to be kept in place of an equal one.
+    pub fn known_name(&self, name: &ChannelName) -> Option<ChannelName> {
+        self.store.borrow().known_name(name)
+    }
+
     /// Returns the broker's crash records.
     pub fn crashes(&self) -> &CrashRecords {
         &self.crashes
@@ -341,12 +346,8 @@ impl Membership {
 
     /// Asks to be woken.
     pub fn wake_at(&self, deadline: Option<Instant>) {
-        if self
-            .edge
-            .store
-            .borrow_mut()
-            .set_deadline(self.key, deadline)
-        {
+        let mut store = self.edge.store.borrow_mut();
+        if store.set_deadline(self.key, deadline) {
             self.edge.bells.timer.notify_one();
         }
     }

@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
+use super::session::Session;
 pub use super::{
     encoded::Encoded,
     handler_state::HandlerOptions,
@@ -58,7 +59,7 @@ pub enum SessionKind {
 #[rtype(result = "Joined")]
 pub struct Join {
     /// Who.
-    pub session: Recipient<ToSession>,
+    pub session: Addr<Session>,
     /// What it takes.
     pub kind: SessionKind,
     /// How its stream is framed.

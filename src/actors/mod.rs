@@ -38,6 +38,7 @@ pub mod polled_sessions;
 pub mod ports;
 pub mod publisher;
 pub mod session;
+pub mod session_context;
 pub mod store;
 pub mod supervisor;
 pub mod targets;

@@ -7,10 +7,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use actix::Recipient;
+use actix::Addr;
 
 use super::{
     messages::{Depth, SessionEvent, ToSession},
+    session::Session,
     web_socket::SocketEvent,
 };
 use crate::engine::sockjs::SessionId;
@@ -31,7 +32,7 @@ struct Shared {
 #[derive(Clone)]
 pub struct Reached {
     /// Its address.
-    pub session: Recipient<ToSession>,
+    pub session: Addr<Session>,
     /// Its hold.
     pub hold: u64,
 }

@@ -21,6 +21,7 @@ use super::{
     held::{Ended, Held},
     messages::{Encoded, SessionEvent, ToSession, Turn},
     ports::Outlet,
+    session_context::{RunningSession, SessionContext},
     supervisor::start_temporary,
 };
 use crate::{
@@ -28,9 +29,6 @@ use crate::{
     grip::channel::{ChannelName, ItemId},
     stats::counters::{Dropped, Total},
 };
-
-/// Messages a session's mailbox takes before items are dropped, counted.
-const MAILBOX: usize = 4_096;
 
 /// What a session keeps between the holds of one request; rarely there.
 #[derive(Default)]
@@ -192,6 +190,10 @@ impl SessionState {
 
     /// Carries out what a message means; one of an ended hold means nothing any more.
     pub fn on_message(&mut self, ToSession { hold, event, .. }: ToSession) {
+        #[cfg(feature = "chaos")]
+        if let SessionEvent::Item(encoded) = &event {
+            super::chaos::maybe_panic(&encoded.item, "panic-session");
+        }
         let held = self.held.as_ref().map(|held| held.membership().hold());
         match event {
             SessionEvent::Item(encoded) if held != Some(hold) => self.keep_early(hold, encoded),
@@ -296,18 +298,15 @@ impl Session {
     }
 
     /// Starts a session that lives without a connection's task; it ends with its last address.
-    pub fn start(state: Rc<RefCell<SessionState>>, edge: &Edge) -> Recipient<ToSession> {
-        let crashes = edge.crashes().session.clone();
-        start_temporary(crashes, Self::new(state)).recipient()
+    pub fn start(state: Rc<RefCell<SessionState>>, edge: &Edge) -> Addr<Self> {
+        let (running, address) = RunningSession::new(Self::new(state));
+        start_temporary(edge.crashes().session.clone(), running);
+        address
     }
 }
 
 impl Actor for Session {
-    type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        context.set_mailbox_capacity(MAILBOX);
-    }
+    type Context = SessionContext;
 }
 
 impl Handler<ToSession> for Session {

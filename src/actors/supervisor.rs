@@ -106,18 +106,15 @@ where
     address
 }
 
-/// Starts a temporary actor: a panic ends it, and what it holds is dropped.
-pub fn start_temporary<A>(record: Arc<CrashRecord>, actor: A) -> Addr<A>
-where
-    A: Actor<Context = Context<A>> + Unpin,
-{
-    let context = Context::new();
-    let address = context.address();
+/// Starts a temporary actor with its context: a panic ends it, and what it holds is dropped.
+pub fn start_temporary(
+    record: Arc<CrashRecord>,
+    running: impl Future<Output = ()> + Unpin + 'static,
+) {
     actix_rt::spawn(Temporary {
-        context: Some(context.into_future(actor)),
+        running: Some(running),
         record,
     });
-    address
 }
 
 /// Runs a temporary actor within the caller's task, until it has stopped itself or crashed.
@@ -126,7 +123,7 @@ where
     A: Actor<Context = Context<A>> + Unpin,
 {
     Temporary {
-        context: Some(Context::new().into_future(actor)),
+        running: Some(Context::new().into_future(actor)),
         record,
     }
 }
@@ -169,23 +166,23 @@ impl<A: Actor<Context = Context<A>> + Supervised + Unpin> Future for Permanent<A
     }
 }
 
-struct Temporary<A: Actor<Context = Context<A>>> {
-    context: Option<ContextFut<A, Context<A>>>,
+struct Temporary<F> {
+    running: Option<F>,
     record: Arc<CrashRecord>,
 }
 
-impl<A: Actor<Context = Context<A>> + Unpin> Future for Temporary<A> {
+impl<F: Future<Output = ()> + Unpin> Future for Temporary<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<()> {
-        let Some(context) = &mut self.context else {
+        let Some(running) = &mut self.running else {
             return Poll::Ready(());
         };
-        match catch_unwind(AssertUnwindSafe(|| Pin::new(context).poll(task))) {
+        match catch_unwind(AssertUnwindSafe(|| Pin::new(running).poll(task))) {
             Ok(outcome) => outcome,
             Err(panic) => {
                 self.record.note(&*panic, "actor panicked: it is ended");
-                drop_quietly(self.context.take());
+                drop_quietly(self.running.take());
                 Poll::Ready(())
             }
         }
@@ -250,7 +247,9 @@ mod tests {
     #[actix_rt::test]
     async fn a_temporary_actor_ends_with_its_panic() {
         let record = CrashRecord::new("doubler");
-        let address = start_temporary(record.clone(), Doubler);
+        let context = Context::new();
+        let address = context.address();
+        start_temporary(record.clone(), context.into_future(Doubler));
         assert!(address.send(Number(13)).await.is_err());
         assert!(!address.connected());
         assert_eq!(record.panics(), 1);

@@ -20,59 +20,56 @@ pub enum Output {
 
 /// An open stream.
 #[derive(Debug)]
-pub struct StreamHold {
-    keep_alive: Option<Box<KeepAlive>>,
-    due: Option<Instant>,
+pub struct StreamHold(Option<Box<KeptAlive>>);
+
+/// What a stream without keep-alives does not have.
+#[derive(Debug)]
+struct KeptAlive {
+    how: KeepAlive,
+    due: Instant,
 }
 
 impl StreamHold {
     /// Begins the hold; `jitter` (0 to 999 ms) makes the first keep-alive come earlier.
     pub fn new(keep_alive: Option<KeepAlive>, now: Instant, jitter: Duration) -> Self {
-        let mut hold = Self {
-            keep_alive: keep_alive.map(Box::new),
-            due: None,
-        };
-        hold.due = hold.delay(jitter).map(|delay| now + delay);
-        hold
+        Self(keep_alive.map(|how| {
+            let due = now + delay(&how, jitter);
+            Box::new(KeptAlive { how, due })
+        }))
     }
 
     /// Goes on with another keep-alive; one that stays the same keeps its time.
     pub fn change(&mut self, keep_alive: Option<KeepAlive>, now: Instant, jitter: Duration) {
-        if self.keep_alive.as_deref() != keep_alive.as_ref() {
+        let before = self.0.as_ref().map(|kept| &kept.how);
+        if before != keep_alive.as_ref() {
             *self = Self::new(keep_alive, now, jitter);
         }
     }
 
     /// Returns when [`StreamHold::on_timer`] is due.
     pub fn deadline(&self) -> Option<Instant> {
-        self.due
+        self.0.as_ref().map(|kept| kept.due)
     }
 
     /// Looks at the clock; an item sent since restarts an idle keep-alive's delay.
     pub fn on_timer(&mut self, now: Instant, last_sent: Instant, jitter: Duration) -> Output {
-        let (Some(due), Some(delay)) = (self.due, self.delay(jitter)) else {
+        let Some(kept) = self.0.as_deref_mut().filter(|kept| now >= kept.due) else {
             return Output::Wait;
         };
-        let Some(keep_alive) = &self.keep_alive else {
-            return Output::Wait;
-        };
-        if now < due {
-            return Output::Wait;
-        }
+        let delay = delay(&kept.how, jitter);
         let idle_until = last_sent + delay;
-        if keep_alive.mode == KeepAliveMode::Idle && idle_until > now {
-            self.due = Some(idle_until);
+        if kept.how.mode == KeepAliveMode::Idle && idle_until > now {
+            kept.due = idle_until;
             return Output::Wait;
         }
-        self.due = Some(now + delay);
-        Output::Append(keep_alive.content.clone())
+        kept.due = now + delay;
+        Output::Append(kept.how.content.clone())
     }
+}
 
-    fn delay(&self, jitter: Duration) -> Option<Duration> {
-        let keep_alive = self.keep_alive.as_ref()?;
-        let timeout = Duration::from_secs(u64::from(keep_alive.timeout_secs));
-        Some(timeout.saturating_sub(jitter).max(Duration::from_millis(1)))
-    }
+fn delay(how: &KeepAlive, jitter: Duration) -> Duration {
+    let timeout = Duration::from_secs(u64::from(how.timeout_secs));
+    timeout.saturating_sub(jitter).max(Duration::from_millis(1))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use crate::{
         broker::Broker,
         edge::{JoinError, Membership},
         held::{jitter, Held, Machine},
-        messages::{Join, SessionKind, ToSession},
+        messages::{Join, SessionKind},
         ports::{BodyStream, Outlet},
         session::{Session, SessionState},
     },
@@ -213,7 +213,7 @@ impl Begin {
         if let (Some(slot), None) = (client.parkable_slot().cloned(), &rest) {
             self.is_retry = slot.state.borrow().is_retried();
             slot.state.borrow_mut().expect(waiting_max);
-            let session = slot.take_session().ok_or(JoinError::HubUnavailable)?;
+            let session = slot.session().ok_or(JoinError::HubUnavailable)?;
             let end = client.reply.stream_end();
             let membership = self.join(broker, session, end).await?;
             return Ok(self
@@ -249,7 +249,7 @@ impl Begin {
     async fn join(
         &mut self,
         broker: &Broker,
-        session: Recipient<ToSession>,
+        session: Addr<Session>,
         body_end: BodyEnd,
     ) -> Result<Membership, JoinError> {
         let mut limits = broker.options().outbox;

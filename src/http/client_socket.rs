@@ -21,8 +21,8 @@ use super::tls_socket::TlsSocket;
 pub enum ClientSocket {
     /// A TCP connection.
     Tcp(TcpStream),
-    /// A connection to a unix socket.
-    Unix(UnixStream),
+    /// A connection to a unix socket; boxed, so that TCP connections do not pay for the difference.
+    Unix(Box<UnixStream>),
     /// A TCP connection that speaks TLS.
     Tls(Box<TlsSocket>),
     /// One of these that came through a proxy, which said whose it is.
@@ -43,7 +43,7 @@ impl From<TcpStream> for ClientSocket {
 
 impl From<UnixStream> for ClientSocket {
     fn from(socket: UnixStream) -> Self {
-        Self::Unix(socket)
+        Self::Unix(Box::new(socket))
     }
 }
 
@@ -202,7 +202,7 @@ impl ClientSocket {
     pub fn end_sending(&mut self) {
         let socket = match self {
             Self::Tcp(socket) => SockRef::from(&*socket),
-            Self::Unix(socket) => SockRef::from(&*socket),
+            Self::Unix(socket) => SockRef::from(&**socket),
             Self::Tls(socket) => return socket.end_sending(),
             Self::Proxied(proxied) => return proxied.socket.end_sending(),
         };
@@ -218,7 +218,7 @@ impl AsyncRead for ClientSocket {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
-            Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::Unix(socket) => Pin::new(&mut **socket).poll_read(cx, buf),
             Self::Tls(socket) => Pin::new(&mut **socket).poll_read(cx, buf),
             Self::Proxied(proxied) => Pin::new(&mut proxied.socket).poll_read(cx, buf),
         }
@@ -233,7 +233,7 @@ impl AsyncWrite for ClientSocket {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
-            Self::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Unix(socket) => Pin::new(&mut **socket).poll_write(cx, bytes),
             Self::Tls(socket) => Pin::new(&mut **socket).poll_write(cx, bytes),
             Self::Proxied(proxied) => Pin::new(&mut proxied.socket).poll_write(cx, bytes),
         }
@@ -242,7 +242,7 @@ impl AsyncWrite for ClientSocket {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
-            Self::Unix(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Unix(socket) => Pin::new(&mut **socket).poll_flush(cx),
             Self::Tls(socket) => Pin::new(&mut **socket).poll_flush(cx),
             Self::Proxied(proxied) => Pin::new(&mut proxied.socket).poll_flush(cx),
         }
@@ -251,7 +251,7 @@ impl AsyncWrite for ClientSocket {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
-            Self::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Unix(socket) => Pin::new(&mut **socket).poll_shutdown(cx),
             Self::Tls(socket) => Pin::new(&mut **socket).poll_shutdown(cx),
             Self::Proxied(proxied) => Pin::new(&mut proxied.socket).poll_shutdown(cx),
         }

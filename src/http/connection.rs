@@ -14,7 +14,6 @@ use std::{
     task::{ready, Context as TaskContext, Poll},
 };
 
-use actix::{dev::ContextFut, Context};
 use futures_util::{future::join, FutureExt};
 
 use super::{
@@ -30,6 +29,7 @@ use crate::{
         broker::Broker,
         edge::Edge,
         session::{Session, SessionState},
+        session_context::RunningSession,
         supervisor::drop_quietly,
     },
     stats::counters::Total,
@@ -62,7 +62,7 @@ pub const SCRATCH: usize = 32_768;
 
 /// One client connection from accept to close.
 pub struct Connection {
-    session: ContextFut<Session, Context<Session>>,
+    session: RunningSession,
     slot: Rc<Slot>,
     worker: Place,
     /// None while a request is held, and at the end.
@@ -75,15 +75,13 @@ impl Connection {
     /// Takes over an accepted socket.
     pub fn new(socket: ClientSocket, worker: Place) -> Pin<Box<Self>> {
         let _ = socket.set_tcp_option(|socket| socket.set_tcp_nodelay(true));
-        let context = Context::new();
         let state = Rc::<RefCell<SessionState>>::default();
-        let address = actix::AsyncContext::address(&context);
-        let slot = Slot::new(socket, worker.limits, address, state.clone());
+        let (session, address) = RunningSession::new(Session::new(state.clone()));
+        let slot = Slot::new(socket, worker.limits, address.downgrade(), state);
         slot.probe_client(worker.broker.options().tcp);
-        let session = Session::new(state);
         let serving = (worker.serve)(slot.clone());
         Box::pin(Self {
-            session: context.into_future(session),
+            session,
             slot,
             worker,
             serving: Some(serving),
@@ -93,10 +91,9 @@ impl Connection {
 
     fn poll_phases(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
         loop {
+            // That nobody has its address now is not its end: another hold may follow.
             let _ = Pin::new(&mut self.session).poll(task);
             if let Some(serving) = &mut self.serving {
-                let session = &self.session;
-                self.slot.give_session(|| session.address());
                 ready!(serving.as_mut().poll(task));
                 self.serving = self.slot.take_successor().or_else(|| self.http2());
                 if self.serving.is_some() {
@@ -249,8 +246,9 @@ mod tests {
     /// What a held client keeps: each of these is allocated once for a connection.
     #[test]
     fn a_connection_stays_small() {
-        assert!(std::mem::size_of::<Connection>() <= 384);
-        assert!(std::mem::size_of::<Slot>() <= 160);
-        assert!(std::mem::size_of::<SessionState>() <= 104);
+        assert!(std::mem::size_of::<Connection>() <= 80);
+        // Both behind two counts, the state in a `RefCell`.
+        assert!(std::mem::size_of::<Slot>() <= 112);
+        assert!(std::mem::size_of::<RefCell<SessionState>>() <= 80);
     }
 }

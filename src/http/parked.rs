@@ -101,13 +101,10 @@ impl Slot {
                 Poll::Ready(Ok(n)) => return Poll::Ready(Event::Sent(n)),
             }
         }
-        let mut watcher = self.watcher.borrow_mut();
-        if !watcher
-            .as_ref()
-            .is_some_and(|known| known.will_wake(cx.waker()))
-        {
-            *watcher = Some(cx.waker().clone());
-        }
+        let known = self.watcher.take();
+        let known = known.filter(|known| known.will_wake(cx.waker()));
+        let watcher = known.unwrap_or_else(|| cx.waker().clone());
+        self.watcher.set(Some(watcher));
         Poll::Pending
     }
 
@@ -161,7 +158,7 @@ impl Slot {
     }
 
     fn wake_watcher(&self) {
-        let _ = self.watcher.borrow().as_ref().map(Waker::wake_by_ref);
+        let _ = self.watcher.take().map(Waker::wake);
     }
 }
 
@@ -187,6 +184,7 @@ impl Outlet for Slot {
         match written {
             Ok(written) => {
                 outbox.advance(written);
+                self.has_begun_response.set(true);
                 let flushed = match outbox.is_empty() {
                     false => Flushed::Partly,
                     true if socket.has_unsent() => self.blocked(),

@@ -20,7 +20,7 @@ use std::{
     task::{Poll, Waker},
 };
 
-use actix::{Addr, Recipient};
+use actix::{Addr, WeakAddr};
 use bytes::Bytes;
 
 use super::{
@@ -29,10 +29,7 @@ use super::{
     gate::{Gate, GateLimits},
 };
 use crate::{
-    actors::{
-        messages::ToSession,
-        session::{Session, SessionState},
-    },
+    actors::session::{Session, SessionState},
     engine::{
         framing::{FramingError, Upgrade},
         wire::Reply,
@@ -60,13 +57,12 @@ pub enum Owner {
 pub struct Slot {
     pub(super) socket: RefCell<Option<ClientSocket>>,
     pub(super) gate: RefCell<Option<Box<Gate>>>,
-    /// While a request is held, only its hub has the address.
-    session: RefCell<Option<Addr<Session>>>,
+    session: WeakAddr<Session>,
     /// What the session knows of a hold.
     pub state: Rc<RefCell<SessionState>>,
     /// The connection's task, while the socket is parked, or its handler waits for it.
-    pub(super) watcher: RefCell<Option<Waker>>,
-    kept: Cell<Kept>,
+    pub(super) watcher: Cell<Option<Waker>>,
+    kept: Cell<Option<Box<Kept>>>,
     pub(super) owner: Cell<Owner>,
     pub(super) is_blocked: Cell<bool>,
     pub(super) is_flushed: Cell<bool>,
@@ -76,18 +72,12 @@ pub struct Slot {
     is_web_socket: Cell<bool>,
 }
 
-/// What is kept for after the dispatcher; never both, so it takes no more room than the request.
+/// What is kept for after the dispatcher; never both, and most of the time neither.
 enum Kept {
     /// The held request as received, if it can be asked again.
     Request(Box<[u8]>),
     /// What has the socket from now on.
-    Successor(Box<Serving>),
-}
-
-impl Default for Kept {
-    fn default() -> Self {
-        Self::Request(Box::default())
-    }
+    Successor(Serving),
 }
 
 impl Slot {
@@ -95,15 +85,15 @@ impl Slot {
     pub fn new(
         socket: ClientSocket,
         limits: GateLimits,
-        session: Addr<Session>,
+        session: WeakAddr<Session>,
         state: Rc<RefCell<SessionState>>,
     ) -> Rc<Self> {
         Rc::new(Self {
             socket: RefCell::new(Some(socket)),
             gate: RefCell::new(Some(Box::new(Gate::new(limits)))),
-            session: RefCell::new(Some(session)),
+            session,
             state,
-            watcher: RefCell::new(None),
+            watcher: Cell::default(),
             kept: Cell::default(),
             owner: Cell::new(Owner::Serving),
             is_blocked: Cell::new(false),
@@ -128,14 +118,9 @@ impl Slot {
             .is_some_and(ClientSocket::is_secure)
     }
 
-    /// Takes the address of the session for a hold; it is given back with the socket.
-    pub fn take_session(&self) -> Option<Recipient<ToSession>> {
-        self.session.borrow_mut().take().map(Addr::recipient)
-    }
-
-    /// Gives the address of the session back, if it was taken.
-    pub fn give_session(&self, address: impl FnOnce() -> Addr<Session>) {
-        self.session.borrow_mut().get_or_insert_with(address);
+    /// Returns the address of the session; none if its connection is gone.
+    pub fn session(&self) -> Option<Addr<Session>> {
+        self.session.upgrade()
     }
 
     /// Tells who has the socket.
@@ -186,7 +171,8 @@ impl Slot {
         let request = self.with_gate(|gate| can_retry.then(|| gate.recorded()));
         let request = request.unwrap_or_default();
         self.can_retry.set(!request.is_empty());
-        self.kept.set(Kept::Request(request));
+        let kept = (!request.is_empty()).then(|| Box::new(Kept::Request(request)));
+        self.kept.set(kept);
         self.keep_alive.set(keep_alive);
         self.owner.set(Owner::Parked);
         true
@@ -204,7 +190,7 @@ impl Slot {
             if self.is_flushed.get() {
                 return Poll::Ready(());
             }
-            self.watcher.replace(Some(cx.waker().clone()));
+            self.watcher.set(Some(cx.waker().clone()));
             Poll::Pending
         })
         .await;
@@ -225,16 +211,17 @@ impl Slot {
         let ahead = self.with_gate(Gate::take_ahead);
         self.owner.set(Owner::Parked);
         let successor: Serving = Box::pin(make(socket, ahead));
-        self.kept.set(Kept::Successor(Box::new(successor)));
+        self.kept.set(Some(Box::new(Kept::Successor(successor))));
         true
     }
 
     /// Returns what the socket was left to.
     pub fn take_successor(&self) -> Option<Serving> {
-        match self.kept.take() {
-            Kept::Successor(successor) => Some(*successor),
-            request => {
-                self.kept.set(request);
+        let kept = self.kept.take()?;
+        match *kept {
+            Kept::Successor(successor) => Some(successor),
+            Kept::Request(_) => {
+                self.kept.set(Some(kept));
                 None
             }
         }
@@ -251,7 +238,6 @@ impl Slot {
 
     /// The dispatcher has ended: gives back what only serving needs.
     pub fn slim_down(&self) {
-        self.session.borrow_mut().take();
         let mut gate = self.gate.borrow_mut();
         gate.take_if(|gate| gate.is_ahead_empty());
     }
@@ -261,11 +247,11 @@ impl Slot {
         let kept = self.kept.take();
         let mut gate = self.gate.borrow_mut();
         let gate = gate.get_or_insert_with(|| Box::new(Gate::after_hold(limits)));
-        match kept {
-            Kept::Request(again) if self.owner() == Owner::Retried => gate.replay(&again),
+        match kept.as_deref() {
+            Some(Kept::Request(again)) if self.owner() == Owner::Retried => gate.replay(again),
             _ => gate.next_request(),
         }
-        self.watcher.borrow_mut().take();
+        self.watcher.take();
         self.owner.set(Owner::Serving);
         self.is_blocked.set(false);
         self.is_flushed.set(true);
@@ -321,7 +307,11 @@ impl Slot {
     /// After a crash: says 500 if the client has seen nothing of the response yet.
     pub fn say_crashed(&self) {
         let socket = self.socket.borrow_mut().take();
-        let is_waited_for = self.with_gate(|gate| !gate.is_between_requests());
+        let gate = self.gate.borrow();
+        let is_waited_for = match gate.as_ref() {
+            Some(gate) => !gate.is_between_requests(),
+            None => self.owner() == Owner::Parked,
+        };
         if let (Some(mut socket), false, true) =
             (socket, self.has_begun_response.get(), is_waited_for)
         {

@@ -30,6 +30,7 @@ use super::{
     delivery_rate::SharedRate,
     messages::{Depth, Encoded, SessionEvent, SessionKind, ToHub, ToSession},
     ports::Outlet,
+    session::Session,
 };
 use crate::{
     engine::{
@@ -166,7 +167,7 @@ struct Entry {
     hold: u64,
     outbox: Outbox,
     outlet: Option<Rc<dyn Outlet>>,
-    session: actix::Recipient<ToSession>,
+    session: actix::Addr<Session>,
     places: Places,
     deadline: Option<Instant>,
     /// Milliseconds since the store was made.
@@ -241,6 +242,13 @@ impl HubStore {
         }) as u16
     }
 
+    /// Returns the name of a channel as it is kept here.
+    pub fn known_name(&self, name: &ChannelName) -> Option<ChannelName> {
+        self.names
+            .get_key_value(name)
+            .map(|(known, _)| known.clone())
+    }
+
     /// Lists the largest channels, for `/admin`.
     pub fn channels(&self) -> Vec<ChannelSnapshot> {
         let channels = self.channels.iter();
@@ -300,6 +308,6 @@ impl HubStore {
 mod tests {
     #[test]
     fn an_entry_stays_small() {
-        assert!(std::mem::size_of::<super::Entry>() <= 144);
+        assert!(std::mem::size_of::<super::Entry>() <= 152);
     }
 }

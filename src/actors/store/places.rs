@@ -3,14 +3,15 @@
 /// Where a session is in its channels' lists: index of the channel, place in its list.
 pub(super) enum Places {
     One((u32, u32)),
-    Many(Box<[(u32, u32)]>),
+    /// Twice boxed, so that one takes two words.
+    Many(Box<Box<[(u32, u32)]>>),
 }
 
 impl Places {
     pub(super) fn new(places: Vec<(u32, u32)>) -> Self {
         match places.as_slice() {
             [one] => Self::One(*one),
-            _ => Self::Many(places.into_boxed_slice()),
+            _ => Self::Many(Box::new(places.into_boxed_slice())),
         }
     }
 

@@ -24,7 +24,7 @@ pub use self::{
     polled::{Asking, Polled, Reply},
     posts::{abandon, understood},
 };
-use self::{notes::take_note, posts::Posting, tasks::Tasks};
+use self::{notes::take_note, tasks::Tasks};
 use super::{
     attentive::skip,
     edge::Membership,
@@ -86,18 +86,13 @@ pub struct Parts {
 /// The shell of a session.
 pub struct Socket {
     parts: Parts,
-    posting: Option<Box<Posting>>,
     tasks: Option<Box<Tasks>>,
 }
 
 impl Socket {
     /// Makes the shell.
     pub fn new(parts: Parts) -> Box<Self> {
-        Box::new(Self {
-            parts,
-            posting: None,
-            tasks: None,
-        })
+        Box::new(Self { parts, tasks: None })
     }
 
     /// Begins: the client is told that it is connected, and then what came meanwhile.
@@ -236,6 +231,8 @@ impl Socket {
             }
         }
         self.see_to_polls(membership);
+        // An idle session keeps no room for tasks.
+        self.tasks.take_if(|tasks| tasks.are_done());
         let due = [self.parts.machine.deadline(), self.parts.dialect.deadline()];
         membership.wake_at(due.into_iter().flatten().min());
     }

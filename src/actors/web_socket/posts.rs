@@ -42,12 +42,13 @@ impl Socket {
             *answer.borrow_mut() = Some(outcome);
             tell(&edge, place, SocketEvent::Posted);
         });
-        self.posting = Some(Box::new(Posting { told, work }));
+        self.tasks().posting = Some(Posting { told, work });
     }
 
     /// Takes what a post was answered.
     pub(super) fn on_posted(&mut self, moment: Moment) {
-        let told = self.posting.take().and_then(|posting| posting.told.take());
+        let posting = self.take_posting();
+        let told = posting.and_then(|posting| posting.told.take());
         let machine = &mut self.parts.machine;
         match told {
             // Its task crashed.
@@ -65,10 +66,14 @@ impl Socket {
         }
     }
 
+    fn take_posting(&mut self) -> Option<Posting> {
+        self.tasks.as_mut()?.posting.take()
+    }
+
     /// Tells the backend what it is still to hear of a session that has ended, without holding anything
     /// else of it.
     pub(super) fn tell_the_rest(mut self, counters: &Counters) -> Option<JoinHandle<()>> {
-        let posting = self.posting.take();
+        let posting = self.take_posting();
         let posts = self.parts.machine.into_posts()?;
         let backend = self.parts.backend;
         let Some(ending) = backend.ending() else {
@@ -92,15 +97,11 @@ pub fn abandon(mut parts: Parts, counters: &Counters) {
     drop(socket.tell_the_rest(counters));
 }
 
-async fn rest(
-    mut posts: OverHttp,
-    mut posting: Option<Box<Posting>>,
-    backend: Rc<dyn SocketBackend>,
-) {
+async fn rest(mut posts: OverHttp, mut posting: Option<Posting>, backend: Rc<dyn SocketBackend>) {
     posts.hold_up(false);
     loop {
         if let Some(posting) = posting.take() {
-            let Posting { told, work } = *posting;
+            let Posting { told, work } = posting;
             let _ = work.await;
             match told.take() {
                 Some(Ok(answer)) => posts.on_answer(&answer.facts, moment().now),

@@ -1,6 +1,6 @@
 //! What takes time for a WebSocket session: tasks that end with it and tell it the outcome.
 
-use super::{tell, Socket, SocketEvent, CLIENT_WAITING_MAX};
+use super::{posts::Posting, tell, Socket, SocketEvent, CLIENT_WAITING_MAX};
 use crate::{
     actors::{edge::Membership, messages::SessionEvent, task::Task},
     engine::plan::Wanted,
@@ -11,9 +11,23 @@ use crate::{
 /// Tasks that most sessions do not have most of the time.
 #[derive(Default)]
 pub(super) struct Tasks {
+    pub(super) posting: Option<Posting>,
     pub(super) changing: Option<Task>,
     pub(super) filtering: Option<Task>,
     pub(super) writing: Option<Task>,
+}
+
+impl Tasks {
+    /// Tells whether there are none.
+    pub(super) fn are_done(&self) -> bool {
+        let Self {
+            posting,
+            changing,
+            filtering,
+            writing,
+        } = self;
+        posting.is_none() && changing.is_none() && filtering.is_none() && writing.is_none()
+    }
 }
 
 impl Socket {

@@ -1,10 +1,10 @@
 //! The backend's side of a WebSocket session: reached by posts, by a WebSocket of its own, or not any more.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 
-use super::{addressing::Addressed, Moment, Note, Output, ToBackend, ToClient, WebSocket};
+use super::{
+    addressing::Addressed, output::Outputs, Moment, Note, Output, ToBackend, ToClient, WebSocket,
+};
 use crate::{
     engine::{
         session::Published,
@@ -144,7 +144,7 @@ impl Backend {
         }
     }
 
-    pub(super) fn on_part<E>(&mut self, part: Part, outputs: &mut VecDeque<Output<E>>) {
+    pub(super) fn on_part<E>(&mut self, part: Part, outputs: &mut Outputs<E>) {
         match self {
             Self::OverHttp(posts) => {
                 if let Some((kind, content)) = posts.assembly.on_part(part) {
@@ -160,7 +160,7 @@ impl Backend {
         }
     }
 
-    pub(super) fn on_ping<E>(&mut self, content: Bytes, outputs: &mut VecDeque<Output<E>>) {
+    pub(super) fn on_ping<E>(&mut self, content: Bytes, outputs: &mut Outputs<E>) {
         match self {
             Self::OverHttp(posts) => {
                 posts.machine.on_message(WsKind::Ping, content);
@@ -170,7 +170,7 @@ impl Backend {
         }
     }
 
-    pub(super) fn on_pong<E>(&mut self, content: Bytes, outputs: &mut VecDeque<Output<E>>) {
+    pub(super) fn on_pong<E>(&mut self, content: Bytes, outputs: &mut Outputs<E>) {
         match self {
             Self::OverHttp(posts) => {
                 posts.machine.on_message(WsKind::Pong, content);
@@ -181,11 +181,7 @@ impl Backend {
     }
 
     /// The client has closed, by itself or as it was told.
-    pub(super) fn on_client_close<E>(
-        &mut self,
-        close: Option<Close>,
-        outputs: &mut VecDeque<Output<E>>,
-    ) {
+    pub(super) fn on_client_close<E>(&mut self, close: Option<Close>, outputs: &mut Outputs<E>) {
         match self {
             Self::OverHttp(posts) => {
                 posts
@@ -198,11 +194,7 @@ impl Backend {
     }
 
     /// The client is being closed, and not because the backend wants it.
-    pub(super) fn on_server_close<E>(
-        &mut self,
-        close: Option<&Close>,
-        outputs: &mut VecDeque<Output<E>>,
-    ) {
+    pub(super) fn on_server_close<E>(&mut self, close: Option<&Close>, outputs: &mut Outputs<E>) {
         match self {
             Self::OverHttp(posts) => posts.machine.on_server_close(),
             Self::Direct(direct) => {
@@ -216,11 +208,7 @@ impl Backend {
     }
 
     /// It closes while the client is being closed for another reason: directly, it is answered at once.
-    pub(super) fn on_close_crossed<E>(
-        &mut self,
-        close: Option<&Close>,
-        outputs: &mut VecDeque<Output<E>>,
-    ) {
+    pub(super) fn on_close_crossed<E>(&mut self, close: Option<&Close>, outputs: &mut Outputs<E>) {
         if let Self::Direct(_) = self {
             self.on_server_close(close, outputs);
             self.end(outputs);
@@ -228,7 +216,7 @@ impl Backend {
     }
 
     /// The client is gone without a close handshake.
-    pub(super) fn on_gone<E>(&mut self, outputs: &mut VecDeque<Output<E>>) {
+    pub(super) fn on_gone<E>(&mut self, outputs: &mut Outputs<E>) {
         match self {
             Self::OverHttp(posts) => posts.machine.on_gone(),
             Self::Direct(direct) => {
@@ -239,7 +227,7 @@ impl Backend {
     }
 
     /// Nothing more is said to it directly, and nothing it says is heard; what is posted goes on.
-    pub(super) fn end<E>(&mut self, outputs: &mut VecDeque<Output<E>>) {
+    pub(super) fn end<E>(&mut self, outputs: &mut Outputs<E>) {
         if let Self::Direct(_) = self {
             outputs.push_back(Output::EndBackend);
             *self = Self::Detached;
@@ -247,7 +235,7 @@ impl Backend {
     }
 
     /// Lets the client go on without it: it hears of a close without a code.
-    pub(super) fn detach<E>(&mut self, outputs: &mut VecDeque<Output<E>>) {
+    pub(super) fn detach<E>(&mut self, outputs: &mut Outputs<E>) {
         match self {
             Self::OverHttp(posts) => {
                 posts.machine.on_detach();
@@ -263,7 +251,7 @@ impl Backend {
 }
 
 impl Direct {
-    fn close<E>(&mut self, close: Option<Close>, outputs: &mut VecDeque<Output<E>>) {
+    fn close<E>(&mut self, close: Option<Close>, outputs: &mut Outputs<E>) {
         if !std::mem::replace(&mut self.has_close, true) {
             outputs.push_back(Output::ToBackend(ToBackend::Close(close)));
         }

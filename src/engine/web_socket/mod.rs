@@ -26,7 +26,6 @@ mod subscriptions;
 mod tests;
 
 use std::{
-    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -36,6 +35,7 @@ use bytes::Bytes;
 use self::{
     addressing::Addressing,
     closing::Closing,
+    output::Outputs,
     rare::{Incoming, Rare},
     subscriptions::Subscriptions,
 };
@@ -81,7 +81,6 @@ pub struct WebSocket<E> {
     addressing: Addressing,
     subscriptions: Subscriptions,
     waiting_max: u32,
-    is_attentive: bool,
     /// The client is not told yet that it is connected.
     is_opening: bool,
     /// A change of channels is not acknowledged yet.
@@ -91,7 +90,7 @@ pub struct WebSocket<E> {
     /// The client has had a part of a message, and not its end.
     is_amid_message: bool,
     rare: Option<Box<Rare<E>>>,
-    outputs: VecDeque<Output<E>>,
+    outputs: Outputs<E>,
 }
 
 impl<E: super::session::Published> WebSocket<E> {
@@ -100,9 +99,12 @@ impl<E: super::session::Published> WebSocket<E> {
     pub fn new(terms: Terms, backend: Backend) -> Self {
         Self {
             addressing: Addressing::new(terms.prefix),
-            subscriptions: Subscriptions::new(terms.implicit, terms.subscriptions_max),
+            subscriptions: Subscriptions::new(
+                terms.implicit,
+                terms.subscriptions_max,
+                terms.is_attentive || terms.route.debug,
+            ),
             waiting_max: u32::try_from(terms.waiting_max).unwrap_or(u32::MAX),
-            is_attentive: terms.is_attentive || terms.route.debug,
             route: terms.route,
             backend,
             closing: Closing::No,
@@ -111,7 +113,7 @@ impl<E: super::session::Published> WebSocket<E> {
             is_slow: false,
             is_amid_message: false,
             rare: None,
-            outputs: VecDeque::new(),
+            outputs: Outputs::default(),
         }
     }
 
@@ -120,9 +122,14 @@ impl<E: super::session::Published> WebSocket<E> {
         self.subscriptions.wanted()
     }
 
+    /// Keeps the names of its channels as others have them already.
+    pub fn share_names(&mut self, known: impl Fn(&ChannelName) -> Option<ChannelName>) {
+        self.subscriptions.share_names(known);
+    }
+
     /// Tells whether it looks at each item itself.
     pub fn is_attentive(&self) -> bool {
-        self.is_attentive || self.subscriptions.has_filters()
+        self.subscriptions.are_attentive()
     }
 
     /// Its channels have acknowledged, and the client is told that it is connected.
@@ -134,12 +141,7 @@ impl<E: super::session::Published> WebSocket<E> {
 
     /// Returns the next thing to do.
     pub fn next_output(&mut self) -> Option<Output<E>> {
-        let output = self.outputs.pop_front();
-        if self.outputs.is_empty() {
-            // An idle session keeps no queue storage.
-            self.outputs = VecDeque::new();
-        }
-        output
+        self.outputs.pop_front()
     }
 
     /// Tells whether more of the client's bytes are wanted.

@@ -1,5 +1,7 @@
 //! What a WebSocket session wants done.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use super::super::{
@@ -39,6 +41,29 @@ pub enum Output<E> {
     Cut,
     /// Something to be counted or logged.
     Note(Note),
+}
+
+/// What is to be done, in order; an idle session keeps no storage for it.
+#[derive(Debug)]
+#[expect(clippy::box_collection, reason = "a session without any is smaller")]
+pub(super) struct Outputs<E>(Option<Box<VecDeque<Output<E>>>>);
+
+impl<E> Default for Outputs<E> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<E> Outputs<E> {
+    pub(super) fn push_back(&mut self, output: Output<E>) {
+        self.0.get_or_insert_default().push_back(output);
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<Output<E>> {
+        let output = self.0.as_mut()?.pop_front();
+        self.0.take_if(|queue| queue.is_empty());
+        output
+    }
 }
 
 /// What the client is told.

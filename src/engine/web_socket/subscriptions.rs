@@ -13,10 +13,59 @@ const META_BYTES_MAX: usize = 16_384;
 #[derive(Debug)]
 pub(super) struct Subscriptions {
     /// Full names; the implicit ones first.
-    channels: Vec<ChannelName>,
-    implicit: u16,
+    channels: Names,
     max: u32,
+    implicit: u16,
+    /// Items are for the session, be there filters or not.
+    is_attentive: bool,
     filtered: Option<Box<Filtered>>,
+}
+
+/// Names of channels; most sessions have one.
+#[derive(Debug)]
+enum Names {
+    One(ChannelName),
+    /// None at all, too.
+    #[expect(clippy::box_collection, reason = "a session with one name is smaller")]
+    Others(Option<Box<Vec<ChannelName>>>),
+}
+
+impl Names {
+    fn as_slice(&self) -> &[ChannelName] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Others(names) => names.as_ref().map_or(&[], |names| names.as_slice()),
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [ChannelName] {
+        match self {
+            Self::One(name) => std::slice::from_mut(name),
+            Self::Others(names) => names.as_mut().map_or(&mut [], |names| names.as_mut_slice()),
+        }
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Vec<ChannelName>)) {
+        let mut names = match std::mem::replace(self, Self::Others(None)) {
+            Self::One(name) => vec![name],
+            Self::Others(names) => names.map(|names| *names).unwrap_or_default(),
+        };
+        change(&mut names);
+        *self = names.into();
+    }
+}
+
+impl From<Vec<ChannelName>> for Names {
+    fn from(mut names: Vec<ChannelName>) -> Self {
+        match names.len() {
+            1 => names.pop().map_or(Self::Others(None), Self::One),
+            0 => Self::Others(None),
+            _ => {
+                names.shrink_to_fit();
+                Self::Others(Some(Box::new(names)))
+            }
+        }
+    }
 }
 
 /// What a session without filters and meta does not have.
@@ -36,11 +85,11 @@ pub(super) enum Added {
 }
 
 impl Subscriptions {
-    pub(super) fn new(mut implicit: Vec<ChannelName>, max: usize) -> Self {
-        implicit.shrink_to_fit();
+    pub(super) fn new(implicit: Vec<ChannelName>, max: usize, is_attentive: bool) -> Self {
         Self {
             implicit: u16::try_from(implicit.len()).unwrap_or(u16::MAX),
-            channels: implicit,
+            channels: implicit.into(),
+            is_attentive,
             max: u32::try_from(max).unwrap_or(u32::MAX),
             filtered: None,
         }
@@ -52,20 +101,29 @@ impl Subscriptions {
             channel: channel.clone(),
             prev_id: None,
         };
-        self.channels.iter().map(wanted).collect()
+        self.channels.as_slice().iter().map(wanted).collect()
+    }
+
+    /// Puts names that others know already in the place of equal ones.
+    pub(super) fn share_names(&mut self, known: impl Fn(&ChannelName) -> Option<ChannelName>) {
+        for name in self.channels.as_mut_slice() {
+            if let Some(known) = known(name) {
+                *name = known;
+            }
+        }
     }
 
     /// Subscribes to a channel by its full name; again replaces its filters.
     pub(super) fn add(&mut self, channel: ChannelName, filters: Vec<String>) -> Added {
-        let known = self.channels.contains(&channel);
-        let instructed = self.channels.len() - usize::from(self.implicit);
+        let channels = self.channels.as_slice();
+        let known = channels.contains(&channel);
+        let instructed = channels.len() - usize::from(self.implicit);
         // As Pushpin has it, at the limit nothing is subscribed to again either.
         if instructed >= self.max as usize {
             return Added::TooMany;
         }
         if !known {
-            self.channels.reserve_exact(1);
-            self.channels.push(channel.clone());
+            self.channels.change(|names| names.push(channel.clone()));
         }
         self.set_filters(channel, filters);
         Added::Yes
@@ -73,11 +131,13 @@ impl Subscriptions {
 
     /// Leaves a channel, unless it is an implicit one; true if it was there.
     pub(super) fn remove(&mut self, channel: &ChannelName) -> bool {
-        let mut channels = self.channels.iter().skip(usize::from(self.implicit));
+        let implicit = usize::from(self.implicit);
+        let mut channels = self.channels.as_slice().iter().skip(implicit);
         let Some(place) = channels.position(|known| known == channel) else {
             return false;
         };
-        self.channels.remove(place + usize::from(self.implicit));
+        self.channels
+            .change(|names| drop(names.remove(place + implicit)));
         self.set_filters(channel.clone(), Vec::new());
         true
     }
@@ -112,8 +172,13 @@ impl Subscriptions {
         fits
     }
 
+    /// Tells whether items are for the session itself.
+    pub(super) fn are_attentive(&self) -> bool {
+        self.is_attentive || self.has_filters()
+    }
+
     /// Tells whether a channel has a filter that P-8 knows.
-    pub(super) fn has_filters(&self) -> bool {
+    fn has_filters(&self) -> bool {
         let filtered = self.filtered.as_ref();
         filtered.is_some_and(|filtered| !filtered.filters.is_empty())
     }
@@ -133,7 +198,7 @@ impl Subscriptions {
             prev_id: None,
             filters: filters_of(channel),
         };
-        let all: Vec<_> = self.channels.iter().map(subscription).collect();
+        let all: Vec<_> = self.channels.as_slice().iter().map(subscription).collect();
         let filtering = Filtering::new(&all, None, &filtered.meta);
         let mut ids = PrevIds::new(&[], &all, None);
         ids.keep_ids(before);
@@ -152,7 +217,7 @@ mod tests {
 
     #[test]
     fn implicit_channels_stay_and_are_not_counted() {
-        let mut subscriptions = Subscriptions::new(vec!["i".into()], 2);
+        let mut subscriptions = Subscriptions::new(vec!["i".into()], 2, false);
         assert_eq!(subscriptions.add("a".into(), vec![]), Added::Yes);
         assert_eq!(subscriptions.add("b".into(), vec![]), Added::Yes);
         for channel in ["c", "a"] {
@@ -164,8 +229,19 @@ mod tests {
     }
 
     #[test]
+    fn names_are_shared_with_those_who_have_them() {
+        let known = ChannelName::new("a");
+        let mut subscriptions = Subscriptions::new(vec!["i".into(), "a".into()], 2, false);
+        subscriptions.share_names(|name| (*name == known).then(|| known.clone()));
+        assert_eq!(names(&subscriptions), ["i", "a"]);
+        let kept = subscriptions.channels.as_slice();
+        assert_eq!(kept[1].as_str().as_ptr(), known.as_str().as_ptr());
+        assert!(std::mem::size_of::<Subscriptions>() <= 32);
+    }
+
+    #[test]
     fn filters_are_replaced_and_unknown_ones_are_none() {
-        let mut subscriptions = Subscriptions::new(vec![], 20);
+        let mut subscriptions = Subscriptions::new(vec![], 20, false);
         subscriptions.add("a".into(), vec!["nobody-knows".into()]);
         assert!(!subscriptions.has_filters() && subscriptions.filtered.is_none());
         subscriptions.add("a".into(), vec!["skip-self".into()]);
@@ -178,7 +254,7 @@ mod tests {
 
     #[test]
     fn meta_is_bounded() {
-        let mut subscriptions = Subscriptions::new(vec![], 20);
+        let mut subscriptions = Subscriptions::new(vec![], 20, false);
         for field in 0..META_FIELDS_MAX {
             assert!(subscriptions.set_meta(field.to_string(), Some("x".into())));
         }

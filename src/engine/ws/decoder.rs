@@ -30,17 +30,28 @@ pub struct DecoderOptions {
 /// What was received and cannot be told yet.
 #[derive(Debug)]
 pub struct Decoder {
-    options: DecoderOptions,
-    ended: Option<Ended>,
+    terms: Terms,
     under_way: Option<Box<UnderWay>>,
+}
+
+/// The options, as small as they go.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    sender: Sender,
+    has_deflate: bool,
+    /// `u32::MAX` is no bound.
+    message_max: u32,
 }
 
 impl Decoder {
     /// Makes a decoder for the first bytes after the handshake.
     pub fn new(options: DecoderOptions) -> Self {
         Self {
-            options,
-            ended: None,
+            terms: Terms {
+                sender: options.sender,
+                has_deflate: options.has_deflate,
+                message_max: u32::try_from(options.message_max).unwrap_or(u32::MAX),
+            },
             under_way: None,
         }
     }
@@ -56,7 +67,11 @@ impl Decoder {
         bytes: &mut [u8],
         into: &mut Vec<Received>,
     ) -> Result<(), ProtocolError> {
-        match self.ended {
+        let ended = self
+            .under_way
+            .as_ref()
+            .and_then(|under_way| under_way.ended);
+        match ended {
             Some(Ended::Closed) => return Ok(()),
             Some(Ended::Failed(error)) => return Err(error),
             None => {}
@@ -64,27 +79,27 @@ impl Decoder {
         let mut boxed = self.under_way.take();
         let mut fresh = UnderWay::default();
         let under_way = boxed.as_deref_mut().unwrap_or(&mut fresh);
-        match under_way.on_bytes(&self.options, bytes, into) {
-            Ok(Flow::Open) => {
-                if !under_way.is_idle() {
-                    self.under_way = boxed.or_else(|| Some(Box::new(fresh)));
-                }
-                Ok(())
-            }
-            Ok(Flow::Closed) => {
-                self.ended = Some(Ended::Closed);
-                Ok(())
-            }
-            Err(error) => {
-                self.ended = Some(Ended::Failed(error));
-                Err(error)
-            }
+        let read = under_way.on_bytes(self.terms, bytes, into);
+        let ended = match read {
+            Ok(Flow::Open) if under_way.is_idle() => return Ok(()),
+            Ok(Flow::Open) => None,
+            Ok(Flow::Closed) => Some(Ended::Closed),
+            Err(error) => Some(Ended::Failed(error)),
+        };
+        if ended.is_some() {
+            *under_way = UnderWay {
+                ended,
+                ..UnderWay::default()
+            };
         }
+        self.under_way = boxed.or_else(|| Some(Box::new(fresh)));
+        read.map(drop)
     }
 
     /// Tells whether nothing is under way: neither a message nor a frame nor a head.
     pub fn is_idle(&self) -> bool {
-        self.under_way.is_none()
+        let under_way = self.under_way.as_ref();
+        under_way.is_none_or(|under_way| under_way.ended.is_some())
     }
 }
 
@@ -120,6 +135,8 @@ impl Frame {
 
 #[derive(Debug, Default)]
 struct UnderWay {
+    /// Nothing more is read.
+    ended: Option<Ended>,
     head: HeadBytes,
     frame: Option<Frame>,
     /// The payload of a control frame, as far as it came.
@@ -134,17 +151,17 @@ impl UnderWay {
 
     fn on_bytes(
         &mut self,
-        options: &DecoderOptions,
+        terms: Terms,
         mut bytes: &mut [u8],
         into: &mut Vec<Received>,
     ) -> Result<Flow, ProtocolError> {
         loop {
             let mut frame = match self.frame.take() {
                 Some(frame) => frame,
-                None => match self.head.advance(bytes, self.rules(options))? {
+                None => match self.head.advance(bytes, self.rules(terms))? {
                     Some((head, len)) => {
                         bytes = bytes.split_at_mut(len).1;
-                        self.begin(head, options)
+                        self.begin(head, terms)
                     }
                     None => return Ok(Flow::Open),
                 },
@@ -169,19 +186,19 @@ impl UnderWay {
         }
     }
 
-    fn rules(&self, options: &DecoderOptions) -> Rules {
+    fn rules(&self, terms: Terms) -> Rules {
         let message = self.message.as_ref();
         Rules {
-            sender: options.sender,
-            has_deflate: options.has_deflate,
+            sender: terms.sender,
+            has_deflate: terms.has_deflate,
             is_in_message: message.is_some(),
-            room: message.map_or_else(|| message_room(options), Message::frame_room),
+            room: message.map_or_else(|| message_room(terms), Message::frame_room),
         }
     }
 
-    fn begin(&mut self, head: Head, options: &DecoderOptions) -> Frame {
+    fn begin(&mut self, head: Head, terms: Terms) -> Frame {
         if let Some(kind) = head.opcode.begins() {
-            self.message = Some(Message::new(kind, head.is_deflated, message_room(options)));
+            self.message = Some(Message::new(kind, head.is_deflated, message_room(terms)));
         }
         Frame {
             opcode: head.opcode,
@@ -260,9 +277,9 @@ impl UnderWay {
     }
 }
 
-fn message_room(options: &DecoderOptions) -> u64 {
-    match options.message_max {
-        usize::MAX => u64::MAX,
-        bound => bound as u64,
+fn message_room(terms: Terms) -> u64 {
+    match terms.message_max {
+        u32::MAX => u64::MAX,
+        bound => u64::from(bound),
     }
 }

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{dev::ContextFut, Addr, AsyncContext, Context, Recipient};
+use actix::Addr;
 use bytes::{Buf, Bytes};
 use futures_util::FutureExt;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -24,8 +24,8 @@ use super::stream::Stream;
 use crate::{
     actors::{
         edge::Edge,
-        messages::ToSession,
         session::{Session, SessionState},
+        session_context::RunningSession,
         supervisor::drop_quietly,
     },
     http::held_body::BodyOutlet,
@@ -48,12 +48,11 @@ pub fn hold_socket(
     stream: &Rc<Stream>,
     edge: &Rc<Edge>,
     upgrade: OnUpgrade,
-) -> (Recipient<ToSession>, Rc<BodyOutlet>) {
-    let context = Context::new();
-    let address: Addr<Session> = context.address();
+) -> (Addr<Session>, Rc<BodyOutlet>) {
+    let (session, address) = RunningSession::new(Session::new(stream.state.clone()));
     let outlet = BodyOutlet::new(Some(stream.cut.clone()));
     let socket = Socket {
-        session: Some(context.into_future(Session::new(stream.state.clone()))),
+        session: Some(session),
         state: stream.state.clone(),
         outlet: outlet.clone(),
         upgrade: Some(upgrade),
@@ -73,7 +72,7 @@ pub fn hold_socket(
         }
         drop(stream);
     });
-    (address.recipient(), outlet)
+    (address, outlet)
 }
 
 /// Ends the stream in a way that lets the client read to the end what it was sent.
@@ -89,7 +88,7 @@ async fn linger(mut io: Io) {
 
 /// Gives the stream back once all is said; none if the client is gone or was cut off.
 struct Socket {
-    session: Option<ContextFut<Session, Context<Session>>>,
+    session: Option<RunningSession>,
     state: Rc<RefCell<SessionState>>,
     outlet: Rc<BodyOutlet>,
     upgrade: Option<OnUpgrade>,

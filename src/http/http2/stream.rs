@@ -8,7 +8,7 @@ use std::{
     rc::Rc,
 };
 
-use actix::Recipient;
+use actix::Addr;
 use actix_web::dev::Payload;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
@@ -19,7 +19,6 @@ use super::{connection::Served, cut::Cut};
 use crate::{
     actors::{
         edge::Edge,
-        messages::ToSession,
         ports::{Flushed, Outlet},
         session::{Session, SessionState},
     },
@@ -39,7 +38,7 @@ pub struct Stream {
     pub cut: Rc<Cut>,
     /// Nobody on the way can read what is sent.
     pub is_secure: bool,
-    session: RefCell<Option<Recipient<ToSession>>>,
+    session: RefCell<Option<Addr<Session>>>,
     /// Gives the stream to a WebSocket, once its response has been sent.
     socket: Cell<Option<OnUpgrade>>,
     body: RefCell<Record>,
@@ -74,7 +73,7 @@ impl Stream {
     }
 
     /// Returns its session's address, starting the session on first use.
-    pub fn session(&self, edge: &Edge) -> Recipient<ToSession> {
+    pub fn session(&self, edge: &Edge) -> Addr<Session> {
         let mut session = self.session.borrow_mut();
         let start = || Session::start(self.state.clone(), edge);
         session.get_or_insert_with(start).clone()

@@ -5,7 +5,7 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use actix::Recipient;
+use actix::Addr;
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -14,11 +14,10 @@ use crate::{
     actors::{
         edge::{Edge, JoinError, Membership},
         held::{Held, Machine},
-        messages::{Join, SessionKind, ToSession},
+        messages::{Join, SessionKind},
         polled_sessions::{Place, Reached},
         ports::SocketBackend,
         session::{Session, SessionState},
-        supervisor::start_temporary,
         web_socket::{abandon, Asking, Dialect, DirectLink, Parts, Polled, Socket},
     },
     engine::{
@@ -186,10 +185,10 @@ pub(super) async fn on_socket(
     slot.state
         .borrow_mut()
         .expect(front.options().outbox.items_max);
-    let Some(session) = slot.take_session() else {
+    let Some(session) = slot.session() else {
         return reply::not_joined(JoinError::HubUnavailable).into();
     };
-    let membership = match join(front, exchange, &accepted, session).await {
+    let membership = match join(front, exchange, &mut accepted, session).await {
         Ok(membership) => membership,
         Err(error) => return reply::not_joined(error).into(),
     };
@@ -221,7 +220,7 @@ pub(super) async fn on_stream(
     let items_max = front.broker.options().outbox.items_max;
     stream.state.borrow_mut().expect(items_max);
     let (session, outlet) = http2::hold_socket(stream, &front.edge, upgrade);
-    let membership = match join(front, exchange, &accepted, session).await {
+    let membership = match join(front, exchange, &mut accepted, session).await {
         Ok(membership) => membership,
         Err(error) => return reply::not_joined(error).into(),
     };
@@ -246,9 +245,8 @@ pub async fn begin_polled(
 ) -> Result<(), JoinError> {
     let state = Rc::<RefCell<SessionState>>::default();
     state.borrow_mut().expect(front.options().outbox.items_max);
-    let crashes = front.edge.crashes().session.clone();
-    let session = start_temporary(crashes, Session::new(state.clone())).recipient();
-    let membership = join(front, exchange, &accepted, session.clone()).await?;
+    let session = Session::start(state.clone(), &front.edge);
+    let membership = join(front, exchange, &mut accepted, session.clone()).await?;
     note_accepted(front, exchange, exchange.route.targets.get(accepted.target));
     let hold = membership.hold();
     if let Some(mut parts) = accepted.parts.take() {
@@ -263,11 +261,15 @@ pub async fn begin_polled(
 async fn join(
     front: &Rc<Front>,
     exchange: &Exchange,
-    accepted: &Accepted,
-    session: Recipient<ToSession>,
+    accepted: &mut Accepted,
+    session: Addr<Session>,
 ) -> Result<Membership, JoinError> {
     let options = front.options();
-    let machine = accepted.parts.as_ref().map(|parts| &parts.machine);
+    let machine = accepted.parts.as_mut().map(|parts| &mut parts.machine);
+    let machine = machine.map(|machine| {
+        machine.share_names(|name| front.edge.known_name(name));
+        &*machine
+    });
     let mut limits = options.outbox;
     limits.policy = exchange.route.slow_client;
     let has_deflate = accepted.extensions.is_some();

@@ -1,6 +1,6 @@
 //! Backends that are reached over HTTP: each of the client's events goes to them in a request.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{header, HeaderMap, Method};
@@ -56,7 +56,8 @@ struct Events {
     connection_id: uuid::Uuid,
     /// What each request repeats.
     handshake: Compact,
-    meta: RefCell<BoundMeta>,
+    /// What its answers have bound, if anything.
+    meta: Cell<Option<Box<BoundMeta>>>,
 }
 
 /// A backend's answer to events, taken apart.
@@ -89,7 +90,7 @@ pub(super) async fn open(front: &Rc<Front>, exchange: &Rc<Exchange>, at: usize) 
         is_trusted: exchange.is_trusted,
         connection_id: uuid::Uuid::new_v4(),
         handshake: Compact::new(&path, &headers),
-        meta: RefCell::default(),
+        meta: Cell::default(),
     });
     let (front, exchange) = (front.clone(), exchange.clone());
     let (mut attempt, attempted) = oneshot::channel();
@@ -208,7 +209,9 @@ impl Events {
             },
         };
         websocket::add_events_head(&mut headers, head);
-        self.meta.borrow().append_to(&mut headers);
+        let meta = self.meta.take();
+        let _ = meta.as_ref().map(|meta| meta.append_to(&mut headers));
+        self.meta.set(meta);
         let front = &self.front;
         let parts = (Method::POST, path, headers);
         let assignment = assignment(front, (&self.route, target), parts, BackendBody::Full(body));
@@ -244,7 +247,9 @@ impl Events {
         };
         let events = events::decode(&body);
         let events = events.map_err(|error| NoAnswer::Bad(error.code(), error.to_string()))?;
-        let left_out = self.meta.borrow_mut().on_answer(&headers);
+        let mut meta = self.meta.take().unwrap_or_default();
+        let left_out = meta.on_answer(&headers);
+        self.meta.set(Some(meta).filter(|meta| !meta.is_empty()));
         if left_out > 0 {
             log::warn!(left_out; "a backend binds too much meta to a WebSocket: the rest is left out");
         }
