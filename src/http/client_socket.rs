@@ -160,6 +160,17 @@ impl ClientSocket {
         let _ = socket.send(bytes);
     }
 
+    /// Tells whether the connection has failed, without reading from it.
+    pub fn has_failed(&self) -> bool {
+        let socket = match self {
+            Self::Tcp(socket) => SockRef::from(socket),
+            Self::Unix(socket) => SockRef::from(&**socket),
+            Self::Tls(socket) => SockRef::from(socket.socket()),
+            Self::Proxied(proxied) => return proxied.socket.has_failed(),
+        };
+        !matches!(socket.take_error(), Ok(None))
+    }
+
     /// Tells whether something waits here that was taken as written.
     pub fn has_unsent(&self) -> bool {
         match self {

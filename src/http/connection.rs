@@ -12,8 +12,10 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{ready, Context as TaskContext, Poll},
+    time::Duration,
 };
 
+use actix::clock::{sleep, Sleep};
 use futures_util::{future::join, FutureExt};
 
 use super::{
@@ -57,6 +59,9 @@ pub struct Worker {
     pub scratch: RefCell<Box<[u8]>>,
 }
 
+/// How often it is looked whether a client that is not read is still there.
+const UNREAD_LOOK: Duration = Duration::from_secs(1);
+
 /// How much of what a WebSocket client sends is read at once.
 pub const SCRATCH: usize = 32_768;
 
@@ -67,6 +72,8 @@ pub struct Connection {
     worker: Place,
     /// None while a request is held, and at the end.
     serving: Option<Serving>,
+    /// When to look again whether a WebSocket's client is still there, if it is not read.
+    looking: Option<Pin<Box<Sleep>>>,
     /// No request follows: a gone link is told, or the socket was left to what is served.
     is_over: bool,
 }
@@ -85,6 +92,7 @@ impl Connection {
             slot,
             worker,
             serving: Some(serving),
+            looking: None,
             is_over: false,
         })
     }
@@ -169,8 +177,26 @@ impl Connection {
         }
     }
 
+    /// Waits until the connection of a client that is not read has failed.
+    fn poll_failure(&mut self, task: &mut TaskContext<'_>) -> Poll<()> {
+        loop {
+            let looking = &mut self.looking;
+            let looking = looking.get_or_insert_with(|| Box::pin(sleep(UNREAD_LOOK)));
+            ready!(looking.as_mut().poll(task));
+            self.looking = None;
+            if self.slot.has_failed() {
+                return Poll::Ready(());
+            }
+        }
+    }
+
     /// Waits for a WebSocket's client, and takes what it sends.
-    fn poll_socket(&self, wanted: usize, task: &mut TaskContext<'_>) -> Poll<Event> {
+    fn poll_socket(&mut self, wanted: usize, task: &mut TaskContext<'_>) -> Poll<Event> {
+        match wanted {
+            0 if self.poll_failure(task).is_ready() => return Poll::Ready(Event::Gone),
+            0 => {}
+            _ => self.looking = None,
+        }
         let state = &self.slot.state;
         if let Some(ahead) = self.slot.take_ahead().filter(|ahead| !ahead.is_empty()) {
             state.borrow_mut().on_client_bytes(&mut ahead.to_vec());
@@ -187,7 +213,7 @@ impl Connection {
         Poll::Ready(event)
     }
 
-    fn poll_held(&self, task: &mut TaskContext<'_>) -> Poll<Event> {
+    fn poll_held(&mut self, task: &mut TaskContext<'_>) -> Poll<Event> {
         let wanted = self.slot.state.borrow().wants_client();
         if let Some(wanted) = wanted {
             return self.poll_socket(wanted, task);

@@ -12,7 +12,10 @@ use std::{
 
 use socket2::{SockRef, TcpKeepalive};
 
-use super::slot::{Owner, Slot};
+use super::{
+    client_socket::ClientSocket,
+    slot::{Owner, Slot},
+};
 use crate::{
     actors::{
         broker::TcpOptions,
@@ -79,7 +82,7 @@ impl Slot {
     }
 
     /// Waits for something to happen to the parked socket; `into` gets what the client sends. If it is
-    /// empty, nothing is read, and a client that leaves is not noticed.
+    /// empty, nothing is read, and a client that leaves is not noticed but by [`Slot::has_failed`].
     pub fn poll_event(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Event> {
         match self.owner() {
             Owner::Aborted | Owner::Http2 => return Poll::Ready(Event::Gone),
@@ -106,6 +109,13 @@ impl Slot {
         let watcher = known.unwrap_or_else(|| cx.waker().clone());
         self.watcher.set(Some(watcher));
         Poll::Pending
+    }
+
+    /// Tells whether the connection has failed: what it still had is lost. One that its client has ended
+    /// in good order has not.
+    pub fn has_failed(&self) -> bool {
+        let socket = self.socket.borrow();
+        socket.as_ref().is_some_and(ClientSocket::has_failed)
     }
 
     /// Ends the connection in a way that lets the client read to the end what it was sent.

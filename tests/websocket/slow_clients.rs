@@ -8,14 +8,17 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::support::events::{accept_plain, answer, open_and, opening_with, subscribe, text};
+use crate::support::events::{
+    accept_plain, answer, bare, echoed, open_and, opening_with, subscribe, text, wait_for_bodies,
+    wait_for_event,
+};
 use crate::support::publish::ws_item;
 use crate::support::snapshot::Snapshot;
-use crate::support::wait::DEADLINE;
+use crate::support::wait::{gate, DEADLINE};
 use crate::support::ws::{Opening, Peers, WsClient};
 use crate::support::{wait_until, Backend, Client, Config, P8};
 
-use super::{subscribe_message, texts_until_closed};
+use super::{over_http, subscribe_message, texts_until_closed};
 
 /// How many items are published, each larger than what the kernel takes at once.
 const ITEMS: usize = 200;
@@ -236,4 +239,27 @@ fn another_channels_client_is_not_held_up_by_a_slow_one() {
     p8.publish(&[ws_item("a", "quick")]);
     client.expect_text("quick");
     assert_eq!(json!(p8.snapshot().subscribers("a")), 3);
+}
+
+#[test]
+fn a_client_that_breaks_off_while_it_is_not_read_is_noticed() {
+    let (gate, wait) = gate();
+    let backend = opening_with(accept_plain(&[]), move |events| {
+        wait();
+        answer(&echoed(events))
+    });
+    let p8 = over_http(&backend);
+    let mut client = p8.ws("/");
+    client.send_text("first");
+    wait_for_bodies(&backend, 2);
+    for _ in 0..3 {
+        client.send_text(&"x".repeat(100_000));
+    }
+    assert_eq!(p8.snapshot().total("websockets_current"), 1);
+    client.reset();
+    wait_until(DEADLINE, "the client's end to be noticed", || {
+        p8.snapshot().total("websockets_current") == 0
+    });
+    gate.open();
+    wait_for_event(&backend, &bare("DISCONNECT"));
 }
