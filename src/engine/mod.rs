@@ -40,3 +40,4 @@ pub mod web_socket;
 pub mod wire;
 pub mod ws;
 pub mod ws_over_http;
+pub mod zmq;

@@ -1,0 +1,22 @@
+//! ZeroMQ backends: the protocol of their connections, the packets, and which backend gets which.
+//!
+//! ```text
+//! request ─▶ zhttp (a packet) ─▶ dealing (which backend) ─▶ zmtp (frames) ─▶ socket
+//! answer  ◀─ zhttp ◀──────────── dealing (whose it is) ◀─── zmtp ◀────────── socket
+//! ```
+//!
+//! | module | content |
+//! |---|---|
+//! | [`endpoint`] | where backends connect to: `tcp://host:port`, `ipc:///path` |
+//! | [`zmtp`] | ZMTP 3.0 without security: greeting, handshake, messages |
+//! | [`tnetstring`] | the encoding of packets |
+//! | [`zhttp`] | a request as a packet, an answer out of one |
+//! | [`dealing`] | the machine of a socket that deals requests out to backends |
+//!
+//! All of it is bounded, for it reads what a peer sends. Source: `docs/zmq.md`.
+
+pub mod dealing;
+pub mod endpoint;
+pub mod tnetstring;
+pub mod zhttp;
+pub mod zmtp;
