@@ -15,7 +15,11 @@ use crate::{
         certificate::FileError,
         route::{RouteError, RouteTable},
     },
-    http::{certificates::Certificates, health, listener},
+    http::{
+        certificates::Certificates,
+        health, listener,
+        zmq::{BindError, Sockets},
+    },
 };
 
 mod inherited;
@@ -75,6 +79,9 @@ pub enum Error {
     /// A thread could not be started.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// An address for ZeroMQ backends cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// A listener could not be started.
     #[error("cannot start a listener: {0}")]
     Start(#[from] io::Error),
@@ -96,6 +103,7 @@ pub struct Server {
     /// The listening sockets once more, to be handed over.
     sockets: Vec<(&'static str, OwnedFd)>,
     predecessor: Inherited,
+    zmq: Sockets,
 }
 
 impl Server {
@@ -114,11 +122,18 @@ impl Server {
         let certificates = Certificates::load(&settings.http.tls)?;
         let opened = listen::clients(&settings.http, &certificates, &mut sockets)?;
         let control = sockets.tcp(settings.control.listen, "[control] listen")?;
+        let zmq = Sockets::new(&broker);
+        zmq.bind(&broker.options_shared().routes)?;
         let control_addr = control.local_addr()?;
         let (sockets, predecessor) = sockets.finish();
         let options = client_options(&settings);
         let clients = listener::clients(opened.listeners, &broker, options)?;
-        let reloader = Arc::new(Reloader::new(&broker, &settings, certificates.clone()));
+        let reloader = Arc::new(Reloader::new(
+            &broker,
+            &settings,
+            certificates.clone(),
+            zmq.clone(),
+        ));
         let head_max = settings.control.max_headers_size;
         let operators = listener::operators(control, &broker, head_max, reloader.clone())?;
         let handles = (clients.handle(), operators.handle());
@@ -139,6 +154,7 @@ impl Server {
             drain: settings.http.drain,
             sockets,
             predecessor,
+            zmq,
         })
     }
 
@@ -241,6 +257,7 @@ impl Server {
             log::warn!("connections are cut: they did not end in time");
         }
         let _ = timeout_at(grace, self.operators.stop(false)).await;
+        self.zmq.stop();
         self.broker.stop();
     }
 }

@@ -74,3 +74,4 @@ mod trusted_clients;
 mod tunnel;
 mod upgrade;
 mod websocket;
+mod zhttpreq;

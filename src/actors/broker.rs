@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 pub use super::broker_options::{BrokerOptions, TcpOptions};
 use super::{
     crash_records::CrashRecords,
+    dealers::Dealers,
     delivery_rate::SharedRate,
     edge::Edge,
     handlers::{Handlers, PATIENCE},
@@ -30,7 +31,7 @@ use super::{
     polled_sessions::PolledSessions,
     publisher::Publisher,
     store::HubOptions,
-    supervisor::{supervise, CrashRecord},
+    supervisor::supervise,
 };
 use crate::{
     engine::{delivery_rate::QueueIndex, rate::Rate},
@@ -74,6 +75,7 @@ struct Inner {
     demo_rate: Mutex<Rate>,
     rate: Option<Arc<SharedRate>>,
     polled: PolledSessions,
+    dealers: Dealers,
 }
 
 /// Why a broker could not start.
@@ -101,10 +103,11 @@ impl Broker {
         let control = Arbiter::new();
         let parts = (hubs.clone(), handlers.clone(), crashes.clone());
         let bad_publishes = Arc::<AtomicU64>::default();
-        let refused = bad_publishes.clone();
+        let dealers = Dealers::default();
+        let counts = (bad_publishes.clone(), dealers.clone());
         let meter = started_on(&control, move || {
             let record = parts.2.meter.clone();
-            supervise(record, |_| Meter::new(parts.0, parts.1, parts.2, refused))
+            supervise(record, |_| Meter::new(parts.0, parts.1, parts.2, counts))
         })
         .await?;
         arbiters.push(control);
@@ -129,6 +132,7 @@ impl Broker {
             demo_rate: Mutex::new(Rate::new(DEMO_PUBLISHES_PER_SEC)),
             rate,
             polled,
+            dealers,
         })))
     }
 
@@ -263,9 +267,14 @@ impl Broker {
         &self.0.health_failures
     }
 
-    /// Returns the record of the checker's crashes.
-    pub fn checker_crashes(&self) -> Arc<CrashRecord> {
-        self.0.crashes.checker.clone()
+    /// Returns the sockets that backends connect to.
+    pub fn dealers(&self) -> &Dealers {
+        &self.0.dealers
+    }
+
+    /// Returns what is known of crashes.
+    pub fn crashes(&self) -> &CrashRecords {
+        &self.0.crashes
     }
 
     /// Counts a publish that was refused before it reached a publisher.

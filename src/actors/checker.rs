@@ -59,7 +59,7 @@ impl Checker {
     /// Starts it on this thread.
     pub fn start(broker: &Broker, fetch: Rc<dyn Fetch>) -> Addr<Self> {
         let (broker, failures) = (broker.clone(), broker.health_failures().clone());
-        supervise(broker.checker_crashes(), |_| Self {
+        supervise(broker.crashes().checker.clone(), |_| Self {
             broker,
             fetch,
             checks: Checks::default(),

@@ -21,6 +21,8 @@ pub struct CrashRecords {
     pub meter: Arc<CrashRecord>,
     /// Checkers.
     pub checker: Arc<CrashRecord>,
+    /// Dealers of ZeroMQ backends.
+    pub dealer: Arc<CrashRecord>,
 }
 
 impl Default for CrashRecords {
@@ -33,13 +35,14 @@ impl Default for CrashRecords {
             upstream: CrashRecord::new("upstream"),
             meter: CrashRecord::new("meter"),
             checker: CrashRecord::new("checker"),
+            dealer: CrashRecord::new("dealer"),
         }
     }
 }
 
 impl CrashRecords {
     /// Returns every record.
-    pub fn all(&self) -> [&CrashRecord; 7] {
+    pub fn all(&self) -> [&CrashRecord; 8] {
         [
             &self.hub,
             &self.channel,
@@ -48,6 +51,7 @@ impl CrashRecords {
             &self.upstream,
             &self.meter,
             &self.checker,
+            &self.dealer,
         ]
     }
 }

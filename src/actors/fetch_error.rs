@@ -2,7 +2,7 @@
 //!
 //! Not its concern: the status and the text that a client sees for it (`http/reply.rs`).
 
-use crate::grip::Side;
+use crate::{engine::zmq::zhttp::Condition, grip::Side};
 
 /// Says why a fetch failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +57,47 @@ pub enum FetchError {
     #[error("target {target} is built in, expected a backend with a host and a port")]
     NoAddress {
         /// The target's name.
+        target: String,
+    },
+    /// No socket is bound for the ZeroMQ backend.
+    #[error("no socket is bound for {target}")]
+    ZmqNotBound {
+        /// The backend as `zhttpreq/spec`.
+        target: String,
+    },
+    /// Too many requests wait for the ZeroMQ backend.
+    #[error("too many requests wait for {target}")]
+    ZmqBusy {
+        /// The backend as `zhttpreq/spec`.
+        target: String,
+    },
+    /// No ZeroMQ backend answered in time, or none is connected.
+    #[error("no answer from {target} in time")]
+    ZhttpUnreachable {
+        /// The backend as `zhttpreq/spec`.
+        target: String,
+    },
+    /// The ZeroMQ backend says that it cannot answer.
+    #[error("{target} answered with the condition {condition}")]
+    ZhttpCondition {
+        /// The backend as `zhttpreq/spec`.
+        target: String,
+        /// Why.
+        condition: Condition,
+    },
+    /// The ZeroMQ backend wants a length.
+    #[error("{target} wants requests with a length")]
+    LengthRequired {
+        /// The backend as `zhttpreq/spec`.
+        target: String,
+    },
+    /// The request's body does not fit a packet.
+    #[error("request body is longer than the 1000000 bytes of a packet")]
+    TooLargeForZhttpreq,
+    /// A WebSocket, or a change of protocols, for a backend of packets.
+    #[error("{target} takes no WebSockets, expected over_http = true")]
+    ZhttpreqWebSocket {
+        /// The backend as `zhttpreq/spec`.
         target: String,
     },
     /// The request's path and query cannot be written in a request line.
@@ -118,6 +159,13 @@ impl FetchError {
             Self::AddressBlocked { .. } => "address-blocked",
             Self::Tls { fault, .. } => fault.code(),
             Self::NoAddress { .. } => "no-address",
+            Self::ZmqNotBound { .. } => "zmq-not-bound",
+            Self::ZmqBusy { .. } => "zmq-busy",
+            Self::ZhttpUnreachable { .. } => "zhttp-unreachable",
+            Self::ZhttpCondition { .. } => "zhttp-condition",
+            Self::LengthRequired { .. } => "length-required",
+            Self::TooLargeForZhttpreq => "request-too-large-for-zhttpreq",
+            Self::ZhttpreqWebSocket { .. } => "zhttpreq-websocket",
             Self::BadRequestTarget { .. } => "bad-request-target",
             Self::RequestBodyCut { .. } => "request-body-cut",
             Self::ClosedBeforeAnswer { .. } => "closed-before-answer",
@@ -132,8 +180,13 @@ impl FetchError {
     /// Returns whose fault it is.
     pub fn side(&self) -> Side {
         match self {
-            Self::BadRequestTarget { .. } | Self::RequestBodyCut { .. } => Side::Client,
-            Self::NoAddress { .. } => Side::Operator,
+            Self::BadRequestTarget { .. }
+            | Self::RequestBodyCut { .. }
+            | Self::LengthRequired { .. }
+            | Self::TooLargeForZhttpreq => Side::Client,
+            Self::NoAddress { .. } | Self::ZmqNotBound { .. } | Self::ZhttpreqWebSocket { .. } => {
+                Side::Operator
+            }
             _ => Side::Backend,
         }
     }
@@ -148,6 +201,8 @@ impl FetchError {
                 | Self::Connect { .. }
                 | Self::AddressBlocked { .. }
                 | Self::Tls { .. }
+                | Self::ZmqNotBound { .. }
+                | Self::ZmqBusy { .. }
         )
     }
 
@@ -276,6 +331,16 @@ mod tests {
             (AnswerTimeout, Side::Backend, false),
             (RequestTimeout, Side::Backend, false),
             (NoAddress { target: target() }, Side::Operator, false),
+            (ZmqNotBound { target: target() }, Side::Operator, true),
+            (ZmqBusy { target: target() }, Side::Backend, true),
+            (ZhttpUnreachable { target: target() }, Side::Backend, false),
+            (LengthRequired { target: target() }, Side::Client, false),
+            (TooLargeForZhttpreq, Side::Client, false),
+            (
+                ZhttpreqWebSocket { target: target() },
+                Side::Operator,
+                false,
+            ),
             (BadRequestTarget { uri: target() }, Side::Client, false),
             (RequestBodyCut { why: why() }, Side::Client, false),
         ] {

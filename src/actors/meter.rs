@@ -12,11 +12,15 @@ use actix::prelude::*;
 
 use super::{
     crash_records::CrashRecords,
+    dealers::Dealers,
     handlers::Handlers,
     hub::Hub,
     messages::{TakeHandlerSnapshot, TakeSnapshot, TakeWorkerSnapshot},
 };
-use crate::stats::{counters::Refused, snapshot::Snapshot};
+use crate::stats::{
+    counters::{Refused, Total},
+    snapshot::Snapshot,
+};
 
 /// Longest wait for one actor's part; who is later is left out and missed in `workers`.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -46,6 +50,7 @@ pub struct Meter {
     handlers: Handlers,
     crashes: CrashRecords,
     bad_publishes: Arc<AtomicU64>,
+    dealers: Dealers,
     since: Instant,
 }
 
@@ -55,13 +60,14 @@ impl Meter {
         hubs: Hubs,
         handlers: Handlers,
         crashes: CrashRecords,
-        bad_publishes: Arc<AtomicU64>,
+        (bad_publishes, dealers): (Arc<AtomicU64>, Dealers),
     ) -> Self {
         Self {
             hubs,
             handlers,
             crashes,
             bad_publishes,
+            dealers,
             since: actix::clock::Instant::now().into_std(),
         }
     }
@@ -95,6 +101,7 @@ impl Handler<TakeSnapshot> for Meter {
     fn handle(&mut self, _: TakeSnapshot, _: &mut Self::Context) -> Self::Result {
         let mut snapshot = self.begin();
         let bad_publishes = self.bad_publishes.load(Ordering::Relaxed);
+        let dealers = self.dealers.clone();
         let hubs = self
             .hubs
             .all()
@@ -121,6 +128,12 @@ impl Handler<TakeSnapshot> for Meter {
                 .refused
                 .entry(Refused::Publish.as_str())
                 .or_default() += bad_publishes;
+            for (total, n) in [
+                (Total::ZmqBackends, dealers.backends()),
+                (Total::ZmqPacketsDropped, dealers.bad_packets()),
+            ] {
+                *snapshot.totals.entry(total.as_str()).or_default() += n;
+            }
             snapshot.finish();
             snapshot
         })

@@ -21,6 +21,7 @@ pub mod channel_state;
 pub mod chaos;
 pub mod checker;
 pub mod crash_records;
+pub mod dealers;
 pub mod delivery_rate;
 pub mod edge;
 pub mod encoded;

@@ -35,6 +35,7 @@ mod tables;
 mod targets;
 mod tls;
 mod unix;
+mod zhttpreq;
 
 pub use diff::{Difference, KeyChange};
 pub use error::{ConfigError, Place};

@@ -136,6 +136,18 @@ fn websockets(
 ) -> Result<BackendOptions, ConfigError> {
     let key = |key| ["proxy", key];
     Ok(BackendOptions {
+        zmq_timeout: checker.secs(
+            &key("zmq_timeout_secs"),
+            written.zmq_timeout_secs,
+            default.zmq_timeout,
+            1..=3_600,
+        )?,
+        zmq_requests_max: checker.number(
+            &key("zmq_requests_max"),
+            written.zmq_requests_max,
+            default.zmq_requests_max,
+            1..=100_000,
+        )?,
         ws_message_max: checker.number(
             &key("ws_message_bytes_max"),
             written.ws_message_bytes_max,

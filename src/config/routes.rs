@@ -90,6 +90,7 @@ pub(super) fn check(
         route.sockjs = one.sockjs(&written)?;
         let check = one.choice(&written, &mut route, of_all.check)?;
         route.targets = one.targets(written.targets.unwrap_or_default(), check)?;
+        one.check_sockets(&routes, &route)?;
         one.check_order(&route)?;
         one.warn_of_fallthrough(&route);
         routes.push(route);

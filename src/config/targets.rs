@@ -59,13 +59,17 @@ impl OneRoute<'_, '_> {
         written: &file::Target,
     ) -> Result<TargetKind, ConfigError> {
         let (test, demo) = (written.test == Some(true), written.demo == Some(true));
+        if let Some(backend) = self.zhttpreq(position, written)? {
+            return Ok(TargetKind::from(backend));
+        }
         match (&written.url, test, demo) {
             (Some(url), false, false) => self.server(position, url, written).map(TargetKind::from),
             (None, true, false) => Ok(TargetKind::Test),
             (None, false, true) => Ok(TargetKind::Demo),
             _ => Err(self.missing(
                 &["targets", position],
-                "exactly one of url = \"http://host:port\", test = true, demo = true",
+                "exactly one of url = \"http://host:port\", zhttpreq = \"tcp://host:port\", \
+                 test = true, demo = true",
             )),
         }
     }

@@ -35,6 +35,10 @@ pub struct BackendOptions {
     pub recovery_requests_max: usize,
     /// Requests at a time to ask a route's backends for filters, for one worker.
     pub filter_requests_max: usize,
+    /// How long a ZeroMQ backend may take to answer.
+    pub zmq_timeout: Duration,
+    /// Requests at a time to the backends of one ZeroMQ socket, those that wait for one included.
+    pub zmq_requests_max: usize,
     /// Longest message of a WebSocket client that is carried over HTTP, in bytes; as many may wait
     /// for its backend.
     pub ws_message_max: usize,
@@ -64,6 +68,8 @@ impl Default for BackendOptions {
             recovery_timeout: Duration::from_secs(60),
             recovery_requests_max: 32,
             filter_requests_max: 64,
+            zmq_timeout: Duration::from_secs(60),
+            zmq_requests_max: 1_000,
             ws_message_max: 200_000,
             ws_answer_max: 1_000_000,
             ws_requests_max: 1_000,

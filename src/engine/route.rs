@@ -19,12 +19,14 @@ mod server;
 mod sockjs;
 mod table;
 mod target;
+mod zhttpreq;
 
 pub use server::{Address, ClientCertificate, Pem, Server, Tls};
 pub use sockjs::SockJs;
 pub(crate) use table::check_duplicates;
 pub use table::{Query, RouteError, RouteTable};
 pub use target::{Target, TargetKind};
+pub use zhttpreq::Zhttpreq;
 
 /// Names what a client speaks after its request head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

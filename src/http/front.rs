@@ -35,6 +35,7 @@ use super::{
     upstream::Pool,
     websocket,
     worker_options::{pool_options, LastSeen},
+    zmq::WithDealers,
 };
 use crate::{
     actors::broker::Broker,
@@ -105,10 +106,12 @@ impl Front {
         let options = seen.options();
         let pool = Pool::new(pool_options(&options.backend));
         pool.trust(options.backend.ca.clone());
+        let edge = broker.edge();
+        let counters = edge.counters().clone();
         Rc::new(Self {
-            fetch: Rc::new(pool.clone()),
+            fetch: Rc::new(WithDealers::new(Rc::new(pool.clone()), &broker, counters)),
             pool,
-            edge: broker.edge(),
+            edge,
             broker,
             link_sharing: LinkSharing::default(),
             turns: Turns::new(options.turns()),

@@ -14,6 +14,7 @@
 //! | `tunnel` | a client and a backend that switch to a protocol of their own |
 //! | `hold`, `begin`, `held_body` | from instructions to a held session |
 //! | `way_back`, `own_request`, `link_sharing`, `turns` | what held sessions ask their backends |
+//! | `zmq` | backends that connect to P-8, by ZeroMQ |
 //! | `websocket`, `sockjs` | WebSocket handshakes, and how their sessions reach backends; SockJS clients |
 //! | `control`, `admin`, `reload`, `builtin`, `pages` | what P-8 serves itself |
 //! | `present` | answers shown to pages of other origins: cross-origin headers, JSON-P |
@@ -60,6 +61,7 @@ pub mod upstream;
 pub mod way_back;
 pub mod websocket;
 pub mod worker_options;
+pub mod zmq;
 
 pub use admin::admin;
 pub use control::control;

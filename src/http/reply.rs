@@ -8,7 +8,7 @@ use actix_web::{http::StatusCode, HttpResponse, HttpResponseBuilder};
 use super::pages;
 use crate::{
     actors::{edge::JoinError, ports::FetchError, upstream::Unanswered},
-    engine::{framing::FramingError, route::TargetKind},
+    engine::{framing::FramingError, route::TargetKind, zmq::zhttp::Condition},
     grip::{status, InstructError},
 };
 
@@ -125,6 +125,9 @@ pub fn unanswered(unanswered: &Unanswered, manners: Manners) -> OwnAnswer {
     if let FetchError::RequestBodyCut { .. } = error {
         return bad_body(error.code());
     }
+    if let Some(answer) = from_zmq(error, manners) {
+        return answer;
+    }
     let code = match error {
         FetchError::AnswerTimeout
         | FetchError::RequestTimeout
@@ -154,6 +157,28 @@ pub fn unanswered(unanswered: &Unanswered, manners: Manners) -> OwnAnswer {
         wants_html: manners.wants_html,
     });
     own(code, error.code(), content_type, body)
+}
+
+/// What only ZeroMQ backends do, in Pushpin's words.
+fn from_zmq(error: &FetchError, manners: Manners) -> Option<OwnAnswer> {
+    let explanation = match error {
+        FetchError::LengthRequired { .. } => {
+            let line = "Must provide Content-Length header.";
+            return Some(text(411, error.code(), line));
+        }
+        FetchError::TooLargeForZhttpreq => {
+            let line = "Request body too large for its backend.";
+            return Some(text(413, error.code(), line));
+        }
+        FetchError::ZhttpUnreachable { .. } => "Error: zhttp service for route is unreachable.",
+        FetchError::ZhttpreqWebSocket { .. } => "WebSockets cannot be used with zhttpreq target",
+        FetchError::ZhttpCondition {
+            condition: Condition::PolicyViolation,
+            ..
+        } => "Error: Origin host/IP blocked.",
+        _ => return None,
+    };
+    manners.debug.then(|| text(502, error.code(), explanation))
 }
 
 /// The backend's answer broke off, or P-8's own part crashed on it.

@@ -23,6 +23,7 @@ use crate::{
     http::{
         certificates::Certificates,
         reload::{Refusal, Reload},
+        zmq::{BindError, Sockets},
     },
     Settings,
 };
@@ -43,6 +44,9 @@ pub enum ReloadError {
     /// A certificate cannot be served.
     #[error("cannot use a certificate: {0}")]
     Certificate(#[from] FileError),
+    /// An address for ZeroMQ backends cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
 }
 
 impl ReloadError {
@@ -58,6 +62,7 @@ impl ReloadError {
             Self::Config(error) => error.code(),
             Self::Routes(_) => "config-duplicate-route",
             Self::Certificate(error) => error.why.code(),
+            Self::Bind(_) => "zmq-cannot-bind",
         }
     }
 }
@@ -85,6 +90,7 @@ pub(super) struct Reloader {
     broker: Broker,
     file: Option<PathBuf>,
     certificates: Arc<Certificates>,
+    sockets: Sockets,
     current: Mutex<Settings>,
     told: Mutex<Vec<Told>>,
 }
@@ -94,11 +100,13 @@ impl Reloader {
         broker: &Broker,
         settings: &Settings,
         certificates: Arc<Certificates>,
+        sockets: Sockets,
     ) -> Self {
         Self {
             broker: broker.clone(),
             file: settings.source.clone(),
             certificates,
+            sockets,
             current: Mutex::new(settings.clone()),
             told: Mutex::default(),
         }
@@ -160,9 +168,11 @@ impl Reloader {
         if is_dry_run {
             return Ok(report);
         }
+        self.sockets.bind(&routes)?;
         self.certificates.reload(&settings.http.tls);
         self.broker
             .replace_options(broker_options(&settings, routes));
+        self.sockets.keep_only(&self.broker.options_shared().routes);
         for told in locked(&self.told).iter() {
             told(&settings);
         }

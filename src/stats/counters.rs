@@ -133,6 +133,12 @@ names! {
         Reloads = "reloads_total",
         /// Configurations that could not be: the one before stayed in force.
         ReloadFailures = "reload_failures_total",
+        /// Requests to ZeroMQ backends.
+        ZmqRequests = "zmq_requests_total",
+        /// ZeroMQ backends connected now.
+        ZmqBackends = "zmq_backends_current",
+        /// Packets of ZeroMQ backends that were no answer to anything.
+        ZmqPacketsDropped = "zmq_packets_dropped_total",
         /// Sessions that panicked.
         SessionPanics = "session_panics_total",
     }

@@ -3,27 +3,8 @@
 use super::draft::{list, quoted, Draft};
 use super::listeners;
 use super::notes::Notes;
+use super::tables::{Keys, Table};
 use super::{value, Files, Setting};
-
-/// A table of `p-8.toml`, in the order written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Table {
-    Http,
-    Control,
-    Zmq,
-    Handler,
-    Proxy,
-    Metrics,
-}
-
-const TABLES: [(Table, &str); 6] = [
-    (Table::Http, "http"),
-    (Table::Control, "control"),
-    (Table::Zmq, "zmq"),
-    (Table::Handler, "handler"),
-    (Table::Proxy, "proxy"),
-    (Table::Metrics, "metrics"),
-];
 
 /// What becomes of a key.
 #[derive(Clone, Copy)]
@@ -161,6 +142,7 @@ pub(super) fn convert(files: &Files, settings: &[Setting], draft: &mut Draft, no
     for setting in settings {
         conversion.setting(setting);
     }
+    conversion.plain_listener();
     conversion.control();
     let keys = conversion.keys;
     if conversion.inner > 0 {
@@ -171,33 +153,6 @@ pub(super) fn convert(files: &Files, settings: &[Setting], draft: &mut Draft, no
         notes.add(&files.config.display().to_string(), text);
     }
     keys.write(draft);
-}
-
-/// Keys of `p-8.toml` on their way into a draft.
-#[derive(Debug, Default)]
-pub(super) struct Keys(Vec<(Table, &'static str, String, String)>);
-
-impl Keys {
-    /// Adds a key whose value is TOML, unless it is there.
-    pub(super) fn add(&mut self, table: Table, key: &'static str, value: String, place: &str) {
-        let is_known = |known: &(Table, &str, String, String)| known.0 == table && known.1 == key;
-        if !self.0.iter().any(is_known) {
-            self.0.push((table, key, value, place.to_owned()));
-        }
-    }
-
-    fn write(&self, draft: &mut Draft) {
-        for (table, name) in TABLES {
-            let mut keys = self.0.iter().filter(|key| key.0 == table).peekable();
-            if keys.peek().is_some() {
-                draft.fixed("");
-                draft.fixed(format!("[{name}]"));
-            }
-            for (_, key, value, place) in keys {
-                draft.key(key, value, place);
-            }
-        }
-    }
 }
 
 struct Conversion<'a> {
@@ -289,13 +244,39 @@ impl Conversion<'_> {
                 };
                 self.add(Table::Proxy, "set_x_forwarded_protocol", value, setting);
             }
-            "log_level" => {
-                let text = "no equivalent: the environment's RUST_LOG has the level, such as \
-                            RUST_LOG=debug";
-                self.notes.add(&setting.place, text);
-            }
+            "log_level" => self.log_level(setting),
             _ => {}
         }
+    }
+
+    /// One level for all; those of single services have no counterpart.
+    fn log_level(&mut self, setting: &Setting) {
+        let level = match setting.text().trim() {
+            "0" => "error",
+            "1" => "warn",
+            "2" => "info",
+            "3" => "debug",
+            "4" => "trace",
+            _ => {
+                let text = "left out: expected one level, 0 to 4; P-8 has no services of its own";
+                return self.notes.add(&setting.place, text);
+            }
+        };
+        let filter = format!("{level},actix_http=off,actix_server=warn");
+        self.add(Table::Log, "filter", quoted(&filter), setting);
+    }
+
+    /// Without `http_port` Pushpin does not listen there; P-8 always does.
+    fn plain_listener(&mut self) {
+        if value(self.settings, "runner", "http_port").is_some() {
+            return;
+        }
+        let place = self.files.config.display().to_string();
+        let text = "[runner] http_port is not set; P-8 always listens without TLS too, here at \
+                    127.0.0.1:7999";
+        self.notes.add(&place, text);
+        let listen = quoted("127.0.0.1:7999");
+        self.keys.add(Table::Http, "listen", listen, &place);
     }
 
     /// Writes what is not in Pushpin's files and not P-8's default: no cache of ids, and the control

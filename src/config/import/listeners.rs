@@ -2,8 +2,8 @@
 
 use super::super::check::parse_address;
 use super::draft::list;
-use super::keys::{Keys, Table};
 use super::notes::Notes;
+use super::tables::{Keys, Table};
 use super::{Files, Setting};
 use std::net::{Ipv4Addr, SocketAddr};
 

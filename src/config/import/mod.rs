@@ -22,6 +22,7 @@ mod notes;
 mod route;
 mod routes;
 pub mod routes_line;
+mod tables;
 mod targets;
 
 pub use notes::Note;

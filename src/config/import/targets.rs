@@ -69,7 +69,12 @@ fn leads_to(section: &Section) -> Result<String, &'static str> {
             .strip_prefix(kind)
             .and_then(|rest| rest.strip_prefix('/'));
         if let Some(spec) = spec {
-            return Ok(format!("{kind} = {}", quoted(spec)));
+            let ssl = if section.has("ssl") {
+                ", ssl = true"
+            } else {
+                ""
+            };
+            return Ok(format!("{kind} = {}{ssl}", quoted(spec)));
         }
     }
     let (host, port) = if value.starts_with('[') {

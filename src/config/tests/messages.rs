@@ -24,7 +24,7 @@ fn unknown_keys_name_their_place_and_the_keys_allowed() {
             "[[routes]]\ntargets = [{ url = \"http://a\" }]\n[[routes]]\nhost = \"a\"\n\
              targets = [\n  { url = \"http://a\" },\n  { test = true, sub = 1 },\n]",
             "p-8.toml:7: [[routes]] targets[1].sub: unknown key, expected one of: url, test, \
-             demo, host, untrusted, insecure, trust_connect_host, client_cert, client_key, \
+             demo, zhttp, zhttpreq, ssl, ipc_file_mode, host, untrusted, insecure, trust_connect_host, client_cert, client_key, \
              ca_cert, http2, over_http, one_event, subs, health",
         ),
         (

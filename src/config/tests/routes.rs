@@ -196,8 +196,8 @@ fn wrong_routes_name_what_was_expected() {
 
 #[test]
 fn wrong_targets_name_what_was_expected() {
-    let one_of = "missing, expected exactly one of url = \"http://host:port\", test = true, \
-                  demo = true";
+    let one_of = "missing, expected exactly one of url = \"http://host:port\", \
+                  zhttpreq = \"tcp://host:port\", test = true, demo = true";
     let none = "targets: missing, expected at least one target such as \
                 { url = \"http://localhost:80\" }";
     let cases = [

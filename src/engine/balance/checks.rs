@@ -32,7 +32,7 @@ impl Page {
         let configured = target.host.as_ref().or(route.as_host.as_ref());
         let own = || match &target.kind {
             TargetKind::Server(server) => server.own_host(),
-            TargetKind::Test | TargetKind::Demo => "localhost".to_owned(),
+            TargetKind::Zhttpreq(_) | TargetKind::Test | TargetKind::Demo => "localhost".to_owned(),
         };
         Self {
             target: target.kind.clone(),

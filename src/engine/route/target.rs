@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::server::Server;
+use super::zhttpreq::Zhttpreq;
 use crate::engine::balance::Check;
 use crate::grip::channel::ChannelName;
 
@@ -47,11 +48,13 @@ impl Target {
 
 /// Tells the backends apart from the built-in responders.
 ///
-/// Displays as its server, `test` or `demo`.
+/// Displays as its server, `zhttpreq/tcp://host:port`, `test` or `demo`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TargetKind {
     /// A web server.
     Server(Arc<Server>),
+    /// A ZeroMQ backend that connects to P-8.
+    Zhttpreq(Arc<Zhttpreq>),
     /// The built-in test responder.
     Test,
     /// The built-in demo page.
@@ -64,10 +67,17 @@ impl From<Server> for TargetKind {
     }
 }
 
+impl From<Zhttpreq> for TargetKind {
+    fn from(backend: Zhttpreq) -> TargetKind {
+        TargetKind::Zhttpreq(Arc::new(backend))
+    }
+}
+
 impl fmt::Display for TargetKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TargetKind::Server(server) => server.fmt(f),
+            TargetKind::Zhttpreq(backend) => backend.fmt(f),
             TargetKind::Test => f.write_str("test"),
             TargetKind::Demo => f.write_str("demo"),
         }

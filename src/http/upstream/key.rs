@@ -32,7 +32,7 @@ impl Key {
                 Some(tls) => Some(name(server, tls, headers)?),
                 None => None,
             },
-            TargetKind::Test | TargetKind::Demo => None,
+            TargetKind::Zhttpreq(_) | TargetKind::Test | TargetKind::Demo => None,
         };
         Ok(Key {
             target: target.clone(),
