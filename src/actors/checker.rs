@@ -278,7 +278,7 @@ mod tests {
         broker.replace_options(second);
         some_ticks().await;
         assert_eq!(states(&checks), [healthy, healthy]);
-        assert_eq!(broker.checker_crashes().panics(), 1);
+        assert_eq!(broker.crashes().checker.clone().panics(), 1);
         let asked = pages.0.take();
         assert_eq!(
             asked.iter().filter(|host| *host == "ill:80").count() as u64,
