@@ -18,7 +18,7 @@ use crate::{
     http::{
         certificates::Certificates,
         health, listener,
-        zmq::{BindError, Sockets},
+        zmq::{self, BindError},
     },
 };
 
@@ -103,7 +103,7 @@ pub struct Server {
     /// The listening sockets once more, to be handed over.
     sockets: Vec<(&'static str, OwnedFd)>,
     predecessor: Inherited,
-    zmq: Sockets,
+    zmq: zmq::Sockets,
 }
 
 impl Server {
@@ -122,7 +122,7 @@ impl Server {
         let certificates = Certificates::load(&settings.http.tls)?;
         let opened = listen::clients(&settings.http, &certificates, &mut sockets)?;
         let control = sockets.tcp(settings.control.listen, "[control] listen")?;
-        let zmq = Sockets::new(&broker);
+        let zmq = zmq::Sockets::new(&broker);
         zmq.bind(&broker.options_shared().routes)?;
         let control_addr = control.local_addr()?;
         let (sockets, predecessor) = sockets.finish();
