@@ -76,12 +76,15 @@ update_on_first_subscription = true
 C
 }
 
-start_p8() {                               # start_p8 [SIG_KEY]: sets p8_pid
-    local signing=
+start_p8() {                               # start_p8 [SIG_KEY]: sets p8_pid; TLS=folder of tls.crt and tls.key
+    local signing= tls=
+    [ -z "${TLS:-}" ] || tls=$(printf 'tls_listen = ["127.0.0.1:%s"]\ntls_cert = "%s/tls.crt"\ntls_key = "%s/tls.key"' \
+        "$((port + 3))" "$PWD/$TLS" "$PWD/$TLS")
     [ -z "${1:-}" ] || signing=$(printf '[proxy]\nsig_key = "%s"\n' "$1")
     cat >"$work/p-8.toml" <<C
 [http]
 listen = ["127.0.0.1:$port"]
+$tls
 allow_compression = true
 
 [control]
@@ -101,8 +104,10 @@ C
     answers "$control" && answers "$port" /hello
 }
 
-start_nginx() {                            # start_nginx [LINES]: lines in place of no buffering; sets nginx_pid
-    local here=$PWD/$work/nginx
+start_nginx() {                            # start_nginx [LINES]: lines in place of no buffering; sets nginx_pid; TLS: as above, on the port after
+    local here=$PWD/$work/nginx tls=
+    [ -z "${TLS:-}" ] || tls="listen 127.0.0.1:$((nginx_port + 1)) ssl http2 backlog=4096;
+    ssl_certificate $PWD/$TLS/tls.crt; ssl_certificate_key $PWD/$TLS/tls.key;"
     mkdir -p "$here"
     cat >"$here/nginx.conf" <<C
 daemon off;
@@ -121,6 +126,7 @@ http {
   upstream app { server 127.0.0.1:$backend; keepalive 256; keepalive_requests 1000000000; }
   server {
     listen 127.0.0.1:$nginx_port backlog=4096;
+    $tls
     location / {
       proxy_pass http://app;
       proxy_http_version 1.1;

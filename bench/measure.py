@@ -3,6 +3,7 @@
 
 usage: measure.py machine OUT BENCH
        measure.py run OUT SERVER_PID PUSHLOAD KEY=VALUE... -- ARGUMENTS
+       measure.py h2load OUT SERVER_PID KEY=VALUE... -- ARGUMENTS
        measure.py memory OUT SERVER_PID KEY=VALUE...
        measure.py table BENCH OUT
 """
@@ -10,6 +11,7 @@ usage: measure.py machine OUT BENCH
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -113,6 +115,25 @@ def run(out, pid, pushload, words):
     shown = ("ready", "rss_per_conn", "deliveries", "deliveries_per_s", "requests_per_s", "responses_per_s",
              "server_cpu_s_per_million", "lost", "refused", "others_cpu_s", "errors")
     print(" ".join(words[:split]), {k: record[k] for k in shown if record.get(k) not in (None, "")}, flush=True)
+
+
+def h2load(out, pid, words):
+    """Runs nghttp2's load generator, which speaks TLS and HTTP/2, and counts what it says was answered."""
+    split = words.index("--")
+    before = cpu(pid)
+    done = subprocess.run(["h2load"] + words[split + 1:], capture_output=True, text=True, timeout=600)
+    after = cpu(pid)
+    finished = re.search(r"finished in [^,]+, ([\d.]+) req/s", done.stdout)
+    counts = re.search(r"requests: .* (\d+) done, (\d+) succeeded, (\d+) failed", done.stdout)
+    if done.returncode or not finished or not counts:
+        sys.exit("h2load failed: %s\n%s%s" % (" ".join(words), done.stdout, done.stderr))
+    user, system = after[0] - before[0], after[1] - before[1]
+    record = dict(labels(words[:split]), test="h2load", responses=int(counts.group(2)), failed=int(counts.group(3)),
+                  requests_per_s=float(finished.group(1)), all_user_s=round(user, 2), all_system_s=round(system, 2),
+                  server_cpu_s_per_million=(user + system) * 1e6 / int(counts.group(2)))
+    append(out, record)
+    print(" ".join(words[:split]), {k: record[k] for k in ("responses", "failed", "requests_per_s",
+                                                           "server_cpu_s_per_million")}, flush=True)
 
 
 def memory(out, pid, words):
@@ -226,6 +247,20 @@ def table_proxy(lines):
     grid(["answer", "server", "runs", "CPU us per request", "x nginx", "requests/s", "p99 us", "refused"], body)
 
 
+def table_tls_proxy(lines):
+    runs = [r for r in lines if r.get("test") == "h2load"]
+    body, cost = [], {}
+    for kind in sorted({(r["protocol"], r["answer"]) for r in runs}):
+        for s in sorted({r["server"] for r in runs}):
+            mine = rows(runs, server=s, protocol=kind[0], answer=kind[1])
+            if mine:
+                cost[kind, s] = median(mine, "server_cpu_s_per_million")
+                ratio = cost[kind, s] / cost.get((kind, "nginx"), float("nan"))
+                body.append([kind[0], kind[1], s, len(mine), spread(mine, "server_cpu_s_per_million", digits=1),
+                             "%.2f" % ratio, spread(mine, "requests_per_s", digits=0), total(mine, "failed")])
+    grid(["client", "answer", "server", "runs", "CPU us per request", "x nginx", "requests/s", "failed"], body)
+
+
 def beside_pushpin(runs, workloads, unit, counts):
     """One line for each workload and server: how many a CPU-second of it was enough for, and what went wrong."""
     for r in runs:
@@ -278,7 +313,7 @@ def table(bench, out):
     print("# %s\n" % bench)
     print("%s, commit %s, %s, %s GiB, Linux %s, %s, %s open files a process. Median (smallest to largest).\n"
           % (head["date"], head["commit"], head["machine"], head["memory_gib"], head["kernel"], head["rustc"], head["open_files"]))
-    {"hold": table_hold, "fanout": table_fanout, "proxy": table_proxy, "publish": table_publish,
+    {"hold": table_hold, "fanout": table_fanout, "proxy": table_proxy, "tls_proxy": table_tls_proxy, "publish": table_publish,
      "poll": table_poll, "ws_hold": table_hold, "ws_fanout": table_ws_fanout, "ws_echo": table_ws_echo}[bench](lines[1:])
     noise = [r["others_cpu_s"] for r in lines[1:] if "others_cpu_s" in r]
     if noise:
@@ -291,6 +326,8 @@ def main():
         machine(a[1], a[2])
     elif a[:1] == ["run"]:
         run(a[1], int(a[2]), a[3], a[4:])
+    elif a[:1] == ["h2load"]:
+        h2load(a[1], int(a[2]), a[3:])
     elif a[:1] == ["memory"]:
         memory(a[1], int(a[2]), a[3:])
     elif a[:1] == ["table"]:
