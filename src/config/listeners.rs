@@ -19,6 +19,7 @@ pub(super) fn check(
     let key = |key| ["http", key];
     let default = places(checker, &written, default)?;
     let default = http2(checker, &written, default)?;
+    let default = patience(checker, &written, default)?;
     let workers = checker.number(&key("workers"), written.workers, 0, 0..=1024)?;
     Ok(HttpSettings {
         accept_rate: checker.number(&key("accept_rate"), written.accept_rate, 0, 0..=1_000_000)?
@@ -39,24 +40,6 @@ pub(super) fn check(
             .allow_compression
             .unwrap_or(default.allow_compression),
         workers: Some(workers).filter(|workers| *workers > 0),
-        keep_alive: checker.secs(
-            &key("keep_alive_secs"),
-            written.keep_alive_secs,
-            default.keep_alive,
-            1..=86_400,
-        )?,
-        header_timeout: checker.secs(
-            &key("header_timeout_secs"),
-            written.header_timeout_secs,
-            default.header_timeout,
-            1..=3_600,
-        )?,
-        body_timeout: checker.secs(
-            &key("body_timeout_secs"),
-            written.body_timeout_secs,
-            default.body_timeout,
-            1..=3_600,
-        )?,
         tcp_keepalive: checker.secs(
             &key("tcp_keepalive_secs"),
             written.tcp_keepalive_secs,
@@ -74,6 +57,36 @@ pub(super) fn check(
             written.drain_secs,
             default.drain,
             0..=3600,
+        )?,
+        ..default
+    })
+}
+
+/// How long a client may take, and be kept.
+fn patience(
+    checker: &Checker,
+    written: &file::Http,
+    default: HttpSettings,
+) -> Result<HttpSettings, ConfigError> {
+    let key = |key| ["http", key];
+    Ok(HttpSettings {
+        keep_alive: checker.secs(
+            &key("keep_alive_secs"),
+            written.keep_alive_secs,
+            default.keep_alive,
+            1..=86_400,
+        )?,
+        header_timeout: checker.secs(
+            &key("header_timeout_secs"),
+            written.header_timeout_secs,
+            default.header_timeout,
+            1..=3_600,
+        )?,
+        body_timeout: checker.secs(
+            &key("body_timeout_secs"),
+            written.body_timeout_secs,
+            default.body_timeout,
+            1..=3_600,
         )?,
         ..default
     })
