@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use crate::support::client::{CutShort, Reply};
+use crate::support::grip::hold;
 use crate::support::wait::DEADLINE;
 use crate::support::{wait_until, Answer, Backend, Config, P8};
 
@@ -157,6 +158,24 @@ fn a_debug_route_names_the_targets_that_were_tried() {
     let [one, two] = targets.map(|addr: SocketAddr| addr.to_string());
     let text = format!("Unable to connect to any targets. Tried: {one}, {two}\n");
     assert_refused(&p8.get("/"), 502, "connect-refused", &text);
+}
+
+#[test]
+fn a_debug_route_says_whose_instructions_are_too_large() {
+    let backend = Backend::answering(|_| hold("response", "c", &"x".repeat(100_001)));
+    let debug = "host = \"debug.test\"\ndebug = true";
+    let p8 = P8::start(&Config::to(backend.addr).route(debug, &[backend.addr]));
+    assert_refused(&p8.get("/"), 502, "instruct-too-large", GENERIC);
+    let explained = p8.client().get_with("/", &[("Host", "debug.test")]);
+    let text = format!("GRIP instruct response too large from {}\n", backend.addr);
+    assert_refused(&explained, 502, "instruct-too-large", &text);
+}
+
+#[test]
+fn a_debug_route_says_no_more_than_others_of_a_backend_that_breaks_off() {
+    let backend = Backend::scripted(|exchange| exchange.close());
+    let p8 = P8::start(&Config::new().route("host = \"*\"\ndebug = true", &[backend.addr]));
+    assert_refused(&p8.get("/"), 502, "closed-before-answer", GENERIC);
 }
 
 #[test]

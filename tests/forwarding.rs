@@ -2,8 +2,14 @@
 //!
 //! Source: `docs/compatibility.md`, header edits.
 
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+
 use crate::support::backend::Request;
-use crate::support::{Answer, Backend, Config, P8};
+use crate::support::grip::hold;
+use crate::support::links::by_path;
+use crate::support::snapshot::Snapshot;
+use crate::support::{Answer, Backend, Client, Config, P8};
 
 /// What the backend sees of a GET with these headers under that configuration.
 #[track_caller]
@@ -138,4 +144,91 @@ fn the_accepted_encoding_is_not_forwarded_but_the_bodys_own_is() {
     let request = backend.only_request();
     assert_eq!(request.header("accept-encoding"), None);
     assert_eq!(request.header("content-encoding"), Some("gzip"));
+}
+
+#[test]
+fn forwarded_tells_of_the_client_and_passes_by_default() {
+    let incoming = [("Forwarded", "for=9.9.9.9;by=\"x"), ("Host", "a.test:80")];
+    let passed = forwarded(|config| config, &incoming);
+    assert_eq!(passed.header("forwarded"), Some("for=9.9.9.9;by=\"x"));
+    let on = |config: Config| config.proxy("forwarded = true");
+    let own = "for=127.0.0.1;host=\"a.test:80\";proto=http";
+    assert_eq!(forwarded(on, &incoming[1..]).header("forwarded"), Some(own));
+    let incoming = [("Forwarded", "for=_a"), ("Host", "a.test:80")];
+    let told = forwarded(on, &incoming);
+    assert_eq!(
+        told.header("forwarded"),
+        Some(format!("for=_a, {own}").as_str())
+    );
+    let cut = |config| on(config).proxy("x_forwarded_for = \"truncate:0\"");
+    assert_eq!(forwarded(cut, &incoming).header("forwarded"), Some(own));
+    let secure = |config| on(config).proxy("accept_x_forwarded_protocol = true");
+    let told = forwarded(secure, &[("X-Forwarded-Proto", "https")]);
+    let https = "for=127.0.0.1;host=h;proto=https";
+    assert_eq!(told.header("forwarded"), Some(https));
+}
+
+#[test]
+fn a_request_that_has_been_here_is_refused_and_reaches_nobody() {
+    let backend = Backend::answering(|_| Answer::ok(""));
+    let p8 = P8::start(&Config::to(backend.addr).proxy("cdn_loop = \"p8.test\""));
+    for value in ["p8.test", "other, P8.test; v=\"1\"", "a; x=\"open, p8.test"] {
+        let mut client = p8.client();
+        let reply = client.get_with("/", &[("CDN-Loop", value)]);
+        let told = (reply.status(), reply.text());
+        assert_eq!(told, (508, "Loop detected\n".to_owned()), "{value}");
+        assert_eq!(reply.head.header("p8-reason"), Some("loop-detected"));
+        let again = client.get_with("/", &[("CDN-Loop", "other")]);
+        assert_eq!(again.status(), 200, "the connection goes on");
+    }
+    let Err(refusal) = p8.ws_with("/", &[("CDN-Loop", "p8.test")]) else {
+        panic!("accepted")
+    };
+    assert_eq!(refusal.status(), 508);
+    assert_eq!(p8.snapshot().refused("loop"), 4);
+    for request in backend.seen() {
+        assert_eq!(request.header("cdn-loop"), Some("other, p8.test"));
+    }
+}
+
+#[test]
+fn a_request_that_goes_in_a_circle_is_stopped_where_it_began() {
+    static FIRST: OnceLock<SocketAddr> = OnceLock::new();
+    // Another proxy, which leads back to where the request came from.
+    let other = Backend::answering(|request| {
+        let headers = request.headers.iter();
+        let headers: Vec<_> = headers.map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let mut client = Client::connect(*FIRST.get().expect("an address"));
+        let reply = client.get_with(&request.target, &headers);
+        Answer::new(reply.status()).body(reply.body)
+    });
+    let p8 = P8::start(&Config::to(other.addr).proxy("cdn_loop = \"p8.test\""));
+    assert_eq!(FIRST.set(p8.clients), Ok(()));
+    let reply = p8.get("/");
+    let told = (reply.status(), reply.text());
+    assert_eq!(told, (508, "Loop detected\n".to_owned()));
+    assert_eq!(other.seen().len(), 1);
+}
+
+#[test]
+fn requests_of_p8s_own_say_that_they_come_from_it() {
+    let elsewhere = by_path(|_, _| Answer::ok("elsewhere "));
+    let link = format!("http://{}/n", elsewhere.addr);
+    let backend = by_path(move |path, before| match (path, before) {
+        ("/", _) => Answer::ok("open ").next("/n"),
+        ("/n", _) => hold("stream", "a", "more ").next(&link).gone("/gone"),
+        _ => Answer::ok(""),
+    });
+    let p8 = P8::start(&Config::to(backend.addr).proxy("cdn_loop = \"p8.test\""));
+    let mut client = p8.stream("/");
+    client.expect("open more ");
+    Snapshot::wait_for_subscribers(p8.control, "a", 1);
+    let recover = Client::connect(p8.control).post("/recover/", b"");
+    assert_eq!(recover.status(), 200);
+    assert_eq!(client.read_to_end().expect("an end"), b"elsewhere ");
+    let seen = [backend.seen(), elsewhere.seen()].concat();
+    assert!(seen.len() >= 3);
+    for request in seen {
+        assert_eq!(request.header("cdn-loop"), Some("p8.test"), "{request:?}");
+    }
 }

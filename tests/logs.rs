@@ -6,7 +6,7 @@ use crate::support::grip::hold;
 use crate::support::programs::Program;
 use crate::support::publish::{post_items, publish, stream_item, stream_with};
 use crate::support::wait::DEADLINE;
-use crate::support::{wait_until, Backend, Client, Config};
+use crate::support::{wait_until, Answer, Backend, Client, Config};
 
 /// A channel whose name would be a line of its own, in red.
 const CHANNEL: &str = "a\n[FORGED] line\u{1b}[31m\r";
@@ -82,4 +82,37 @@ fn what_was_refused_is_named_with_what_was_expected() {
         let log = p8.log();
         lines.iter().all(|line| log.contains(line))
     });
+}
+
+#[test]
+fn a_routes_level_and_id_are_in_its_access_lines() {
+    let backend = Backend::answering(|_| Answer::ok(""));
+    let quiet = |host: &str, more: &str| format!("host = \"{host}\"\n{more}");
+    let config = Config::new()
+        .route(&quiet("a", "id = \"shop\""), &[backend.addr])
+        .route(&quiet("b", "log_level = \"debug\""), &[backend.addr])
+        .route(&quiet("c", "log_level = \"off\""), &[backend.addr])
+        .route(&quiet("d", "log_level = \"warn\""), &[backend.addr]);
+    let log_of = |filter: &str| {
+        let p8 = Program::start(&config.toml(), &[("RUST_LOG", filter)]);
+        let mut client = Client::connect(p8.clients);
+        for host in ["a", "b", "c", "d", "unknown", "d"] {
+            let target = format!("/response-{host}");
+            client.get_with(&target, &[("Host", host)]);
+        }
+        wait_until(DEADLINE, "the last line", || {
+            p8.log().matches("/response-d").count() == 2
+        });
+        let log = p8.log();
+        let lines = log.lines().filter(|line| line.contains("/response-"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let lines = log_of("p8::access=info");
+    assert_eq!(lines.len(), 4, "a, d, unknown, d: {lines:#?}");
+    assert!(lines[0].contains("route=shop"), "{}", lines[0]);
+    assert!(lines[1].contains("WARN"), "{}", lines[1]);
+    assert!(lines[2].contains("reason=no-route"), "{}", lines[2]);
+    let lines = log_of("p8::access=debug");
+    assert_eq!(lines.len(), 5, "b too: {lines:#?}");
+    assert_eq!(log_of("p8::access=warn").len(), 2);
 }

@@ -193,6 +193,7 @@ fn forward(checker: &Checker, written: &file::Proxy) -> Result<ForwardOptions, C
             "x_forwarded_for_trusted",
             &written.x_forwarded_for_trusted,
         )?,
+        forwarded: written.forwarded.unwrap_or(false),
         cdn_loop: cdn_loop(checker, written.cdn_loop.as_deref())?,
         orig_headers_need_mark: need_mark(checker, &written.orig_headers_need_mark)?,
         sig: None,
@@ -217,7 +218,8 @@ fn cdn_loop(checker: &Checker, written: Option<&str>) -> Result<Option<String>, 
     let Some(text) = written.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    if HeaderValue::from_str(text).is_err() || text.contains(',') {
+    let id = text.split(';').next().unwrap_or_default().trim();
+    if HeaderValue::from_str(text).is_err() || text.contains(',') || id.is_empty() {
         let expected = "one element of a header's list, such as a host name";
         return Err(checker.origin.wrong(&["proxy", "cdn_loop"], text, expected));
     }

@@ -88,6 +88,7 @@ pub(super) fn check(
         route.sig = one.sig(&written, &of_all.signing)?;
         one.cross_origin(&written, &mut route)?;
         route.sockjs = one.sockjs(&written)?;
+        one.warn_of_session(&written);
         let check = one.choice(&written, &mut route, of_all.check)?;
         route.targets = one.targets(written.targets.unwrap_or_default(), check)?;
         one.check_sockets(&routes, &route)?;
@@ -147,6 +148,15 @@ impl OneRoute<'_, '_> {
         }
     }
 
+    fn warn_of_session(&mut self, written: &file::Route) {
+        if written.session == Some(true) {
+            let why = "sessions are found out by a state service beside Pushpin, and P-8 has none";
+            let index = self.index.clone();
+            self.checker
+                .no_effect(&["routes", index.as_str(), "session"], why);
+        }
+    }
+
     /// Starts the route: which requests it takes, and its flags.
     fn condition(&self, written: &file::Route) -> Result<Route, ConfigError> {
         let host = written.host.as_deref().unwrap_or("*").to_ascii_lowercase();
@@ -173,6 +183,12 @@ impl OneRoute<'_, '_> {
         });
         route.ssl = written.ssl;
         route.debug = written.debug.unwrap_or(false);
+        if let Some(level) = &written.log_level {
+            route.log_level = level.parse().map_err(|_| {
+                let expected = "\"error\", \"warn\", \"info\", \"debug\", \"trace\" or \"off\"";
+                self.wrong(&["log_level"], level, expected)
+            })?;
+        }
         route.orig_headers = written.orig_headers.unwrap_or(false);
         route.no_grip = written.no_grip.unwrap_or(false);
         route.auto_pong = written.auto_pong.unwrap_or(false);

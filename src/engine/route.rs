@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
+use log::LevelFilter;
 
 use crate::engine::balance::Order;
 use crate::engine::outbox::SlowClient;
@@ -121,6 +122,8 @@ pub struct Route {
     pub replace_beg: Option<String>,
     /// Error bodies explain themselves.
     pub debug: bool,
+    /// The level of its lines in the access log; off: there are none.
+    pub log_level: LevelFilter,
     /// Cross-origin headers are added to responses.
     pub aco: bool,
     /// The origins that get them, as browsers write them; empty for any.
@@ -172,6 +175,7 @@ impl Route {
             path_rem: 0,
             replace_beg: None,
             debug: false,
+            log_level: LevelFilter::Info,
             aco: false,
             cross_origin_allow: Vec::new(),
             orig_headers: false,

@@ -3,6 +3,7 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use log::{Level, LevelFilter};
 
 use super::{
     border, http2,
@@ -140,15 +141,31 @@ pub fn stream_of(request: &HttpRequest) -> Option<Rc<http2::Stream>> {
     request.extensions().get::<Rc<http2::Stream>>().cloned()
 }
 
+/// What a route says of its lines in the access log; kept with the request.
+struct LogBy(Arc<Route>);
+
+/// Lets a request's lines in the access log be as its route says.
+pub fn log_by(request: &HttpRequest, route: &Arc<Route>) {
+    if route.id.is_some() || route.log_level != LevelFilter::Info {
+        request.extensions_mut().insert(LogBy(route.clone()));
+    }
+}
+
 /// Writes the access log's line for a request.
 pub fn log_access(request: &HttpRequest, target: Option<&TargetKind>, code: u16, reason: &str) {
+    let extensions = request.extensions();
+    let route = extensions.get::<LogBy>().map(|by| &by.0);
+    let level = route.map_or(Some(Level::Info), |route| route.log_level.to_level());
+    let Some(level) = level else { return };
+    let route = route.and_then(|route| route.id.as_deref());
     let slot = request.conn_data::<Rc<Slot>>();
     let stream = stream_of(request);
     let state = slot.map(|slot| &slot.state);
     let state = state.or(stream.as_ref().map(|stream| &stream.state));
     let retry = state.is_some_and(|state| state.borrow().is_retried());
-    log::info!(target: "p8::access",
+    log::log!(target: "p8::access", level,
         method = request.method().as_str(), uri:% = request.uri(),
-        backend = target.map(ToString::to_string).unwrap_or_default().as_str(), code, reason, retry;
+        backend = target.map(ToString::to_string).unwrap_or_default().as_str(),
+        route = route.unwrap_or_default(), code, reason, retry;
         "request");
 }

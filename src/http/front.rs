@@ -23,12 +23,12 @@ use actix_web::{
 use super::{
     body::Tracked,
     border, builtin,
-    exchange::{log_access, stream_of, Exchange, Front, Outcome, Speech},
+    exchange::{log_access, log_by, stream_of, Exchange, Front, Outcome, Speech},
     http2,
     link_sharing::LinkSharing,
     present::Asked,
     proxy::unix_secs,
-    reply::{self, Manners},
+    reply::{self, Manners, OwnAnswer},
     slot::Slot,
     sockjs, tunnel,
     turns::Turns,
@@ -160,14 +160,6 @@ impl Front {
         }
     }
 
-    fn refuse_without_route(&self, request: &HttpRequest, manners: Manners) -> Outcome {
-        self.edge.counters().refuse(Refused::NoRoute, 1);
-        let answer = reply::no_route(manners);
-        let code = answer.response.status().as_u16();
-        log_access(request, None, code, answer.reason);
-        answer.into()
-    }
-
     fn refuse(&self, slot: &Slot, refusal: &FramingError) -> Outcome {
         let kind = match refusal.is_slow() {
             true => Refused::Slow,
@@ -186,12 +178,17 @@ impl Front {
         slot: Option<Rc<Slot>>,
     ) -> Outcome {
         let mut manners = manners(&request);
+        if self.is_loop(&request) {
+            return self.refuse_unrouted(&request, Refused::Loop, reply::looped());
+        }
         let stream = stream_of(&request);
         let is_secure =
             stream.as_ref().is_some_and(|stream| stream.is_secure) || self.is_secure(&request);
         let Some(route) = self.route(&request, is_secure) else {
-            return self.refuse_without_route(&request, manners);
+            let answer = reply::no_route(manners);
+            return self.refuse_unrouted(&request, Refused::NoRoute, answer);
         };
+        log_by(&request, &route);
         let options = self.options();
         manners.debug = route.debug || options.backend.debug;
         manners.may_see_targets |= manners.debug;
@@ -230,6 +227,24 @@ impl Front {
             None => outcome,
             Some(shown) => Box::pin(self.present(outcome, &shown, manners)).await,
         }
+    }
+
+    fn refuse_unrouted(
+        &self,
+        request: &HttpRequest,
+        refused: Refused,
+        answer: OwnAnswer,
+    ) -> Outcome {
+        self.edge.counters().refuse(refused, 1);
+        let code = answer.response.status().as_u16();
+        log_access(request, None, code, answer.reason);
+        answer.into()
+    }
+
+    fn is_loop(&self, request: &HttpRequest) -> bool {
+        let options = self.options();
+        let seen = request.headers().get_all("cdn-loop");
+        forward::is_loop(seen.map(|value| value.as_bytes()), &options.backend.forward)
     }
 
     /// Answers a client that speaks WebSocket, by itself or through SockJS.

@@ -19,7 +19,7 @@ use crate::{
     engine::{
         plan,
         presentation::Presentation,
-        route::Target,
+        route::{Target, TargetKind},
         wire::{self, Reply},
     },
     grip::{instruct::Instruct, response::Response},
@@ -114,7 +114,7 @@ pub async fn follow(front: &Rc<Front>, client: Client, plan: HoldPlan<'_>) -> Ou
     );
     let mut begin = Begin::new(&mut instruct, channels.channels, &target.subs, route);
     if rest.is_some() && !begin.can_be_large() {
-        return too_large(manners);
+        return too_large(&target.kind, manners);
     }
     if let Err(error) = begin.edit_body(rest.is_some()) {
         front.edge.counters().refuse(Refused::Instruct, 1);
@@ -142,8 +142,9 @@ pub async fn follow(front: &Rc<Front>, client: Client, plan: HoldPlan<'_>) -> Ou
     }
 }
 
-fn too_large(manners: Manners) -> Outcome {
-    let why = format!("GRIP instruct response too large, expected at most {GRIP_BODY_MAX} bytes");
+fn too_large(target: &TargetKind, manners: Manners) -> Outcome {
+    let why = format!("GRIP instruct response too large from {target}");
+    log::warn!(target:%, bytes_max = GRIP_BODY_MAX; "a backend's instructions are too large");
     reply::bad_backend("instruct-too-large", &why, manners).into()
 }
 

@@ -138,6 +138,7 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
             path_and_query: uri,
         } => {
             headers.insert(http::header::HOST, HeaderValue::from_str(&host).ok()?);
+            forward::add_cdn_loop(&mut headers, &front.options().backend.forward);
             let (at, others, connect, ejection) = (0, Vec::new(), None, None);
             Led {
                 to: (target, uri, headers),

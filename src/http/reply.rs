@@ -113,6 +113,11 @@ pub fn too_many_connections() -> OwnAnswer {
     answer
 }
 
+/// The request has been here before.
+pub fn looped() -> OwnAnswer {
+    text(508, "loop-detected", "Loop detected")
+}
+
 /// No route takes the request.
 pub fn no_route(manners: Manners) -> OwnAnswer {
     let (content_type, body) = pages::no_route(manners.wants_html);

@@ -181,6 +181,8 @@ names! {
     Refused {
         /// A malformed client request.
         Request = "bad-request",
+        /// The request has been here before.
+        Loop = "loop",
         /// No route for it.
         NoRoute = "no-route",
         /// No backend could answer.

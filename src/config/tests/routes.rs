@@ -22,6 +22,7 @@ as_host = "other.host:81"
 path_rem = 3
 replace_beg = "/y"
 debug = true
+log_level = "debug"
 orig_headers = true
 no_grip = true
 slow_client = "drop-oldest"
@@ -58,6 +59,8 @@ fn routes_are_read() {
     assert!(route.debug && route.orig_headers && route.no_grip && !route.aco);
     assert_eq!(route.sig.as_ref().map(|sig| sig.iss.as_str()), Some("me"));
     assert_eq!(route.slow_client, SlowClient::DropOldest);
+    assert_eq!(route.log_level, log::LevelFilter::Debug);
+    assert_eq!(settings.routes[1].log_level, log::LevelFilter::Info);
     let headers: Vec<_> = route
         .headers
         .iter()
@@ -104,6 +107,10 @@ const WRONG_ROUTES: &[(&str, &str)] = &[
         "host = \"*.*.a\"",
         "host: found \"*.*.a\", expected an exact host name without port, \"*.\" and a name for \
          all below it, or \"*\" for any",
+    ),
+    (
+        "log_level = \"loud\"",
+        "log_level: found \"loud\", expected \"error\", \"warn\", \"info\", \"debug\", \"trace\" or",
     ),
     ("host = \"*.\"", "host: found \"*.\", expected an exact"),
     ("host = \"*..a\"", "host: found \"*..a\", expected an exact"),

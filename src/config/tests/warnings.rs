@@ -54,6 +54,17 @@ fn ids_that_name_no_route_warn_where_clients_may_name_one() {
 }
 
 #[test]
+fn sessions_of_a_state_service_warn() {
+    let route = "[[routes]]\nsession = true\ntargets = [{ test = true }]";
+    let warnings = settings(route).warnings;
+    let expected = "p-8.toml:2: [[routes]] session: has no effect, sessions are found out by a \
+                    state service beside Pushpin, and P-8 has none";
+    assert_eq!(warnings, [expected]);
+    let off = settings(&route.replace("true\n", "false\n"));
+    assert_eq!(off.warnings, [] as [String; 0]);
+}
+
+#[test]
 fn nothing_to_fall_through_to_warns() {
     let route = "[[routes]]\nfallthrough = true\ntargets = [{ test = true }]";
     let expected = "p-8.toml:2: [[routes]] fallthrough: has no effect, no host is less specific \

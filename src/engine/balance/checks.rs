@@ -178,21 +178,21 @@ mod tests {
         let mut checks = Checks::default();
         checks.on_routes(&[route(&[("a", 2), ("b", 3)])], now);
         let first = checks.take_due(now, 9);
-        assert_eq!(hosts(&first), ["a:80", "b:80"]);
+        assert_eq!(hosts(&first), ["a", "b"]);
         assert_eq!(checks.take_due(now + SEC * 9, 9), []);
         first.iter().for_each(|(page, _)| {
             checks.on_result(page, true);
         });
         assert_eq!(checks.take_due(now + SEC, 9), []);
-        assert_eq!(hosts(&checks.take_due(now + SEC * 2, 9)), ["a:80"]);
+        assert_eq!(hosts(&checks.take_due(now + SEC * 2, 9)), ["a"]);
         assert_eq!(checks.take_due(now + SEC * 2, 9), []);
         checks.on_restart();
         assert_eq!(
             hosts(&checks.take_due(now + SEC * 4, 1)),
-            ["b:80"],
+            ["b"],
             "the longest due"
         );
-        assert_eq!(hosts(&checks.take_due(now + SEC * 4, 1)), ["a:80"]);
+        assert_eq!(hosts(&checks.take_due(now + SEC * 4, 1)), ["a"]);
     }
 
     #[test]
@@ -205,7 +205,7 @@ mod tests {
         let due = checks.take_due(now, 9);
         let (page, _) = due
             .iter()
-            .find(|(page, _)| page.host == "a:80")
+            .find(|(page, _)| page.host == "a")
             .expect("due");
         assert!(checks.on_result(page, false), "it is new");
         assert!(!checks.on_result(page, false));
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(state(&one, 0), CheckState::Healthy);
         assert_eq!(
             hosts(&checks.take_due(now + SEC * 2, 9)),
-            ["a:80"],
+            ["a"],
             "as the shorter says"
         );
     }
@@ -233,7 +233,7 @@ mod tests {
         checks.on_routes(std::slice::from_ref(&reloaded), now);
         assert_eq!(state(&reloaded, 1), CheckState::Unhealthy);
         assert_eq!(state(&reloaded, 0), CheckState::Unknown);
-        assert_eq!(hosts(&checks.take_due(now, 9)), ["c:80"]);
+        assert_eq!(hosts(&checks.take_due(now, 9)), ["c"]);
         checks.on_routes(&[], now);
         assert!(checks.is_empty());
         let page = Page {

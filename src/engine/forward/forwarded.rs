@@ -1,16 +1,17 @@
-//! The `X-Forwarded-*` headers: who the client was and how it came, as told to the backend.
+//! The `X-Forwarded-*` headers and `Forwarded`: who the client was and how it came, as told to the
+//! backend.
 //!
-//! It does not decide who is trusted, and leaves `X-Forwarded-Host`, `X-Real-IP` and `Forwarded`
-//! as they are.
+//! It does not decide who is trusted, and leaves `X-Forwarded-Host` and `X-Real-IP` as they are.
 //!
-//! Source: `docs/configuration.md#what-changes-in-a-forwarded-request`; Pushpin's rules.
+//! Source: `docs/configuration.md#what-changes-in-a-forwarded-request`; Pushpin's rules; RFC 7239.
 
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue, FORWARDED, HOST};
 
 use super::{elements, ForwardOptions, SetProto};
+use crate::grip::header_params::{params, split_list};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -104,4 +105,79 @@ pub(super) fn set_for(headers: &mut HeaderMap, rules: &[XffRule], peer: Option<I
         Ok(value) if !value.is_empty() => headers.insert(X_FORWARDED_FOR, value),
         _ => headers.remove(X_FORWARDED_FOR),
     };
+}
+
+/// Adds the client to `Forwarded`, behind what is there as far as the rules leave it.
+///
+/// What is there is written anew, so that no open quote swallows what P-8 says; an element that names
+/// nothing is left out. A client without an address is `unknown`.
+pub(super) fn set_forwarded(
+    headers: &mut HeaderMap,
+    rules: &[XffRule],
+    peer: Option<IpAddr>,
+    secure: bool,
+) {
+    let earlier = headers.get_all(FORWARDED).into_iter();
+    let earlier = split_list(earlier.map(|value| value.as_bytes()));
+    let mut values: Vec<Vec<u8>> = earlier.into_iter().filter_map(written_anew).collect();
+    for rule in rules {
+        if let XffRule::Truncate(keep) = rule {
+            values.drain(..values.len().saturating_sub(*keep));
+        }
+    }
+    let client = match peer.map(|peer| peer.to_canonical()) {
+        Some(IpAddr::V6(v6)) => format!("[{v6}]"),
+        Some(v4) => v4.to_string(),
+        None => "unknown".to_owned(),
+    };
+    let mut own = Vec::new();
+    add_pair(&mut own, b"for", client.as_bytes());
+    if let Some(host) = headers.get(HOST).filter(|host| !host.is_empty()) {
+        add_pair(&mut own, b"host", host.as_bytes());
+    }
+    let proto: &[u8] = if secure { b"https" } else { b"http" };
+    add_pair(&mut own, b"proto", proto);
+    values.push(own);
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(values.join(&b", "[..]))) {
+        headers.insert(FORWARDED, value);
+    }
+}
+
+/// Writes an element as the RFC has it; none if it is none.
+fn written_anew(element: &[u8]) -> Option<Vec<u8>> {
+    let params = params(element)?;
+    let mut written = Vec::new();
+    for param in &params {
+        if !is_token(param.name) || param.value.is_empty() {
+            return None;
+        }
+        add_pair(&mut written, param.name, &param.value);
+    }
+    (!written.is_empty()).then_some(written)
+}
+
+/// Adds `name=value`, quoted where it has to be.
+fn add_pair(element: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    if !element.is_empty() {
+        element.push(b';');
+    }
+    element.extend_from_slice(name);
+    element.push(b'=');
+    if is_token(value) {
+        element.extend_from_slice(value);
+        return;
+    }
+    element.push(b'"');
+    for byte in value {
+        if matches!(byte, b'"' | b'\\') {
+            element.push(b'\\');
+        }
+        element.push(*byte);
+    }
+    element.push(b'"');
+}
+
+fn is_token(text: &[u8]) -> bool {
+    let is_char = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(is_char)
 }

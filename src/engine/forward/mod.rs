@@ -68,7 +68,9 @@ pub struct ForwardOptions {
     pub x_forwarded_for: Vec<XffRule>,
     /// What is done to `X-Forwarded-For` of trusted clients; empty: it passes.
     pub x_forwarded_for_trusted: Vec<XffRule>,
-    /// What is added to `CDN-Loop`; `None`: it passes.
+    /// `Forwarded` is told, see RFC 7239.
+    pub forwarded: bool,
+    /// What is added to `CDN-Loop`, and refused if it is there; `None`: it passes.
     pub cdn_loop: Option<String>,
     /// Headers that `orig_headers` copies only if the client marked them itself.
     pub orig_headers_need_mark: Vec<HeaderName>,
@@ -121,6 +123,29 @@ pub fn is_trusted(grip_sig: Option<&[u8]>, options: &ForwardOptions, now: u64) -
     token.is_ok_and(|token| sig::verify(key, token.trim(), now))
 }
 
+/// Tells whether a request has been here before: an element of its `CDN-Loop` is P-8's own.
+///
+/// Quotes are not looked at: nobody's open one may hide what a proxy added behind it.
+pub fn is_loop<'a>(mut cdn_loop: impl Iterator<Item = &'a [u8]>, options: &ForwardOptions) -> bool {
+    let id = |element: &'a [u8]| element.split(|byte| *byte == b';').next();
+    let Some(own) = &options.cdn_loop else {
+        return false;
+    };
+    let own = own.split(';').next().unwrap_or_default().trim();
+    let is_own = |element: &'a [u8]| {
+        let id = id(element).unwrap_or_default().trim_ascii();
+        id.eq_ignore_ascii_case(own.as_bytes())
+    };
+    cdn_loop.any(|value| value.split(|byte| *byte == b',').any(is_own))
+}
+
+/// Adds P-8's own element to the `CDN-Loop` of a request, if it has one.
+pub fn add_cdn_loop(headers: &mut HeaderMap, options: &ForwardOptions) {
+    if let Some(own) = &options.cdn_loop {
+        append_to_list(headers, CDN_LOOP, own);
+    }
+}
+
 /// Edits a request for one target of its route.
 ///
 /// `grip_sig` is the signature made with [`sig`]'s key; it is left out where none belongs.
@@ -158,9 +183,7 @@ pub fn request<'a>(
     if !route.no_grip {
         headers.remove(header::ACCEPT_ENCODING);
     }
-    if let Some(own) = &options.cdn_loop {
-        append_to_list(&mut headers, CDN_LOOP, own);
-    }
+    add_cdn_loop(&mut headers, options);
     if !trusted {
         set_grip_headers(&mut headers, route, grip_sig);
         for (channel, id) in last {
@@ -177,6 +200,9 @@ pub fn request<'a>(
         &options.x_forwarded_for
     };
     forwarded::set_for(&mut headers, rules, peer);
+    if options.forwarded {
+        forwarded::set_forwarded(&mut headers, rules, peer, secure);
+    }
     headers.insert(header::HOST, host);
     Forwarded {
         path_and_query: path(path_and_query, route),

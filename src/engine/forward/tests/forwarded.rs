@@ -118,3 +118,140 @@ fn forwarded_for_rules_are_read() {
         );
     }
 }
+
+#[test]
+fn forwarded_is_extended_by_the_client_and_quoted_where_it_has_to_be() {
+    let cases: [(&str, bool, &[&str], &str); 12] = [
+        (
+            "192.0.2.7",
+            false,
+            &[],
+            "for=192.0.2.7;host=a.test;proto=http",
+        ),
+        (
+            "192.0.2.7",
+            true,
+            &[],
+            "for=192.0.2.7;host=a.test;proto=https",
+        ),
+        (
+            "2001:db8::1",
+            false,
+            &[],
+            "for=\"[2001:db8::1]\";host=a.test;proto=http",
+        ),
+        (
+            "::ffff:192.0.2.7",
+            false,
+            &[],
+            "for=192.0.2.7;host=a.test;proto=http",
+        ),
+        ("", false, &[], "for=unknown;host=a.test;proto=http"),
+        (
+            "",
+            false,
+            &["Forwarded: for=1.2.3.4, For=\"[::1]:80\";by=_x"],
+            "for=1.2.3.4, For=\"[::1]:80\";by=_x, for=unknown;host=a.test;proto=http",
+        ),
+        (
+            "",
+            false,
+            &["Forwarded: for=1.2.3.4", "Forwarded: for=_b ; proto=http"],
+            "for=1.2.3.4, for=_b;proto=http, for=unknown;host=a.test;proto=http",
+        ),
+        // What is not quoted and should be is; so is what was quoted and has to stay so.
+        (
+            "",
+            false,
+            &["Forwarded: for=[::1]:80, for=\"a \\\"b\\\\, c\""],
+            "for=\"[::1]:80\", for=\"a \\\"b\\\\, c\", for=unknown;host=a.test;proto=http",
+        ),
+        // Nobody's open quote swallows what comes behind it.
+        (
+            "",
+            false,
+            &["Forwarded: for=1.2.3.4, for=\"evil"],
+            "for=1.2.3.4, for=unknown;host=a.test;proto=http",
+        ),
+        (
+            "",
+            false,
+            &["Forwarded: for=\"evil", "Forwarded: for=_b"],
+            "for=_b, for=unknown;host=a.test;proto=http",
+        ),
+        (
+            "",
+            false,
+            &["Forwarded: 1.2.3.4, a b=c, =x, ,;"],
+            "for=unknown;host=a.test;proto=http",
+        ),
+        (
+            "",
+            false,
+            &["Forwarded:"],
+            "for=unknown;host=a.test;proto=http",
+        ),
+    ];
+    for (peer, secure, lines, expected) in cases {
+        let mut case = Case {
+            peer: peer.parse().ok(),
+            secure,
+            ..Case::default()
+        };
+        case.target.host = Some("localhost".to_owned());
+        case.options.forwarded = true;
+        let lines = [&["Host: a.test"], lines].concat();
+        let expected = format!("forwarded: {expected}");
+        assert_eq!(case.headers(&lines), [expected], "{lines:?}");
+    }
+}
+
+#[test]
+fn forwarded_is_cut_as_x_forwarded_for_is() {
+    for (rules, trusted_rules, trusted, expected) in [
+        (
+            "",
+            "truncate:0",
+            false,
+            "for=_a, for=_b, for=192.0.2.7;proto=http",
+        ),
+        (
+            "append",
+            "truncate:0",
+            false,
+            "for=_a, for=_b, for=192.0.2.7;proto=http",
+        ),
+        ("truncate:0,append", "", false, "for=192.0.2.7;proto=http"),
+        ("truncate:1", "", false, "for=_b, for=192.0.2.7;proto=http"),
+        (
+            "truncate:0",
+            "append",
+            true,
+            "for=_a, for=_b, for=192.0.2.7;proto=http",
+        ),
+        ("append", "truncate:0", true, "for=192.0.2.7;proto=http"),
+    ] {
+        let mut case = Case {
+            trusted,
+            ..Case::default()
+        };
+        case.options.forwarded = true;
+        case.options.x_forwarded_for = parse_xff_rules(rules).unwrap();
+        case.options.x_forwarded_for_trusted = parse_xff_rules(trusted_rules).unwrap();
+        let headers = case.headers(&["Forwarded: for=_a, for=_b"]);
+        let told = headers.iter().find(|line| line.starts_with("forwarded"));
+        let expected = format!("forwarded: {expected}");
+        assert_eq!(told, Some(&expected), "{rules} {trusted_rules} {trusted}");
+    }
+}
+
+#[test]
+fn a_host_with_a_port_is_quoted_and_without_the_setting_all_passes() {
+    let mut case = Case::default();
+    case.target.host = Some("localhost".to_owned());
+    let incoming = ["Host: a.test:80", "Forwarded: for=\"x"];
+    assert_eq!(case.headers(&incoming), ["forwarded: for=\"x"]);
+    case.options.forwarded = true;
+    let expected = "forwarded: for=192.0.2.7;host=\"a.test:80\";proto=http";
+    assert_eq!(case.headers(&incoming), [expected]);
+}
