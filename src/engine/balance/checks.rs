@@ -203,10 +203,7 @@ mod tests {
         checks.on_routes(&[one.clone(), two.clone()], now);
         assert_eq!(checks.len(), 2);
         let due = checks.take_due(now, 9);
-        let (page, _) = due
-            .iter()
-            .find(|(page, _)| page.host == "a")
-            .expect("due");
+        let (page, _) = due.iter().find(|(page, _)| page.host == "a").expect("due");
         assert!(checks.on_result(page, false), "it is new");
         assert!(!checks.on_result(page, false));
         assert_eq!(state(&one, 0), CheckState::Unhealthy);
