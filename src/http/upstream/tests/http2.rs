@@ -244,10 +244,10 @@ fn dropping_a_fetch_cancels_its_stream_alone() {
                 if stream.request.uri().path() == "/other" {
                     return stream.answer("ok");
                 }
-                drop(asked.send("asked"));
+                let _ = asked.send("asked");
                 let reset = poll_fn(|cx| stream.respond.poll_reset(cx)).await;
                 if let Ok(Reason::CANCEL) = reset {
-                    drop(asked.send("cancelled"));
+                    let _ = asked.send("cancelled");
                 }
             }
         })
