@@ -1,6 +1,6 @@
 //! A client's TLS connection, written to without waiting.
 //!
-//! What rustls took and the kernel did not is at most [`UNSENT_MAX`] bytes; whoever writes asks
+//! What rustls took and the kernel did not is at most `UNSENT_MAX` bytes; whoever writes asks
 //! `has_unsent`, and `poll_writable` sends it when the socket takes bytes again.
 
 use std::{

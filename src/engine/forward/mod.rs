@@ -148,7 +148,7 @@ pub fn add_cdn_loop(headers: &mut HeaderMap, options: &ForwardOptions) {
 
 /// Edits a request for one target of its route.
 ///
-/// `grip_sig` is the signature made with [`sig`]'s key; it is left out where none belongs.
+/// `grip_sig` is the signature made with [`sig()`]'s key; it is left out where none belongs.
 ///
 /// **Source**: `docs/configuration.md#what-changes-in-a-forwarded-request`.
 pub fn request<'a>(
