@@ -18,7 +18,7 @@ use crate::support::{wait_until, Client, Config, P8};
 
 /// What keeps a hub busy for a while: this many streams, this many items.
 const STREAMS: usize = 400;
-const BURST: usize = 4_500;
+const BURST: usize = 3_000;
 /// Messages that wait for a hub before its channels do; each channel may send one more.
 const HUB_QUEUE: u64 = 512;
 
