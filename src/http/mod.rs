@@ -7,7 +7,7 @@
 //! | `client_socket`, `tls_socket` | what a client came by: TCP, TLS, a unix socket |
 //! | `tls`, `certificates` | how TLS is spoken, and with which certificates |
 //! | `connection`, `slot`, `gate`, `record`, `patience`, `detach`, `parked` | a client connection: served, its socket taken, held |
-//! | `http2`, `replay` | HTTP/2 connections and their streams; bytes read ahead |
+//! | `http2` | HTTP/2 connections and their streams |
 //! | `front` | where requests come in: routes, refusals, what handlers share |
 //! | `worker_options` | what a worker derives from the options, anew after a reload |
 //! | `proxy`, `body`, `upstream` | a request to its backend and the answer back |
@@ -49,7 +49,6 @@ pub mod present;
 pub mod proxy;
 pub mod record;
 pub mod reload;
-pub mod replay;
 pub mod reply;
 pub mod slot;
 pub mod sockjs;

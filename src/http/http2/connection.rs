@@ -33,7 +33,6 @@ use super::{
 use crate::{
     actors::{broker::Broker, edge::Edge, session::SessionState},
     engine::{framing::FramingLimits, rate::Rate},
-    http::replay::Replay,
     stats::counters::{Refused, Total},
 };
 
@@ -130,7 +129,7 @@ impl Http2 {
             Box::pin(answered.map(Ok::<_, Infallible>))
         });
         let leaving = Rc::<Notify>::default();
-        let io = Watched::new(Replay::new(ahead, io), leaving.clone());
+        let io = Watched::new(ahead, io, leaving.clone());
         let builder = self.builder(local.clone());
         let served = builder.serve_connection(TokioIo::new(io), answer);
         let mut served = pin!(served);

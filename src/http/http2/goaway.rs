@@ -1,4 +1,5 @@
-//! Notices a client's GOAWAY on its way to hyper, which tells nobody of it.
+//! What a client sends on its way to hyper: first what was read of it already, and a GOAWAY is noticed,
+//! for hyper tells nobody of it.
 //!
 //! Only the nine bytes before each frame are looked at. Source: RFC 9113 sections 4.1, 6.8.
 
@@ -9,6 +10,7 @@ use std::{
     task::{ready, Context, Poll},
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
@@ -63,15 +65,18 @@ impl Frames {
 /// A connection whose client's GOAWAY is noticed.
 pub(super) struct Watched<IO> {
     io: IO,
+    /// Read, but not passed on.
+    ahead: Bytes,
     frames: Frames,
     noticed: Rc<Notify>,
 }
 
 impl<IO> Watched<IO> {
-    /// Watches a connection from its preface on.
-    pub(super) fn new(io: IO, noticed: Rc<Notify>) -> Self {
+    /// Watches a connection from its preface on, of which `ahead` was read already.
+    pub(super) fn new(ahead: Bytes, io: IO, noticed: Rc<Notify>) -> Self {
         Self {
             io,
+            ahead,
             frames: Frames::new(),
             noticed,
         }
@@ -85,7 +90,15 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        if self.ahead.is_empty() {
+            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        } else {
+            let n = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead.split_to(n));
+            if self.ahead.is_empty() {
+                self.ahead = Bytes::new();
+            }
+        }
         let read = buf.filled().get(before..).unwrap_or_default();
         if self.frames.on_bytes(read) {
             self.noticed.notify_one();
