@@ -158,11 +158,10 @@ pub fn log_access(request: &HttpRequest, target: Option<&TargetKind>, code: u16,
     let level = route.map_or(Some(Level::Info), |route| route.log_level.to_level());
     let Some(level) = level else { return };
     let route = route.and_then(|route| route.id.as_deref());
-    let slot = request.conn_data::<Rc<Slot>>();
-    let stream = stream_of(request);
-    let state = slot.map(|slot| &slot.state);
-    let state = state.or(stream.as_ref().map(|stream| &stream.state));
-    let retry = state.is_some_and(|state| state.borrow().is_retried());
+    let retry = match request.conn_data::<Rc<Slot>>() {
+        Some(slot) => slot.state.borrow().is_retried(),
+        None => stream_of(request).is_some_and(|stream| stream.state.borrow().is_retried()),
+    };
     log::log!(target: "p8::access", level,
         method = request.method().as_str(), uri:% = request.uri(),
         backend = target.map(ToString::to_string).unwrap_or_default().as_str(),

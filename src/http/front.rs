@@ -34,7 +34,7 @@ use super::{
     turns::Turns,
     upstream::Pool,
     websocket,
-    worker_options::{pool_options, LastSeen},
+    worker_options::{pool_options, LastSeen, WorkerOptions},
     zmq::WithDealers,
 };
 use crate::{
@@ -67,13 +67,15 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
         front.edge.counters().add(Total::Requests, 1);
     }
     let is_http10 = request.version() == actix_web::http::Version::HTTP_10;
-    let outcome = match (&slot, stream_of(&request)) {
-        (Some(slot), _) => {
-            let answered = front.answer(request, payload, Some(slot.clone()));
+    let outcome = match &slot {
+        Some(slot) => {
+            let answered = front.answer(request, payload, (Some(slot.clone()), None));
             front.answer_or_refuse(slot, answered).await
         }
-        (None, Some(stream)) => front.answer_stream(&stream, request, payload).await,
-        (None, None) => front.answer(request, payload, None).await,
+        None => match stream_of(&request) {
+            Some(stream) => front.answer_stream(&stream, request, payload).await,
+            None => front.answer(request, payload, (None, None)).await,
+        },
     };
     let mut response = match outcome {
         Outcome::Parked | Outcome::Again => return HttpResponse::Ok().finish(),
@@ -144,7 +146,8 @@ impl Front {
         mut payload: web::Payload,
     ) -> Outcome {
         loop {
-            let outcome = self.answer(request.clone(), payload, None).await;
+            let came_by = (None, Some(stream.clone()));
+            let outcome = self.answer(request.clone(), payload, came_by).await;
             if !matches!(outcome, Outcome::Again) {
                 let mut state = stream.state.borrow_mut();
                 if !state.is_held() {
@@ -175,42 +178,45 @@ impl Front {
         self: &Rc<Self>,
         request: HttpRequest,
         payload: web::Payload,
-        slot: Option<Rc<Slot>>,
+        (slot, stream): (Option<Rc<Slot>>, Option<Rc<http2::Stream>>),
     ) -> Outcome {
+        let options = self.options();
         let mut manners = manners(&request);
-        if self.is_loop(&request) {
+        if is_loop(&request, &options) {
             return self.refuse_unrouted(&request, Refused::Loop, reply::looped());
         }
-        let stream = stream_of(&request);
-        let is_secure =
-            stream.as_ref().is_some_and(|stream| stream.is_secure) || self.is_secure(&request);
-        let Some(route) = self.route(&request, is_secure) else {
+        let is_tls = match (&slot, &stream) {
+            (Some(slot), _) => slot.is_secure(),
+            (None, Some(stream)) => stream.is_secure,
+            (None, None) => request.app_config().secure(),
+        };
+        let is_secure = is_tls || is_said_to_be_secure(&request, &options);
+        let Some(route) = route(&request, is_secure, &options) else {
             let answer = reply::no_route(manners);
             return self.refuse_unrouted(&request, Refused::NoRoute, answer);
         };
         log_by(&request, &route);
-        let options = self.options();
         manners.debug = route.debug || options.backend.debug;
         manners.may_see_targets |= manners.debug;
         manners.offer_demo = options.offers_demo;
-        let is_trusted = self.is_trusted(&request, slot.as_ref());
         let mut exchange = Exchange {
             request,
             slot,
             stream,
             route,
             is_secure,
-            is_trusted,
+            is_trusted: false,
             manners,
             asked: Asked::default(),
             speech: Speech::Plain,
         };
+        exchange.is_trusted = self.is_trusted(&exchange, &options);
         let is_websocket = wants_websocket(&exchange.request);
         if is_websocket || sockjs::is_asked(&exchange.request, &exchange.route) {
             // Boxed, so that what is rare does not make every request's future large.
             return Box::pin(self.speak(exchange, is_websocket, payload)).await;
         }
-        if !is_trusted && is_event_post(&exchange.request, &exchange.route) {
+        if !exchange.is_trusted && is_event_post(&exchange.request, &exchange.route) {
             self.edge.counters().refuse(Refused::Events, 1);
             log_access(&exchange.request, None, 403, "events-not-allowed");
             return reply::events_not_allowed().into();
@@ -241,12 +247,6 @@ impl Front {
         answer.into()
     }
 
-    fn is_loop(&self, request: &HttpRequest) -> bool {
-        let options = self.options();
-        let seen = request.headers().get_all("cdn-loop");
-        forward::is_loop(seen.map(|value| value.as_bytes()), &options.backend.forward)
-    }
-
     /// Answers a client that speaks WebSocket, by itself or through SockJS.
     async fn speak(
         self: &Rc<Self>,
@@ -274,60 +274,58 @@ impl Front {
         }
     }
 
-    fn route(&self, request: &HttpRequest, is_secure: bool) -> Option<Arc<Route>> {
-        let authority = request
-            .uri()
-            .authority()
-            .map(|authority| authority.as_str());
-        let host = authority.or_else(|| request.headers().get(header::HOST)?.to_str().ok());
-        let is_accepted = self.options().backend.forward.accept_pushpin_route;
-        let id = is_accepted.then(|| request.headers().get("pushpin-route"));
-        let id = id.flatten().map(|id| id.to_str().unwrap_or("?"));
-        let query = Query {
-            host: host.unwrap_or_default(),
-            path: request.uri().path(),
-            proto: match wants_websocket(request) {
-                true => Proto::Ws,
-                false => Proto::Http,
-            },
-            ssl: is_secure,
-            id: id.map(str::trim),
-        };
-        self.options().routes.find(&query)
-    }
-
     /// Tells whether the client is a GRIP proxy that proves itself.
-    fn is_trusted(&self, request: &HttpRequest, slot: Option<&Rc<Slot>>) -> bool {
-        let is_retried = |stream: Rc<http2::Stream>| stream.state.borrow().is_retried();
-        let stream = stream_of(request);
-        let options = self.options();
+    fn is_trusted(&self, exchange: &Exchange, options: &WorkerOptions) -> bool {
         let options = &options.backend.forward;
-        let grip_sig = request.headers().get("grip-sig");
+        let grip_sig = exchange.request.headers().get("grip-sig");
         let Some(grip_sig) = grip_sig.filter(|_| options.upstream_key.is_some()) else {
             return false;
         };
         let is_trusted = forward::is_trusted(Some(grip_sig.as_bytes()), options, unix_secs());
         if !is_trusted {
             log::debug!("a Grip-Sig does not verify: its client is not trusted");
-        } else if !slot.is_some_and(is_retry) && !stream.is_some_and(is_retried) {
+        } else if !exchange
+            .state()
+            .is_some_and(|state| state.borrow().is_retried())
+        {
             self.edge.counters().add(Total::Trusted, 1);
         }
         is_trusted
     }
+}
 
-    fn is_secure(&self, request: &HttpRequest) -> bool {
-        let options = self.options();
-        let options = &options.backend.forward;
-        let slot = request.conn_data::<Rc<Slot>>();
-        let is_tls = match (slot, stream_of(request)) {
-            (Some(slot), _) => slot.is_secure(),
-            (None, Some(stream)) => stream.is_secure,
-            (None, None) => request.app_config().secure(),
-        };
-        is_tls
-            || options.accept_x_forwarded_protocol
-                && forward::is_secure(&border::headers_in(request.headers()), false, options)
-    }
+fn route(request: &HttpRequest, is_secure: bool, options: &WorkerOptions) -> Option<Arc<Route>> {
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
+    let host = authority.or_else(|| request.headers().get(header::HOST)?.to_str().ok());
+    let is_accepted = options.backend.forward.accept_pushpin_route;
+    let id = is_accepted.then(|| request.headers().get("pushpin-route"));
+    let id = id.flatten().map(|id| id.to_str().unwrap_or("?"));
+    let query = Query {
+        host: host.unwrap_or_default(),
+        path: request.uri().path(),
+        proto: match wants_websocket(request) {
+            true => Proto::Ws,
+            false => Proto::Http,
+        },
+        ssl: is_secure,
+        id: id.map(str::trim),
+    };
+    options.routes.find(&query)
+}
+
+fn is_loop(request: &HttpRequest, options: &WorkerOptions) -> bool {
+    let seen = request.headers().get_all("cdn-loop");
+    forward::is_loop(seen.map(|value| value.as_bytes()), &options.backend.forward)
+}
+
+/// Tells whether a proxy in front says that the client's connection is secure, and is believed.
+fn is_said_to_be_secure(request: &HttpRequest, options: &WorkerOptions) -> bool {
+    let options = &options.backend.forward;
+    options.accept_x_forwarded_protocol
+        && forward::is_secure(&border::headers_in(request.headers()), false, options)
 }
 
 fn is_retry(slot: &Rc<Slot>) -> bool {

@@ -9,7 +9,10 @@ use tokio::sync::Semaphore;
 
 use super::{exchange::Front, pages, turns::TurnsMax, upstream::PoolOptions};
 use crate::{
-    actors::broker::{Broker, BrokerOptions},
+    actors::{
+        broker::{Broker, BrokerOptions},
+        ports::Ending,
+    },
     engine::{
         backend_options::BackendOptions,
         route::{Proto, Query, RouteTable, TargetKind},
@@ -51,6 +54,11 @@ impl WorkerOptions {
             disconnects: Arc::new(Semaphore::new(disconnects)),
             options,
         }
+    }
+
+    /// Takes one of the places for backends that are told of an end; none if all are taken.
+    pub fn ending(&self) -> Option<Ending> {
+        self.disconnects.clone().try_acquire_owned().ok()
     }
 
     /// Returns how many requests of P-8's own a route may have.

@@ -6,13 +6,13 @@ use base64::engine::{general_purpose::STANDARD, Engine};
 use http::{header, Method};
 
 use super::{
-    assignment, begin::Acceptance, compact::Compact, Accepted, Attempt, Exchange, Front, RouteRef,
+    ask_filter, assignment, begin::Acceptance, compact::Compact, Accepted, Attempt, Exchange,
+    Front, RouteRef,
 };
 use crate::{
     actors::{
         ports::{
-            Backend as _, BackendBody, Ending, PostAnswer, PostFailure, Promise, SocketBackend,
-            Switched, Upgrade,
+            BackendBody, Ending, PostAnswer, PostFailure, Promise, SocketBackend, Switched, Upgrade,
         },
         upstream::Upstream,
         web_socket::{Direct, DirectLink},
@@ -25,7 +25,6 @@ use crate::{
         ws_over_http::Post,
     },
     grip::{filter::FilterError, network_filter::Question},
-    http::way_back::WayBack,
 };
 
 /// The way to one session's backend beside its WebSocket.
@@ -113,23 +112,16 @@ impl SocketBackend for Beside {
     }
 
     fn ask_filter(&self, question: Question) -> Option<Promise<Result<FilterAnswer, FilterError>>> {
-        let (path, headers) = self.handshake.unpack();
-        let target = self.route.targets.get(self.target)?;
-        let way_back = WayBack::of(
+        let target = (&self.route, self.route.targets.get(self.target)?);
+        ask_filter(
             &self.front,
-            (&self.route, target),
-            self.is_secure,
-            (&path, &headers),
-        )?;
-        Some(way_back.ask_filter(question))
+            target,
+            (self.is_secure, &self.handshake),
+            question,
+        )
     }
 
     fn ending(&self) -> Option<Ending> {
-        self.front
-            .options()
-            .disconnects
-            .clone()
-            .try_acquire_owned()
-            .ok()
+        self.front.options().ending()
     }
 }

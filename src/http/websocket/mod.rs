@@ -24,22 +24,26 @@ use actix_web::{
 use http::{HeaderMap, HeaderValue};
 
 pub use self::begin::{begin_polled, Accepted};
+use self::compact::Compact;
 use super::{
     border,
     exchange::{log_access, Exchange, Front, Outcome, Speech},
     proxy::relay,
     reply,
+    way_back::WayBack,
 };
 use crate::{
     actors::{
-        ports::{BackendBody, BackendRequest, BackendResponse},
+        ports::{Backend as _, BackendBody, BackendRequest, BackendResponse, Promise},
         upstream::{Assignment, Times, Unanswered},
     },
     engine::{
         forward::{self, ClientRequest},
         route::{Route, Target, TargetKind},
+        session::FilterAnswer,
         ws,
     },
+    grip::{filter::FilterError, network_filter::Question},
     stats::counters::{Refused, Total},
 };
 
@@ -198,6 +202,18 @@ fn forwarded(front: &Front, exchange: &Exchange, target: &Target) -> (String, He
         None,
     );
     (forwarded.path_and_query.into_owned(), forwarded.headers)
+}
+
+/// Asks a filter's question on the way back of a WebSocket; none if there is no way.
+fn ask_filter(
+    front: &Rc<Front>,
+    target: (&Arc<Route>, &Target),
+    (is_secure, handshake): (bool, &Compact),
+    question: Question,
+) -> Option<Promise<Result<FilterAnswer, FilterError>>> {
+    let (path, headers) = handshake.unpack();
+    let way_back = WayBack::of(front, target, is_secure, (&path, &headers))?;
+    Some(way_back.ask_filter(question))
 }
 
 /// Makes a request to one target of a route.

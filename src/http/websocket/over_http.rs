@@ -6,12 +6,13 @@ use bytes::Bytes;
 use http::{header, HeaderMap, Method};
 use tokio::sync::oneshot;
 
-use super::{assignment, begin::Acceptance, compact::Compact, Accepted, Attempt, Exchange, Front};
+use super::{
+    ask_filter, assignment, begin::Acceptance, compact::Compact, Accepted, Attempt, Exchange, Front,
+};
 use crate::{
     actors::{
         ports::{
-            Backend as _, BackendBody, BackendResponse, Ending, PostAnswer, PostFailure, Promise,
-            SocketBackend,
+            BackendBody, BackendResponse, Ending, PostAnswer, PostFailure, Promise, SocketBackend,
         },
         upstream::{Unanswered, Upstream},
         web_socket::understood,
@@ -38,7 +39,6 @@ use crate::{
         body::{self, Gathered},
         proxy::unix_secs,
         turns,
-        way_back::WayBack,
     },
     stats::counters::Total,
 };
@@ -303,23 +303,16 @@ impl SocketBackend for Events {
     }
 
     fn ask_filter(&self, question: Question) -> Option<Promise<Result<FilterAnswer, FilterError>>> {
-        let (path, headers) = self.handshake.unpack();
-        let target = self.target()?;
-        let way_back = WayBack::of(
+        let target = (&self.route, self.target()?);
+        ask_filter(
             &self.front,
-            (&self.route, target),
-            self.is_secure,
-            (&path, &headers),
-        )?;
-        Some(way_back.ask_filter(question))
+            target,
+            (self.is_secure, &self.handshake),
+            question,
+        )
     }
 
     fn ending(&self) -> Option<Ending> {
-        self.front
-            .options()
-            .disconnects
-            .clone()
-            .try_acquire_owned()
-            .ok()
+        self.front.options().ending()
     }
 }
