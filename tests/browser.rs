@@ -3,14 +3,13 @@
 //! Chromium opens a driver page that comes from a backend behind P-8. It opens the demo in a second
 //! window of the same origin, uses it as a person would, and posts what it saw to the backend.
 
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::programs::{find_program, Running, TempDir};
+use crate::support::browser::{find_chromium, open_page};
 use crate::support::{Answer, Backend, Config, P8};
 
 const DRIVER: &str = r#"<!doctype html><title>driver</title><script>
@@ -44,7 +43,7 @@ run().then((seen) => ({ seen }), (error) => ({ error: String(error) })).then((re
 
 #[test]
 fn the_demo_shows_published_messages_in_a_real_browser() {
-    let Some(chromium) = find_program(&["chromium", "chromium-browser", "google-chrome"]) else {
+    let Some(chromium) = find_chromium() else {
         return;
     };
     let (tell, reports) = mpsc::channel();
@@ -60,29 +59,11 @@ fn the_demo_shows_published_messages_in_a_real_browser() {
     });
     let demo = "host = \"*\"\npath_beg = \"/p8-demo/\"";
     let p8 = P8::start(&Config::to(backend.addr).route_to(demo, "{ demo = true }"));
-    let profile = TempDir::new("chromium");
-    let mut command = Command::new(chromium);
-    command.args([
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-    ]);
-    command.args([
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]);
-    command.args([
-        "--disable-popup-blocking",
-        "--disable-dev-shm-usage",
-        "--disable-extensions",
-    ]);
-    command.arg(format!("--user-data-dir={}", profile.path().display()));
-    command.arg(format!("http://{}/driver", p8.clients));
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    let _browser = Running(command.spawn().expect("Chromium starts"));
+    let _browser = open_page(
+        &chromium,
+        &format!("http://{}/driver", p8.clients),
+        &["--disable-popup-blocking"],
+    );
     let report = reports
         .recv_timeout(Duration::from_secs(60))
         .expect("the driver reports");

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::programs::{find_program, Program, Running, TempDir};
+use crate::support::nginx::{self, Site};
+use crate::support::programs::{find_program, free_address, Program, TempDir};
 use crate::support::wait::DEADLINE;
 use crate::support::{wait_until, Client, Config};
 
@@ -29,37 +29,6 @@ fn content() -> Vec<u8> {
     words.take(FILE_BYTES / 8).flatten().collect()
 }
 
-/// An address that was free a moment ago; nginx takes no port 0.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address")
-}
-
-fn start_nginx(nginx: &std::path::Path, folder: &TempDir, address: SocketAddr) -> Running {
-    let root = folder.path().display();
-    let config = folder.file(
-        "nginx.conf",
-        format!(
-            "daemon off; master_process off; pid {root}/nginx.pid; error_log {root}/error.log;\n\
-             events {{ worker_connections 256; }}\n\
-             http {{ access_log off; client_body_temp_path {root}; proxy_temp_path {root};\n\
-             fastcgi_temp_path {root}; uwsgi_temp_path {root}; scgi_temp_path {root};\n\
-             server {{ listen {address}; root {root}; }} }}\n"
-        ),
-    );
-    let mut command = Command::new(nginx);
-    command
-        .arg("-p")
-        .arg(folder.path())
-        .arg("-c")
-        .arg(config)
-        .arg("-e")
-        .arg(folder.path().join("error.log"));
-    let running = Running(command.stderr(Stdio::null()).spawn().expect("nginx starts"));
-    wait_until(DEADLINE, "nginx", || TcpStream::connect(address).is_ok());
-    running
-}
-
 #[test]
 fn twenty_downloads_of_50_mb_are_equal_and_cost_little_memory() {
     let Some(nginx) = find_program(&["nginx"]) else {
@@ -69,7 +38,12 @@ fn twenty_downloads_of_50_mb_are_equal_and_cost_little_memory() {
     let expected = content();
     folder.file("file.bin", &expected);
     let address = free_address();
-    let _nginx = start_nginx(&nginx, &folder, address);
+    let site = Site {
+        listen: &address.to_string(),
+        ..Site::default()
+    };
+    let _nginx = nginx::run(&nginx, &folder, site);
+    wait_until(DEADLINE, "nginx", || TcpStream::connect(address).is_ok());
     let p8 = Program::start(&Config::to(address).toml(), &[]);
     let clients = p8.clients;
     let small = Client::connect(clients).get("/nginx.conf");

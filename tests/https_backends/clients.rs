@@ -1,10 +1,12 @@
 //! What P-8 shows of itself: the name it asks for, its certificate, kept connections.
 
+use crate::support::nginx::{self, Site};
+use crate::support::programs::{find_program, TempDir};
 use crate::support::tls::Certificate;
 use crate::support::wait::{wait_until, DEADLINE};
 use crate::support::{Config, P8};
 
-use super::{run, Nginx};
+use super::Nginx;
 
 /// Says what the server has seen of the connection.
 const TELLING: &str = "add_header X-Name $ssl_server_name; add_header X-Host $http_host;\n\
@@ -79,7 +81,7 @@ fn the_authorities_of_all_targets_count_unless_a_target_has_its_own() {
 fn a_server_that_wants_a_certificate_gets_the_targets() {
     let certificate = Certificate::of(&["a.example"]);
     let mine = Certificate::of(&["p8.example"]);
-    let folder = crate::support::programs::TempDir::new("client-certificate");
+    let folder = TempDir::new("client-certificate");
     let (chain, key) = mine.write(&folder, "client");
     let asking = format!(
         "ssl_client_certificate {}; ssl_verify_client on; {TELLING}",
@@ -105,14 +107,19 @@ fn a_server_that_wants_a_certificate_gets_the_targets() {
 
 #[test]
 fn a_backend_on_a_unix_socket_is_asked_as_any_other() {
-    let Some(program) = crate::support::programs::find_program(&["nginx"]) else {
+    let Some(program) = find_program(&["nginx"]) else {
         return;
     };
-    let folder = crate::support::programs::TempDir::new("unix-backend");
+    let folder = TempDir::new("unix-backend");
     let socket = folder.path().join("s");
     let listen = format!("unix:{}", socket.display());
-    let _nginx = run(&program, &folder, &listen, TELLING);
-    crate::support::wait_until(crate::support::wait::DEADLINE, "nginx", || {
+    let site = Site {
+        listen: &listen,
+        inside: TELLING,
+        ..Site::default()
+    };
+    let _nginx = nginx::run(&program, &folder, site);
+    wait_until(DEADLINE, "nginx", || {
         std::os::unix::net::UnixStream::connect(&socket).is_ok()
     });
     let target = format!("{{ url = \"{listen}\" }}");

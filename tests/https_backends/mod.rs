@@ -7,11 +7,11 @@ mod clients;
 mod failures;
 mod passing;
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use crate::support::programs::{find_program, Running, TempDir};
+use crate::support::nginx::{self, Site};
+use crate::support::programs::{find_program, free_address, Running, TempDir};
 use crate::support::tls::Certificate;
 use crate::support::wait::{wait_until, DEADLINE};
 use crate::support::{Config, P8};
@@ -36,7 +36,12 @@ impl Nginx {
     fn in_folder(folder: TempDir, more: &str) -> Option<Nginx> {
         let nginx = find_program(&["nginx"])?;
         let address = free_address();
-        let running = run(&nginx, &folder, &format!("{address} ssl"), more);
+        let site = Site {
+            listen: &format!("{address} ssl"),
+            inside: more,
+            ..Site::default()
+        };
+        let running = nginx::run(&nginx, &folder, site);
         wait_until(DEADLINE, "nginx", || TcpStream::connect(address).is_ok());
         Some(Nginx {
             address,
@@ -79,36 +84,4 @@ fn passing_on(backend: SocketAddr) -> String {
          proxy_set_header Connection $connection_asked; proxy_buffering off;\n\
          proxy_set_header X-Secure $https; client_max_body_size 0; }}"
     )
-}
-
-/// An address that was free a moment ago; nginx takes no port 0.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address")
-}
-
-/// Runs nginx with one server.
-fn run(nginx: &Path, folder: &TempDir, listen: &str, more: &str) -> Running {
-    let root = folder.path().display();
-    let tls = match listen.contains("ssl") {
-        true => {
-            format!("ssl_certificate {root}/server.crt; ssl_certificate_key {root}/server.key;")
-        }
-        false => String::new(),
-    };
-    let config = folder.file(
-        "nginx.conf",
-        format!(
-            "daemon off; master_process off; pid {root}/nginx.pid; error_log {root}/error.log;\n\
-             events {{ worker_connections 256; }}\n\
-             http {{ access_log off; client_body_temp_path {root}; proxy_temp_path {root};\n\
-             fastcgi_temp_path {root}; uwsgi_temp_path {root}; scgi_temp_path {root};\n\
-             map $http_upgrade $connection_asked {{ default upgrade; '' ''; }}\n\
-             server {{ listen {listen}; {tls} root {root}; {more} }} }}\n"
-        ),
-    );
-    let mut command = Command::new(nginx);
-    command.arg("-p").arg(folder.path()).arg("-c").arg(config);
-    command.arg("-e").arg(folder.path().join("error.log"));
-    Running(command.stderr(Stdio::null()).spawn().expect("nginx starts"))
 }

@@ -2,13 +2,12 @@
 
 use crate::support::grip::hold;
 use crate::support::links::by_path;
-use crate::support::programs::{find_program, Running, TempDir};
+use crate::support::nginx::{self, Site};
+use crate::support::programs::{find_program, free_address, Running, TempDir};
 use crate::support::publish::{close_item, stream_item};
 use crate::support::wait::{wait_until, DEADLINE};
 use crate::support::ws::{echo_peer, WsClient};
 use crate::support::{Answer, Backend, Client, Config, P8};
-
-use super::{free_address, run_nginx};
 
 /// An nginx that passes everything on to P-8.
 struct Before {
@@ -23,14 +22,17 @@ fn before(backend: &Backend) -> Option<Before> {
     let p8 = P8::start(&Config::to(backend.addr).http("workers = 1"));
     let folder = TempDir::new("before-nginx");
     let address = free_address();
-    let more = format!(
-        "location / {{ proxy_pass http://p8; proxy_http_version 1.1; proxy_buffering off;\n\
+    let inside =
+        "location / { proxy_pass http://p8; proxy_http_version 1.1; proxy_buffering off;\n\
          proxy_set_header Host $http_host; proxy_set_header Upgrade $http_upgrade;\n\
          proxy_set_header Connection $connection_asked; client_max_body_size 0;\n\
-         proxy_request_buffering off; }} ||| upstream p8 {{ server {}; keepalive 4; }}",
-        p8.clients
-    );
-    let running = run_nginx(&program, &folder, &address.to_string(), &more);
+         proxy_request_buffering off; }";
+    let site = Site {
+        listen: &address.to_string(),
+        inside,
+        beside: &format!("upstream p8 {{ server {}; keepalive 4; }}", p8.clients),
+    };
+    let running = nginx::run(&program, &folder, site);
     wait_until(DEADLINE, "nginx", || {
         std::net::TcpStream::connect(address).is_ok()
     });

@@ -2,12 +2,13 @@
 
 use std::thread;
 
-use crate::support::programs::{find_program, TempDir};
+use crate::support::nginx::{self, Site};
+use crate::support::programs::{find_program, free_address, TempDir};
 use crate::support::tls::Certificate;
 use crate::support::wait::{wait_until, DEADLINE};
 use crate::support::{Config, P8};
 
-use super::{free_address, node, run_nginx, Server};
+use super::{node, Server};
 
 fn with_certificate(name: &str) -> TempDir {
     let folder = TempDir::new(name);
@@ -79,13 +80,13 @@ fn a_server_that_chooses_http1_is_asked_so_and_nginx_with_http2() {
     };
     for (listen, protocol) in [("ssl", "HTTP/1.1"), ("ssl http2", "HTTP/2.0")] {
         let folder = with_certificate("nginx-http2");
-        let root = folder.path().display().to_string();
         let address = free_address();
-        let more = format!(
-            "ssl_certificate {root}/server.crt; ssl_certificate_key {root}/server.key;\n\
-             add_header X-Protocol $server_protocol; location / {{ return 200 hello; }}"
-        );
-        let child = run_nginx(&program, &folder, &format!("{address} {listen}"), &more);
+        let site = Site {
+            listen: &format!("{address} {listen}"),
+            inside: "add_header X-Protocol $server_protocol; location / { return 200 hello; }",
+            ..Site::default()
+        };
+        let child = nginx::run(&program, &folder, site);
         let server = super::running(address, child, folder);
         let p8 = before(&server, "https");
         let clients = (0..10).map(|_| {
@@ -108,16 +109,19 @@ fn a_websocket_to_a_server_of_http2_goes_over_http1() {
         return;
     };
     let folder = with_certificate("nginx-http2-websocket");
-    let root = folder.path().display().to_string();
     let address = free_address();
-    let more = format!(
-        "ssl_certificate {root}/server.crt; ssl_certificate_key {root}/server.key;\n\
-         location / {{ proxy_pass http://{}; proxy_http_version 1.1;\n\
+    let inside = format!(
+        "location / {{ proxy_pass http://{}; proxy_http_version 1.1;\n\
          proxy_set_header Upgrade $http_upgrade;\n\
          proxy_set_header Connection $connection_asked; }}",
         backend.addr
     );
-    let child = run_nginx(&program, &folder, &format!("{address} ssl http2"), &more);
+    let site = Site {
+        listen: &format!("{address} ssl http2"),
+        inside: &inside,
+        ..Site::default()
+    };
+    let child = nginx::run(&program, &folder, site);
     let server = super::running(address, child, folder);
     let p8 = before(&server, "https");
     let mut client = p8.ws("/");

@@ -9,11 +9,12 @@ mod http2;
 
 use std::env;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::programs::{find_program, Running, TempDir};
+use crate::support::nginx::{self, Site};
+use crate::support::programs::{find_program, free_address, Running, TempDir};
 use crate::support::wait::{wait_until, DEADLINE};
 use crate::support::{Client, Config, P8};
 
@@ -32,12 +33,6 @@ struct Server {
 /// The folder with the backends' programs.
 fn programs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real_backends")
-}
-
-/// An address that was free a moment ago, for servers that take no port 0.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address")
 }
 
 fn running(address: SocketAddr, child: Running, folder: TempDir) -> Server {
@@ -80,34 +75,17 @@ fn nginx() -> Option<Server> {
         location = /204 { return 204; } location = /304 { return 304; }\n\
         location = /404 { return 404 failed; } location = /500 { return 500 failed; }";
     let address = free_address();
-    let child = run_nginx(&program, &folder, &address.to_string(), more);
+    let site = Site {
+        listen: &address.to_string(),
+        inside: more,
+        ..Site::default()
+    };
+    let child = nginx::run(&program, &folder, site);
     Some(Server {
         has_until_close: false,
         has_echo: false,
         ..running(address, child, folder)
     })
-}
-
-/// Runs nginx with one server; behind `|||` stands what belongs beside it.
-fn run_nginx(program: &Path, folder: &TempDir, listen: &str, more: &str) -> Running {
-    let root = folder.path().display();
-    let config = folder.file(
-        "nginx.conf",
-        format!(
-            "daemon off; master_process off; pid {root}/nginx.pid; error_log {root}/error.log;\n\
-             events {{ worker_connections 256; }}\n\
-             http {{ access_log off; client_body_temp_path {root}; proxy_temp_path {root};\n\
-             fastcgi_temp_path {root}; uwsgi_temp_path {root}; scgi_temp_path {root};\n\
-             map $http_upgrade $connection_asked {{ default upgrade; '' ''; }}\n\
-             {more_outside} server {{ listen {listen}; root {root}; {more_inside} }} }}\n",
-            more_outside = more.split("|||").nth(1).unwrap_or_default(),
-            more_inside = more.split("|||").next().unwrap_or_default(),
-        ),
-    );
-    let mut command = Command::new(program);
-    command.arg("-p").arg(folder.path()).arg("-c").arg(config);
-    command.arg("-e").arg(folder.path().join("error.log"));
-    Running(command.stderr(Stdio::null()).spawn().expect("nginx starts"))
 }
 
 fn python() -> Option<Server> {

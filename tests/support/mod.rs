@@ -4,6 +4,7 @@
 //! here sleeps for a fixed time: waits end when what is waited for happens, or fail at a deadline.
 
 pub mod backend;
+pub mod browser;
 pub mod client;
 pub mod config;
 pub mod events;
@@ -11,6 +12,7 @@ pub mod frames;
 pub mod grip;
 pub mod http2;
 pub mod links;
+pub mod nginx;
 pub mod programs;
 pub mod publish;
 pub mod server;

@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -147,6 +147,13 @@ fn address(banner: &str, word: &str) -> SocketAddr {
         .unwrap_or_default()
         .parse()
         .expect("an address")
+}
+
+/// An address that was free a moment ago, for servers that take no port 0.
+#[track_caller]
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
 }
 
 /// A folder of its own that goes away with the test.

@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::Secure;
+use crate::support::browser::{find_chromium, open_page};
 use crate::support::grip::hold;
-use crate::support::programs::{find_program, Running, TempDir};
+use crate::support::programs::{find_program, TempDir};
 use crate::support::publish::stream_item;
 use crate::support::snapshot::Snapshot;
 use crate::support::{Answer, Backend};
@@ -84,7 +85,7 @@ source.onmessage = (event) => {
 
 #[test]
 fn chromium_holds_an_event_source() {
-    let Some(chromium) = find_program(&["chromium", "chromium-browser", "google-chrome"]) else {
+    let Some(chromium) = find_chromium() else {
         return;
     };
     let (tell, reports) = mpsc::channel();
@@ -102,25 +103,8 @@ fn chromium_holds_an_event_source() {
         _ => Answer::new(404),
     });
     let secure = Secure::in_front_of(&backend);
-    let profile = TempDir::new("chromium-tls");
-    let mut command = Command::new(chromium);
-    command.args([
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-    ]);
-    command.args([
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-sync",
-    ]);
-    command.args(["--disable-component-update", "--disable-dev-shm-usage"]);
-    command.args(["--disable-extensions", "--ignore-certificate-errors"]);
-    command.arg(format!("--user-data-dir={}", profile.path().display()));
-    command.arg(format!("https://{}/page", secure.p8.secure()));
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    let _browser = Running(command.spawn().expect("Chromium starts"));
+    let url = format!("https://{}/page", secure.p8.secure());
+    let _browser = open_page(&chromium, &url, &["--ignore-certificate-errors"]);
     Snapshot::wait_for_subscribers(secure.p8.control, "a", 1);
     secure.p8.publish(&[stream_item("a", "data: one\n\n")]);
     secure.p8.publish(&[stream_item("a", "data: two\n\n")]);

@@ -3,15 +3,14 @@
 //! Chromium opens a page that comes from the backend behind P-8. The page opens the WebSocket, sends
 //! messages, and posts what came back.
 
-use std::process::{Command, Stdio};
 use std::sync::{mpsc, Mutex};
 use std::time::Duration;
 
 use serde_json::{json, Value};
 
 use crate::support::backend::{Exchange, Request};
+use crate::support::browser::{find_chromium, open_page};
 use crate::support::events::{accept_plain, answer, echoed, events_of, opens};
-use crate::support::programs::{find_program, Running, TempDir};
 use crate::support::ws::WsPeer;
 use crate::support::{Answer, Backend, Config, P8};
 
@@ -69,7 +68,7 @@ fn echo(exchange: &mut Exchange, request: &Request) {
 /// What a browser reports of its WebSocket.
 #[track_caller]
 fn browse(configure: impl Fn(&Backend) -> Config, compressed: bool) {
-    let Some(chromium) = find_program(&["chromium", "chromium-browser", "google-chrome"]) else {
+    let Some(chromium) = find_chromium() else {
         return;
     };
     let (tell, reports) = mpsc::channel();
@@ -84,21 +83,7 @@ fn browse(configure: impl Fn(&Backend) -> Config, compressed: bool) {
     });
     let config = configure(&backend).http(&format!("allow_compression = {compressed}"));
     let p8 = P8::start(&config);
-    let profile = TempDir::new("chromium-ws");
-    let mut command = Command::new(chromium);
-    command.args([
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-    ]);
-    command.args(["--no-first-run", "--disable-background-networking"]);
-    command.args(["--disable-component-update", "--disable-sync"]);
-    command.args(["--disable-dev-shm-usage", "--disable-extensions"]);
-    command.arg(format!("--user-data-dir={}", profile.path().display()));
-    command.arg(format!("http://{}/page", p8.clients));
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    let _browser = Running(command.spawn().expect("Chromium starts"));
+    let _browser = open_page(&chromium, &format!("http://{}/page", p8.clients), &[]);
     let report = reports
         .recv_timeout(Duration::from_secs(60))
         .expect("the page reports");
