@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use tungstenite::{client, Message};
+use tokio_tungstenite::tungstenite::{client, Message};
 
 use crate::support::grip::hold;
 use crate::support::programs::TempDir;

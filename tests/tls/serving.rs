@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use rustls::version::{TLS12, TLS13};
 use rustls::HandshakeKind;
-use tungstenite::{client, Message};
+use tokio_tungstenite::tungstenite::{client, Message};
 
 use super::Secure;
 use crate::support::grip::hold;

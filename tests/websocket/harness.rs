@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::thread;
 
+use tokio_tungstenite::tungstenite;
+
 use crate::support::events::{bare, binary, close, decode, encode, event, text};
 use crate::support::frames::{Deflate, RSV1};
 use crate::support::ws::{echo_peer, Event, Frame, Peers, WsClient, CONTINUATION, PONG, TEXT};

@@ -27,7 +27,7 @@ mod pass_through;
 mod publishing;
 mod retries;
 mod slow_clients;
-mod tungstenite;
+mod tokio_tungstenite;
 mod utf8;
 
 /// P-8 before that backend, WebSockets as HTTP requests.
