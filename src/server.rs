@@ -27,6 +27,7 @@ mod listen;
 mod options;
 mod reload;
 mod socket_file;
+mod surfaces;
 mod watch;
 
 pub use inherited::{Inherited, READY, VARIABLES};
@@ -60,10 +61,12 @@ pub enum Error {
         source: io::Error,
     },
     /// A unix socket cannot be listened on.
-    #[error("cannot listen on {} ([http] unix_listen): {source}", path.display())]
+    #[error("cannot listen on {} ({key}): {source}", path.display())]
     ListenUnix {
         /// Where it would be.
         path: PathBuf,
+        /// The setting it comes from.
+        key: &'static str,
         /// What the operating system said.
         source: io::Error,
     },
@@ -104,6 +107,7 @@ pub struct Server {
     sockets: Vec<(&'static str, OwnedFd)>,
     predecessor: Inherited,
     zmq: zmq::Sockets,
+    surfaces: zmq::Surfaces,
 }
 
 impl Server {
@@ -122,10 +126,14 @@ impl Server {
         let certificates = Certificates::load(&settings.http.tls)?;
         let opened = listen::clients(&settings.http, &certificates, &mut sockets)?;
         let control = sockets.tcp(settings.control.listen, "[control] listen")?;
+        let surfaces = surfaces::open(&settings.zmq, &mut sockets)?;
         let zmq = zmq::Sockets::new(&broker);
         zmq.bind(&broker.options_shared().routes)?;
         let control_addr = control.local_addr()?;
         let (sockets, predecessor) = sockets.finish();
+        let mut files = opened.files;
+        files.extend(surfaces.1);
+        let surfaces = zmq::Surfaces::start(&broker, &settings.zmq, surfaces.0);
         let options = client_options(&settings);
         let clients = listener::clients(opened.listeners, &broker, options)?;
         let reloader = Arc::new(Reloader::new(
@@ -146,7 +154,7 @@ impl Server {
             operators: handles.1,
             certificates,
             client_addrs: opened.addresses,
-            files: opened.files,
+            files,
             control_addr,
             checker,
             _watch: Watch::start(reloader.clone()),
@@ -155,6 +163,7 @@ impl Server {
             sockets,
             predecessor,
             zmq,
+            surfaces,
         })
     }
 
@@ -230,7 +239,7 @@ impl Server {
         self.end(true).await;
     }
 
-    async fn end(self, is_replaced: bool) {
+    async fn end(mut self, is_replaced: bool) {
         drop(self.sockets);
         if is_replaced {
             self.files.into_iter().for_each(SocketFile::leave);
@@ -242,6 +251,7 @@ impl Server {
         self.clients.pause().await;
         if is_replaced {
             let _ = self.operators.stop(true).await;
+            self.surfaces.stop();
         }
         // What was accepted before is on its way to a worker.
         actix::clock::sleep(SETTLE).await;
@@ -257,6 +267,7 @@ impl Server {
             log::warn!("connections are cut: they did not end in time");
         }
         let _ = timeout_at(grace, self.operators.stop(false)).await;
+        self.surfaces.stop();
         self.zmq.stop();
         self.broker.stop();
     }

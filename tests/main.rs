@@ -75,3 +75,4 @@ mod tunnel;
 mod upgrade;
 mod websocket;
 mod zhttpreq;
+mod zmq;

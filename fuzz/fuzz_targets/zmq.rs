@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use p8::engine::zmq::{
     tnetstring::Value,
     zhttp::{Packet, BODY_MAX},
-    zmtp::{Decoder, Received, ZmtpError, MESSAGE_MAX},
+    zmtp::{Decoder, Received, SocketKind, ZmtpError, MESSAGE_MAX},
 };
 
 fuzz_target!(|input: (usize, &[u8])| {
@@ -34,7 +34,7 @@ fuzz_target!(|input: (usize, &[u8])| {
 
 /// What is received until the end, or up to the fault.
 fn decode(bytes: &[u8], piece: usize) -> (Vec<Received>, Option<ZmtpError>) {
-    let (mut decoder, mut input, mut received) = (Decoder::default(), BytesMut::new(), Vec::new());
+    let (mut decoder, mut input, mut received) = (Decoder::new(SocketKind::Dealer), BytesMut::new(), Vec::new());
     for piece in bytes.chunks(piece) {
         input.extend_from_slice(piece);
         loop {

@@ -37,7 +37,7 @@ use crate::{
     engine::{delivery_rate::QueueIndex, rate::Rate},
     grip::publish::Item,
     stats::{
-        counters::Total,
+        counters::{Refused, SharedCounters, Total},
         snapshot::{Snapshot, TargetSnapshot},
     },
 };
@@ -68,7 +68,7 @@ struct Inner {
     arbiters: Vec<Arbiter>,
     next_hub: AtomicU64,
     connections: AtomicUsize,
-    bad_publishes: Arc<AtomicU64>,
+    shared: Arc<SharedCounters>,
     health_failures: Arc<AtomicU64>,
     /// Configurations that were applied, and that could not be.
     reloads: [AtomicU64; 2],
@@ -102,9 +102,9 @@ impl Broker {
         let hubs = Hubs::default();
         let control = Arbiter::new();
         let parts = (hubs.clone(), handlers.clone(), crashes.clone());
-        let bad_publishes = Arc::<AtomicU64>::default();
+        let shared = Arc::<SharedCounters>::default();
         let dealers = Dealers::default();
-        let counts = (bad_publishes.clone(), dealers.clone());
+        let counts = (shared.clone(), dealers.clone());
         let meter = started_on(&control, move || {
             let record = parts.2.meter.clone();
             supervise(record, |_| Meter::new(parts.0, parts.1, parts.2, counts))
@@ -126,7 +126,7 @@ impl Broker {
             arbiters,
             next_hub: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
-            bad_publishes,
+            shared,
             health_failures: Arc::default(),
             reloads: Default::default(),
             demo_rate: Mutex::new(Rate::new(DEMO_PUBLISHES_PER_SEC)),
@@ -279,7 +279,12 @@ impl Broker {
 
     /// Counts a publish that was refused before it reached a publisher.
     pub fn count_bad_publish(&self) {
-        self.0.bad_publishes.fetch_add(1, Ordering::Relaxed);
+        self.0.shared.refuse(Refused::Publish);
+    }
+
+    /// Returns the counters of what happens beside the workers.
+    pub fn shared_counters(&self) -> &Arc<SharedCounters> {
+        &self.0.shared
     }
 
     /// Counts a configuration that was applied, or could not be.

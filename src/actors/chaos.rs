@@ -2,7 +2,7 @@
 //!
 //! **Shape**: meta `p8-chaos` is `panic-publisher`, `panic-channel`, `panic-delivery` (a channel, once
 //! an item that waited goes out), `panic-session` (one that looks at items itself, or whose WebSocket
-//! is closed by the item) or `panic-hub`; for the last, meta `p8-chaos-at` says at which session of the
+//! is closed by the item), `panic-zmq` (the ZeroMQ socket it came by) or `panic-hub`; for the last, meta `p8-chaos-at` says at which session of the
 //! fan-out, counted from 1.
 
 use crate::grip::publish::Item;

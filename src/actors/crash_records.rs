@@ -23,6 +23,14 @@ pub struct CrashRecords {
     pub checker: Arc<CrashRecord>,
     /// Dealers of ZeroMQ backends.
     pub dealer: Arc<CrashRecord>,
+    /// Sockets that items are pushed to.
+    pub zmq_pull: Arc<CrashRecord>,
+    /// Sockets that take published items.
+    pub zmq_sub: Arc<CrashRecord>,
+    /// Sockets that take commands.
+    pub zmq_command: Arc<CrashRecord>,
+    /// Sockets that statistics go out by.
+    pub zmq_stats: Arc<CrashRecord>,
 }
 
 impl Default for CrashRecords {
@@ -36,13 +44,17 @@ impl Default for CrashRecords {
             meter: CrashRecord::new("meter"),
             checker: CrashRecord::new("checker"),
             dealer: CrashRecord::new("dealer"),
+            zmq_pull: CrashRecord::new("zmq-pull"),
+            zmq_sub: CrashRecord::new("zmq-sub"),
+            zmq_command: CrashRecord::new("zmq-command"),
+            zmq_stats: CrashRecord::new("zmq-stats"),
         }
     }
 }
 
 impl CrashRecords {
     /// Returns every record.
-    pub fn all(&self) -> [&CrashRecord; 8] {
+    pub fn all(&self) -> [&CrashRecord; 12] {
         [
             &self.hub,
             &self.channel,
@@ -52,6 +64,10 @@ impl CrashRecords {
             &self.meter,
             &self.checker,
             &self.dealer,
+            &self.zmq_pull,
+            &self.zmq_sub,
+            &self.zmq_command,
+            &self.zmq_stats,
         ]
     }
 }

@@ -1,10 +1,7 @@
 //! The meter: asks every actor that counts for its part, and puts them together for `/admin`.
 
 use std::{
-    sync::{
-        atomic::{AtomicU64, Ordering},
-        Arc, Mutex,
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -18,7 +15,7 @@ use super::{
     messages::{TakeHandlerSnapshot, TakeSnapshot, TakeWorkerSnapshot},
 };
 use crate::stats::{
-    counters::{Refused, Total},
+    counters::{SharedCounters, Total},
     snapshot::Snapshot,
 };
 
@@ -49,7 +46,7 @@ pub struct Meter {
     hubs: Hubs,
     handlers: Handlers,
     crashes: CrashRecords,
-    bad_publishes: Arc<AtomicU64>,
+    shared: Arc<SharedCounters>,
     dealers: Dealers,
     since: Instant,
 }
@@ -60,13 +57,13 @@ impl Meter {
         hubs: Hubs,
         handlers: Handlers,
         crashes: CrashRecords,
-        (bad_publishes, dealers): (Arc<AtomicU64>, Dealers),
+        (shared, dealers): (Arc<SharedCounters>, Dealers),
     ) -> Self {
         Self {
             hubs,
             handlers,
             crashes,
-            bad_publishes,
+            shared,
             dealers,
             since: actix::clock::Instant::now().into_std(),
         }
@@ -100,7 +97,7 @@ impl Handler<TakeSnapshot> for Meter {
 
     fn handle(&mut self, _: TakeSnapshot, _: &mut Self::Context) -> Self::Result {
         let mut snapshot = self.begin();
-        let bad_publishes = self.bad_publishes.load(Ordering::Relaxed);
+        snapshot.add_shared(&self.shared.read());
         let dealers = self.dealers.clone();
         let hubs = self
             .hubs
@@ -124,10 +121,6 @@ impl Handler<TakeSnapshot> for Meter {
                     snapshot.add_handler(&handler);
                 }
             }
-            *snapshot
-                .refused
-                .entry(Refused::Publish.as_str())
-                .or_default() += bad_publishes;
             for (total, n) in [
                 (Total::ZmqBackends, dealers.backends()),
                 (Total::ZmqPacketsDropped, dealers.bad_packets()),

@@ -102,6 +102,25 @@ impl Checker<'_> {
         Ok(time)
     }
 
+    /// Checks the permissions of a unix socket.
+    pub(super) fn file_mode(
+        &self,
+        path: &[impl AsRef<str>],
+        written: Option<&str>,
+    ) -> Result<Option<u32>, ConfigError> {
+        let Some(text) = written else {
+            return Ok(None);
+        };
+        let mode = u32::from_str_radix(text, 8).ok();
+        match mode.filter(|mode| *mode <= 0o777) {
+            Some(mode) => Ok(Some(mode)),
+            None => {
+                let expected = "permissions such as \"600\", octal";
+                Err(self.origin.wrong(path, text, expected))
+            }
+        }
+    }
+
     /// Yields the texts of a list, or the only one, with their places.
     pub(super) fn each<'t>(
         &self,

@@ -83,6 +83,7 @@ pub(super) struct Zmq {
     pub(super) sub_connect: Option<bool>,
     pub(super) command: Option<String>,
     pub(super) stats: Option<String>,
+    pub(super) ipc_file_mode: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

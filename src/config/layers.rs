@@ -23,12 +23,13 @@ use super::spans::Spans;
 const PREFIX: &str = "P8_";
 
 /// Keys that are text even if the variable looks like a number or a list.
-const TEXTS: [(&str, &str); 15] = [
+const TEXTS: [(&str, &str); 16] = [
     ("http", "tls_cert"),
     ("http", "tls_certs"),
     ("http", "tls_key"),
     ("http", "tls_min_version"),
     ("zmq", "command"),
+    ("zmq", "ipc_file_mode"),
     ("zmq", "pull"),
     ("zmq", "stats"),
     ("control", "listen"),

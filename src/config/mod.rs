@@ -36,6 +36,7 @@ mod targets;
 mod tls;
 mod unix;
 mod zhttpreq;
+mod zmq;
 
 pub use diff::{Difference, KeyChange};
 pub use error::{ConfigError, Place};

@@ -16,6 +16,7 @@ use crate::engine::outbox::SlowClient;
 use crate::engine::proxy_header::Believed;
 use crate::engine::route::{Route, Target};
 use crate::engine::tls_options::TlsOptions;
+use crate::engine::zmq::options::ZmqOptions;
 
 /// Holds everything that can be set.
 ///
@@ -32,6 +33,8 @@ pub struct Settings {
     pub control: ControlSettings,
     /// Channels, sessions and their queues.
     pub handler: HandlerSettings,
+    /// What goes over ZeroMQ, besides requests to backends.
+    pub zmq: ZmqOptions,
     /// Requests to backends.
     pub proxy: BackendOptions,
     /// Which lines the log has.
@@ -194,6 +197,7 @@ impl Default for Settings {
             http: HttpSettings::default(),
             control: ControlSettings::default(),
             handler: HandlerSettings::default(),
+            zmq: ZmqOptions::default(),
             proxy: BackendOptions::default(),
             routes: vec![route],
             warnings: Vec::new(),

@@ -9,7 +9,7 @@ use super::check::{given, Checker};
 use super::error::ConfigError;
 use super::file::{self, OneOrMore};
 use super::origin::Origin;
-use super::{listeners, proxy, routes};
+use super::{listeners, proxy, routes, zmq};
 use super::{ControlSettings, HandlerSettings, LogSettings, Settings};
 use crate::engine::delivery_rate::RateLimits;
 use crate::engine::outbox::SlowClient;
@@ -23,7 +23,8 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
     let defaults = Settings::default();
     let http = listeners::check(&mut checker, written.http, defaults.http)?;
     let control = control(&checker, written.control, defaults.control)?;
-    zmq(&mut checker, &written.zmq);
+    let zmq = zmq::check(&mut checker, &written.zmq)?;
+    zmq_to_come(&mut checker, &written.zmq);
     let handler = handler(&mut checker, written.handler, defaults.handler)?;
     let (mut proxy, mut of_all) = proxy::check(&mut checker, written.proxy, defaults.proxy)?;
     of_all.slow_client = handler.slow_client;
@@ -39,6 +40,7 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
         http,
         control,
         handler,
+        zmq,
         proxy,
         routes,
         log,
@@ -95,9 +97,8 @@ fn log(checker: &Checker, written: file::Log) -> Result<LogSettings, ConfigError
     }
 }
 
-fn zmq(checker: &mut Checker, written: &file::Zmq) {
+fn zmq_to_come(checker: &mut Checker, written: &file::Zmq) {
     let publish = "nothing is published over ZeroMQ";
-    checker.not_built(&["zmq", "pull"], given(&written.pull), publish);
     checker.not_built(&["zmq", "sub"], any(&written.sub), publish);
     checker.not_built(
         &["zmq", "sub_connect"],

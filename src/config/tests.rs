@@ -19,6 +19,7 @@ mod routes;
 mod servers;
 mod warnings;
 mod websockets;
+mod zmq;
 
 const SHIPPED: &str = include_str!("../../p-8.toml");
 

@@ -49,23 +49,15 @@ impl OneRoute<'_, '_> {
             return Err(self.wrong(&at(key), spec, "no such key beside zhttpreq"));
         }
         let mut backend = Zhttpreq::new(endpoint);
-        backend.ipc_file_mode = self.file_mode(&at("ipc_file_mode"), written)?;
+        backend.ipc_file_mode = self.checker.file_mode(
+            &self.path(&at("ipc_file_mode")),
+            written.ipc_file_mode.as_deref(),
+        )?;
         backend.is_secure = written.ssl.unwrap_or(false);
         backend.is_untrusted = written.untrusted.unwrap_or(false);
         backend.insecure = written.insecure.unwrap_or(false);
         backend.trust_connect_host = written.trust_connect_host.unwrap_or(false);
         Ok(Some(backend))
-    }
-
-    fn file_mode(&self, keys: &[&str], written: &file::Target) -> Result<Option<u32>, ConfigError> {
-        let Some(text) = &written.ipc_file_mode else {
-            return Ok(None);
-        };
-        let mode = u32::from_str_radix(text, 8).ok();
-        match mode.filter(|mode| *mode <= 0o777) {
-            Some(mode) => Ok(Some(mode)),
-            None => Err(self.wrong(keys, text, "permissions such as \"600\", octal")),
-        }
     }
 
     /// Refuses more sockets than there may be.

@@ -89,7 +89,24 @@ impl Sockets {
     }
 
     /// Opens a unix socket; its file is another's if that has opened it for this process.
-    fn unix(&mut self, unix: &UnixSocket) -> io::Result<(UnixListener, Option<SocketFile>)> {
+    pub(super) fn unix(
+        &mut self,
+        unix: &UnixSocket,
+        key: &'static str,
+    ) -> Result<(UnixListener, Option<SocketFile>), Error> {
+        let opened = self.open_unix(unix, key);
+        opened.map_err(|source| Error::ListenUnix {
+            path: unix.path.clone(),
+            key,
+            source,
+        })
+    }
+
+    fn open_unix(
+        &mut self,
+        unix: &UnixSocket,
+        key: &'static str,
+    ) -> io::Result<(UnixListener, Option<SocketFile>)> {
         let (socket, file) = match self.inherited.take_unix(&unix.path) {
             Some(socket) if self.inherited.has_predecessor() => {
                 (socket, Some(SocketFile::adopt(unix)?))
@@ -100,8 +117,7 @@ impl Sockets {
                 (socket, Some(file))
             }
         };
-        self.kept
-            .push(("[http] unix_listen", socket.try_clone()?.into()));
+        self.kept.push((key, socket.try_clone()?.into()));
         Ok((socket, file))
     }
 
@@ -140,10 +156,7 @@ pub(super) fn clients(
             .push(ClientAddress::Tcp { address, is_secure });
     }
     for unix in &http.unix_listen {
-        let opened = sockets.unix(unix).map_err(|source| Error::ListenUnix {
-            path: unix.path.clone(),
-            source,
-        })?;
+        let opened = sockets.unix(unix, "[http] unix_listen")?;
         clients.files.extend(opened.1);
         let socket = ListeningSocket::Unix(opened.0);
         clients.listeners.push(ClientListener { socket, tls: None });

@@ -1,6 +1,10 @@
 //! The counters of one thread. Every drop and refusal has a reason here; reasons are stable words.
 
-use std::{cell::Cell, collections::BTreeMap};
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 macro_rules! names {
     ($(#[$doc:meta])* $kind:ident { $($(#[$entry_doc:meta])* $entry:ident = $name:literal,)+ }) => {
@@ -139,6 +143,12 @@ names! {
         ZmqBackends = "zmq_backends_current",
         /// Packets of ZeroMQ backends that were no answer to anything.
         ZmqPacketsDropped = "zmq_packets_dropped_total",
+        /// Items that came over ZeroMQ.
+        ZmqItems = "zmq_items_total",
+        /// Messages over ZeroMQ that were no items or commands, or found a channel's queue full too long.
+        ZmqMessagesDropped = "zmq_messages_dropped_total",
+        /// Publishers, and those who send commands or take statistics, connected over ZeroMQ now.
+        ZmqPeers = "zmq_peers_current",
         /// Sessions that panicked.
         SessionPanics = "session_panics_total",
     }
@@ -286,6 +296,59 @@ impl Counters {
             totals: read(Total::NAMES, &self.totals),
             dropped: read(Dropped::NAMES, &self.dropped),
             refused: read(Refused::NAMES, &self.refused),
+        }
+    }
+}
+
+/// Counters for what happens beside the workers, seldom or on one thread only; clones of a reference
+/// count together.
+#[derive(Debug)]
+pub struct SharedCounters {
+    totals: [AtomicU64; Total::NAMES.len()],
+    refused: [AtomicU64; Refused::NAMES.len()],
+}
+
+impl Default for SharedCounters {
+    fn default() -> Self {
+        Self {
+            totals: [const { AtomicU64::new(0) }; Total::NAMES.len()],
+            refused: [const { AtomicU64::new(0) }; Refused::NAMES.len()],
+        }
+    }
+}
+
+impl SharedCounters {
+    /// Adds to a total or gauge.
+    pub fn add(&self, total: Total, n: u64) {
+        if let Some(cell) = self.totals.get(total as usize) {
+            cell.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    /// Lowers a gauge by one.
+    pub fn subtract_one(&self, gauge: Total) {
+        if let Some(cell) = self.totals.get(gauge as usize) {
+            cell.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a refusal.
+    pub fn refuse(&self, reason: Refused) {
+        if let Some(cell) = self.refused.get(reason as usize) {
+            cell.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Reads everything.
+    pub fn read(&self) -> Readings {
+        let values = |names: &[&'static str], cells: &[AtomicU64]| {
+            let values = cells.iter().map(|cell| cell.load(Ordering::Relaxed));
+            names.iter().copied().zip(values).collect()
+        };
+        Readings {
+            totals: values(Total::NAMES, &self.totals),
+            dropped: BTreeMap::new(),
+            refused: values(Refused::NAMES, &self.refused),
         }
     }
 }

@@ -165,6 +165,11 @@ impl Snapshot {
         self.channels_total += handler.channels as usize;
     }
 
+    /// Adds what is counted beside the workers.
+    pub fn add_shared(&mut self, readings: &Readings) {
+        self.add_readings(readings);
+    }
+
     /// Puts the workers' parts of each channel together and the largest channels first; cuts the list.
     pub fn finish(&mut self) {
         self.channels.sort_by(|a, b| a.name.cmp(&b.name));

@@ -10,6 +10,7 @@ pub struct Config {
     control: Vec<String>,
     handler: Vec<String>,
     proxy: Vec<String>,
+    zmq: Vec<String>,
     routes: Vec<String>,
 }
 
@@ -71,6 +72,12 @@ impl Config {
         self
     }
 
+    /// A line of `[zmq]`; it replaces an earlier one with the same key.
+    pub fn zmq(mut self, line: &str) -> Config {
+        replace(&mut self.zmq, line);
+        self
+    }
+
     /// A route: its lines, and targets by address.
     pub fn route(self, lines: &str, targets: &[SocketAddr]) -> Config {
         let targets: Vec<String> = targets
@@ -94,6 +101,7 @@ impl Config {
             ("control", &self.control),
             ("handler", &self.handler),
             ("proxy", &self.proxy),
+            ("zmq", &self.zmq),
         ];
         for (name, lines) in tables {
             text.push_str(&format!("[{name}]\n{}\n\n", lines.join("\n")));

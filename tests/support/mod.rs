@@ -21,6 +21,7 @@ pub mod socket;
 pub mod tls;
 pub mod wait;
 pub mod ws;
+pub mod zmtp;
 
 pub use backend::{Answer, Backend};
 pub use client::Client;

@@ -1,13 +1,20 @@
 //! Backends that send what they should not, or leave: P-8 and the others go on.
 
+use bytes::Bytes;
 use p8::engine::zmq::tnetstring::Value;
 use p8::engine::zmq::zmtp;
 
-use super::peers::{ipc, packet_of, text, Raw, Rep};
-use super::{answer, debugged, path, wait_for_backends};
+use super::peers::{packet_of, text, Rep};
+use super::{answer, debugged, request, wait_for_backends};
 use crate::support::programs::TempDir;
 use crate::support::wait::DEADLINE;
+use crate::support::zmtp::{ipc, path, Raw};
 use crate::support::{wait_until, Answer, Backend, P8};
+
+/// A message as backends send it.
+fn enveloped(packet: &[u8]) -> Bytes {
+    zmtp::message(&[&[], packet])
+}
 
 #[test]
 fn a_frame_of_any_announced_length_is_refused_before_memory_is_taken() {
@@ -15,12 +22,12 @@ fn a_frame_of_any_announced_length_is_refused_before_memory_is_taken() {
     let spec = ipc(folder.path());
     let p8 = P8::start(&debugged(format!("{{ zhttpreq = \"{spec}\" }}")));
     for length in [1_200_001, 1 << 40, 1 << 46, u64::MAX] {
-        let mut raw = Raw::connect(&path(&spec));
+        let mut raw = Raw::connect(&path(&spec), "REP");
         raw.send(&[2]);
         raw.send(&length.to_be_bytes());
         raw.expect_end();
     }
-    let mut raw = Raw::connect(&path(&spec));
+    let mut raw = Raw::connect(&path(&spec), "REP");
     raw.send(&[1, 0].repeat(9));
     raw.expect_end();
     wait_for_backends(&p8, 0);
@@ -33,14 +40,14 @@ fn packets_that_answer_nothing_are_dropped_and_counted() {
     let folder = TempDir::new("zhttpreq");
     let spec = ipc(folder.path());
     let p8 = P8::start(&debugged(format!("{{ zhttpreq = \"{spec}\" }}")));
-    let mut raw = Raw::connect(&path(&spec));
+    let mut raw = Raw::connect(&path(&spec), "REP");
     wait_for_backends(&p8, 1);
     let nobody = Value::Map(vec![("id".into(), Value::bytes("nobody"))]);
     let packets = [
-        zmtp::message(b""),
-        zmtp::message(b"Tgarbage"),
-        zmtp::message(b"J{}"),
-        zmtp::message(&packet_of(&nobody, answer(200, ""))),
+        enveloped(b""),
+        enveloped(b"Tgarbage"),
+        enveloped(b"J{}"),
+        enveloped(&packet_of(&nobody, answer(200, ""))),
         vec![0, 1, b'x'].into(),
         vec![1, 1, b'x', 0, 1, b'y'].into(),
     ];
@@ -52,11 +59,8 @@ fn packets_that_answer_nothing_are_dropped_and_counted() {
     });
     let mut client = p8.client();
     client.request("GET", "/", &[], b"");
-    let request = raw.request();
-    raw.send(&zmtp::message(&packet_of(
-        &request,
-        answer(200, "after all"),
-    )));
+    let request = request(&mut raw);
+    raw.send(&enveloped(&packet_of(&request, answer(200, "after all"))));
     assert_eq!(client.reply().text(), "after all");
 }
 
@@ -86,11 +90,11 @@ fn a_backend_that_leaves_with_a_request_is_502_at_once() {
     let folder = TempDir::new("zhttpreq");
     let spec = ipc(folder.path());
     let p8 = P8::start(&debugged(format!("{{ zhttpreq = \"{spec}\" }}")));
-    let mut raw = Raw::connect(&path(&spec));
+    let mut raw = Raw::connect(&path(&spec), "REP");
     wait_for_backends(&p8, 1);
     let mut client = p8.client();
     client.request("GET", "/", &[], b"");
-    raw.request();
+    request(&mut raw);
     drop(raw);
     let reply = client.reply();
     let found = (reply.status(), reply.head.header("p8-reason"));

@@ -3,11 +3,10 @@
 //! Source: `docs/zmq.md`. `packets`: requests and answers; `hostile`: backends that do not behave;
 //! `sockets`: bound and unbound; `peers`: the backends.
 
-use std::path::{Path, PathBuf};
-
 use p8::engine::zmq::tnetstring::Value;
 
 use crate::support::wait::DEADLINE;
+use crate::support::zmtp::Raw;
 use crate::support::{wait_until, Config, P8};
 
 mod hostile;
@@ -59,6 +58,13 @@ fn wait_for_backends(p8: &P8, n: u64) {
     });
 }
 
-fn path(spec: &str) -> PathBuf {
-    Path::new(spec.strip_prefix("ipc://").expect("an ipc spec")).to_owned()
+/// The next packet that a backend gets.
+#[track_caller]
+fn request(raw: &mut Raw) -> Value {
+    match &raw.message()[..] {
+        [envelope, packet] if envelope.is_empty() => {
+            Value::read(&packet.slice(1..)).expect("a packet")
+        }
+        other => panic!("an empty frame and a packet: {other:?}"),
+    }
 }

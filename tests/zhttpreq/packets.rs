@@ -4,10 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use p8::engine::zmq::tnetstring::Value;
 
-use super::peers::{self, ipc, text, Rep};
-use super::{answer, condition, debugged, header, path, served, wait_for_backends};
+use super::peers::{text, Rep};
+use super::{answer, condition, debugged, header, request, served, wait_for_backends};
 use crate::support::programs::TempDir;
 use crate::support::wait::DEADLINE;
+use crate::support::zmtp::{ipc, path, Raw};
 use crate::support::{publish, wait_until, Answer, Backend, Config, P8};
 
 #[test]
@@ -164,10 +165,10 @@ fn without_an_answer_in_time_it_is_502() {
         );
     };
     expect_unreachable();
-    let mut silent = peers::Raw::connect(&path(&spec));
+    let mut silent = Raw::connect(&path(&spec), "REP");
     wait_for_backends(&p8, 1);
     expect_unreachable();
-    assert_eq!(text(&silent.request(), "method"), "GET");
+    assert_eq!(text(&request(&mut silent), "method"), "GET");
 }
 
 #[test]

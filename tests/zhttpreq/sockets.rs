@@ -7,11 +7,10 @@ use p8::engine::zmq::endpoint::Endpoint;
 use p8::http::zmq::Sockets;
 use p8::{Broker, BrokerOptions};
 
-use super::path;
-use super::peers::ipc;
 use crate::support::programs::TempDir;
 use crate::support::wait::DEADLINE;
 use crate::support::wait_until;
+use crate::support::zmtp::{ipc, path};
 
 fn table(specs: &[&str]) -> RouteTable {
     let mut route = Route::new("*");

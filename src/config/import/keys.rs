@@ -90,7 +90,7 @@ const KEYS: &[(&str, &str, Fate)] = &[
     ("proxy", "ipc_file_mode", NotNeeded(FILE_MODE)),
     ("proxy", "updates_check", NotNeeded(NO_EFFECT)),
     ("proxy", "organization_name", NotNeeded(NO_EFFECT)),
-    ("handler", "ipc_file_mode", NoEquivalent("no equivalent: the sockets of [zmq] have the process's own mode")),
+    ("handler", "ipc_file_mode", Text(Table::Zmq, "ipc_file_mode")),
     ("handler", "push_in_spec", Spec(Table::Zmq, "pull")),
     ("handler", "push_in_sub_specs", Specs(Table::Zmq, "sub")),
     ("handler", "push_in_sub_connect", Flag(Table::Zmq, "sub_connect")),
@@ -349,8 +349,8 @@ fn is_true(text: &str) -> bool {
 
 /// Tells whether a key goes into the result, whatever its value.
 #[cfg(test)]
-pub(super) fn is_taken_over(name: &str) -> bool {
-    let keys = KEYS.iter().filter(|(_, key, _)| *key == name);
+pub(super) fn is_taken_over(table: &str, name: &str) -> bool {
     let left = |fate: &Fate| matches!(fate, NotNeeded(_) | NoEquivalent(_));
-    keys.clone().count() > 0 && keys.clone().all(|(_, _, fate)| !left(fate))
+    let mut keys = KEYS.iter();
+    keys.any(|(section, key, fate)| *section == table && *key == name && !left(fate))
 }

@@ -4,7 +4,6 @@ use super::settings;
 
 const ASKING: &str = r#"
 [zmq]
-pull = "a"
 sub = ["b"]
 sub_connect = true
 command = "c"
@@ -32,7 +31,7 @@ fn keys_that_ask_for_what_is_not_built_warn() {
     let warnings = settings(ASKING).warnings;
     let keys = ASKING.matches(" = ").count();
     assert_eq!(warnings.len(), keys, "{warnings:#?}");
-    let first = "p-8.toml:3: [zmq] pull: not built yet, nothing is published over ZeroMQ";
+    let first = "p-8.toml:3: [zmq] sub: not built yet, nothing is published over ZeroMQ";
     assert_eq!(warnings[0], first);
 }
 

@@ -1,4 +1,5 @@
-//! ZeroMQ backends: the protocol of their connections, the packets, and which backend gets which.
+//! ZeroMQ: the protocol of its connections; backends, their packets, and which one gets which; what is
+//! published that way.
 //!
 //! ```text
 //! request ─▶ zhttp (a packet) ─▶ dealing (which backend) ─▶ zmtp (frames) ─▶ socket
@@ -12,11 +13,15 @@
 //! | [`tnetstring`] | the encoding of packets |
 //! | [`zhttp`] | a request as a packet, an answer out of one |
 //! | [`dealing`] | the machine of a socket that deals requests out to backends |
+//! | [`item`] | published items in messages |
+//! | [`options`] | the sockets of `[zmq]` |
 //!
 //! All of it is bounded, for it reads what a peer sends. Source: `docs/zmq.md`.
 
 pub mod dealing;
 pub mod endpoint;
+pub mod item;
+pub mod options;
 pub mod tnetstring;
 pub mod zhttp;
 pub mod zmtp;

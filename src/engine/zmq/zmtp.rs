@@ -1,10 +1,14 @@
 //! ZMTP 3.0, the protocol under ZeroMQ's sockets, without security (NULL): for one side of one
-//! connection of a DEALER.
+//! connection.
 //!
 //! ```text
 //! greeting (64 bytes each way) ─▶ READY each way, with the kind of socket ─▶ messages of frames
 //! frame = flags (1 more, 2 long, 4 command)  length (1 byte, or 8)  content
+//! subscription = a message of one frame: 1 (from now on) or 0 (no more), and the topic
 //! ```
+//!
+//! ZMTP 3.1 has commands for subscriptions. This side says that it speaks 3.0, so peers send messages;
+//! a command is taken all the same, as the message that means the same.
 //!
 //! **Bounds**: a message has at most [`FRAMES_MAX`] frames and [`MESSAGE_MAX`] bytes, known before any of
 //! it is kept; a command has at most 1,000 bytes. Source: <https://rfc.zeromq.org/spec/23/>.
@@ -26,6 +30,45 @@ const GREETING: usize = 64;
 const MORE: u8 = 1;
 const LONG: u8 = 2;
 const COMMAND: u8 = 4;
+
+/// What this side's socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketKind {
+    /// Deals requests out, and takes the answers.
+    Dealer,
+    /// Takes what is pushed.
+    Pull,
+    /// Takes what is published, as far as it has subscribed.
+    Sub,
+    /// Answers requests.
+    Rep,
+    /// Publishes to those who have subscribed.
+    Pub,
+}
+
+impl SocketKind {
+    /// Returns its name, as `READY` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dealer => "DEALER",
+            Self::Pull => "PULL",
+            Self::Sub => "SUB",
+            Self::Rep => "REP",
+            Self::Pub => "PUB",
+        }
+    }
+
+    /// Returns the kinds of sockets that it can talk to.
+    pub fn peers(self) -> &'static [&'static str] {
+        match self {
+            Self::Dealer => &["REP", "DEALER", "ROUTER"],
+            Self::Pull => &["PUSH"],
+            Self::Sub => &["PUB", "XPUB"],
+            Self::Rep => &["REQ", "DEALER"],
+            Self::Pub => &["SUB", "XSUB"],
+        }
+    }
+}
 
 /// What a peer has sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,9 +95,9 @@ pub enum ZmtpError {
     /// Its first command is not `READY`.
     #[error("expected the command READY")]
     Handshake,
-    /// Its socket cannot answer.
-    #[error("expected a socket of the kind REP, DEALER or ROUTER")]
-    SocketType,
+    /// Its socket is none that this one can talk to.
+    #[error("expected a socket of one of the kinds {0:?}")]
+    SocketType(&'static [&'static str]),
     /// A frame has unknown flags.
     #[error("expected a frame with known flags")]
     Flags,
@@ -76,8 +119,12 @@ pub fn greeting() -> Bytes {
 }
 
 /// Returns the command that says what this side is.
-pub fn ready() -> Bytes {
-    command(b"READY", b"\x0bSocket-Type\x00\x00\x00\x06DEALER")
+pub fn ready(kind: SocketKind) -> Bytes {
+    let name = kind.name();
+    let mut property = b"\x0bSocket-Type\x00\x00\x00".to_vec();
+    property.push(name.len() as u8);
+    property.extend_from_slice(name.as_bytes());
+    command(b"READY", &property)
 }
 
 /// Returns the answer to a ping.
@@ -95,19 +142,28 @@ fn command(name: &[u8], rest: &[u8]) -> Bytes {
     bytes.freeze()
 }
 
-/// Returns a message: an empty frame, as peers that only answer need it, and this one.
-pub fn message(content: &[u8]) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(content.len() + 11);
-    bytes.put_slice(&[MORE, 0]);
-    match u8::try_from(content.len()) {
-        Ok(length) => bytes.put_slice(&[0, length]),
-        Err(_) => {
-            bytes.put_u8(LONG);
-            bytes.put_u64(content.len() as u64);
+/// Returns a message of these frames.
+pub fn message<F: AsRef<[u8]>>(frames: &[F]) -> Bytes {
+    let length: usize = frames.iter().map(|frame| frame.as_ref().len() + 9).sum();
+    let mut bytes = BytesMut::with_capacity(length);
+    let last = frames.len().saturating_sub(1);
+    for (index, frame) in frames.iter().map(AsRef::as_ref).enumerate() {
+        let more = if index < last { MORE } else { 0 };
+        match u8::try_from(frame.len()) {
+            Ok(length) => bytes.put_slice(&[more, length]),
+            Err(_) => {
+                bytes.put_u8(more | LONG);
+                bytes.put_u64(frame.len() as u64);
+            }
         }
+        bytes.put_slice(frame);
     }
-    bytes.put_slice(content);
     bytes.freeze()
+}
+
+/// Returns the message that subscribes to a topic, or ends that.
+pub fn subscription(topic: &[u8], is_wanted: bool) -> Bytes {
+    message(&[[&[u8::from(is_wanted)], topic].concat()])
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,13 +175,23 @@ enum State {
 }
 
 /// Reads what a peer sends.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
+    kind: SocketKind,
     state: State,
     frames: Vec<Bytes>,
 }
 
 impl Decoder {
+    /// Makes the reader of one connection of such a socket.
+    pub fn new(kind: SocketKind) -> Decoder {
+        Decoder {
+            kind,
+            state: State::default(),
+            frames: Vec::new(),
+        }
+    }
+
     /// Takes the next thing out of what has come; none if it is not all there.
     ///
     /// **Errors**: the peer is of no use any more.
@@ -218,8 +284,9 @@ impl Decoder {
         match (&name[..], self.state) {
             (b"READY", State::Handshake) => {
                 let kind = socket_type(content).ok_or(ZmtpError::Handshake)?;
-                if !matches!(&kind[..], b"REP" | b"DEALER" | b"ROUTER") {
-                    return Err(ZmtpError::SocketType);
+                let peers = self.kind.peers();
+                if !peers.iter().any(|peer| peer.as_bytes() == kind) {
+                    return Err(ZmtpError::SocketType(peers));
                 }
                 self.state = State::Traffic;
                 Ok(Some(Received::Ready))
@@ -227,6 +294,11 @@ impl Decoder {
             (_, State::Handshake) => Err(ZmtpError::Handshake),
             // Behind the name: how long the peer waits, and what comes back.
             (b"PING", _) if content.len() >= 2 => Ok(Some(Received::Ping(content.split_off(2)))),
+            (b"SUBSCRIBE" | b"CANCEL", _) if self.kind == SocketKind::Pub => {
+                let is_wanted = name == "SUBSCRIBE";
+                let topic = [&[u8::from(is_wanted)], &content[..]].concat();
+                Ok(Some(Received::Message(vec![topic.into()])))
+            }
             _ => Ok(None),
         }
     }

@@ -4,8 +4,12 @@
 use std::{collections::HashMap, time::Duration};
 
 use actix::prelude::*;
-use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
+
+use super::{
+    peer::{PeerGone, PeerReady, PeerSent},
+    queue::Queue,
+};
 
 use crate::{
     actors::{
@@ -26,29 +30,6 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// Messages that may wait for a dealer; past it requests go to another target and peers are not read.
 const MAILBOX: usize = 1_000;
 
-/// A connection to its dealer: a backend is ready, and is given a name.
-#[derive(Message)]
-#[rtype(result = "PeerId")]
-pub(super) struct PeerReady {
-    /// What is written to it.
-    pub(super) queue: mpsc::Sender<Bytes>,
-}
-
-/// A connection to its dealer: a message has come.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct PeerSent {
-    pub(super) peer: PeerId,
-    pub(super) frames: Vec<Bytes>,
-}
-
-/// A connection to its dealer: it has ended.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct PeerGone {
-    pub(super) peer: PeerId,
-}
-
 /// The owner of the sockets to a dealer: no backend is accepted any more, and it ends once it has
 /// answered what it has.
 #[derive(Message)]
@@ -60,7 +41,7 @@ pub(super) struct Dealer {
     endpoint: Endpoint,
     limits: DealingLimits,
     dealing: Dealing,
-    peers: HashMap<PeerId, mpsc::Sender<Bytes>>,
+    peers: HashMap<PeerId, Queue>,
     replies: HashMap<RequestId, oneshot::Sender<Result<Packet, AskFailure>>>,
     next_peer: PeerId,
     dealers: Dealers,
@@ -93,8 +74,8 @@ impl Dealer {
     fn send(&mut self, deals: impl IntoIterator<Item = Deal>) {
         for Deal { peer, packet } in deals {
             let sent = self.peers.get(&peer).map(|queue| {
-                // Full cannot be: fewer are under way than the queue takes. Closed: it is leaving.
-                queue.try_send(zmtp::message(&packet))
+                // Full: it reads nothing, and its requests run out of time. Closed: it is leaving.
+                queue.push(zmtp::message(&[&[], &packet[..]]))
             });
             if !matches!(sent, Some(Ok(()))) {
                 log::debug!(peer; "a ZeroMQ backend left as it was given a request");

@@ -1,4 +1,5 @@
-//! ZeroMQ backends: sockets that P-8 binds and backends connect to, and requests through them.
+//! ZeroMQ: backends that connect to sockets that P-8 binds, and requests through them; and the sockets
+//! of `[zmq]`, by which items are published.
 //!
 //! ```text
 //! worker: fetch ──Ask──▶ Dealer (one for each socket, on a thread of their own) ─▶ peer ─▶ backend
@@ -9,16 +10,27 @@
 //! |---|---|
 //! | `sockets` | binds what the routes name, and unbinds what they do not name any more |
 //! | `dealer` | the actor around [`engine::zmq::dealing`](crate::engine::zmq::dealing) |
-//! | `peer` | one backend's connection |
 //! | `fetch` | a request as a packet and the answer back |
+//! | `surfaces` | the sockets of `[zmq]`: started and ended |
+//! | `surface` | their actor, whatever its role: `pull` |
+//! | `intake` | items that come in |
+//! | `bound`, `peer`, `queue` | what all have: a socket that listens, its connections, what waits to be written |
 //!
 //! The protocol is spoken by `engine::zmq::zmtp`, which bounds what a peer may send. Source:
 //! `docs/zmq.md`.
 
+mod bound;
 mod dealer;
 mod fetch;
+mod intake;
 mod peer;
+mod pull;
+mod queue;
 mod sockets;
+mod surface;
+mod surfaces;
 
+pub use bound::BoundListener;
 pub use fetch::WithDealers;
 pub use sockets::{BindError, Sockets};
+pub use surfaces::{OpenedSurfaces, Surfaces};

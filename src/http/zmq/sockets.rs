@@ -2,28 +2,17 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
-    net::SocketAddr,
-    os::unix::{
-        fs::{FileTypeExt, MetadataExt, PermissionsExt},
-        net::UnixStream as StdUnixStream,
-    },
-    path::{Path, PathBuf},
+    io,
     sync::{mpsc, Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use actix::{Addr, AsyncContext as _, WeakAddr};
+use actix::{Addr, AsyncContext as _};
 use actix_rt::Arbiter;
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use tokio::{
-    net::{TcpListener, UnixListener},
-    sync::Semaphore,
-};
 
 use super::{
+    bound::BoundListener,
     dealer::{Dealer, Unbind},
-    peer,
+    peer::accept_all,
 };
 use crate::{
     actors::{
@@ -33,22 +22,9 @@ use crate::{
     },
     engine::{
         route::{RouteTable, TargetKind, Zhttpreq},
-        zmq::{dealing::DealingLimits, endpoint::Endpoint},
+        zmq::{dealing::DealingLimits, endpoint::Endpoint, zmtp::SocketKind},
     },
-    http::parked::probes,
 };
-
-/// Backends connected to one socket; more are closed at once.
-const BACKENDS_MAX: usize = 1_000;
-
-/// Connections that the kernel keeps until they are accepted.
-const BACKLOG: i32 = 128;
-
-/// Idle time after which the kernel probes a backend.
-const PROBE_AFTER: Duration = Duration::from_secs(60);
-
-/// How long nothing is accepted after that failed.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// A socket could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -95,10 +71,12 @@ impl Sockets {
             if bound.dealers.contains_key(endpoint) {
                 continue;
             }
-            let listener = bind(backend).map_err(|source| BindError {
-                endpoint: endpoint.clone(),
-                source,
-            })?;
+            let listener = BoundListener::bind(&backend.endpoint, backend.ipc_file_mode).map_err(
+                |source| BindError {
+                    endpoint: endpoint.clone(),
+                    source,
+                },
+            )?;
             listeners.push((endpoint.clone(), listener));
         }
         for (endpoint, listener) in listeners {
@@ -192,143 +170,8 @@ fn start_dealer(
 ) -> Addr<Dealer> {
     supervise(record, |context| {
         let dealer = context.address().downgrade();
-        let of = endpoint.clone();
-        let listening = Task::spawn(async move {
-            match listener.into_tokio() {
-                Ok(listener) => accept_all(of, listener, dealer).await,
-                Err(error) => log::error!(endpoint:% = of, error:%; "nothing can be accepted"),
-            }
-        });
+        let accepting = accept_all(SocketKind::Dealer, endpoint.to_string(), listener, dealer);
+        let listening = Task::spawn(accepting);
         Dealer::new(endpoint.clone(), limits, dealers, listening)
     })
-}
-
-async fn accept_all(endpoint: Endpoint, listener: Listener, dealer: WeakAddr<Dealer>) {
-    let places = Arc::new(Semaphore::new(BACKENDS_MAX));
-    loop {
-        let stream = match listener.accept().await {
-            Ok(stream) => stream,
-            Err(error) => {
-                log::warn!(endpoint:%, error:%; "a ZeroMQ backend could not be accepted");
-                actix::clock::sleep(PAUSE).await;
-                continue;
-            }
-        };
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            log::warn!(endpoint:%, backends_max = BACKENDS_MAX; "too many ZeroMQ backends: one is closed");
-            continue;
-        };
-        let dealer = dealer.clone();
-        actix_rt::spawn(async move {
-            let _place = place;
-            match stream {
-                Stream::Tcp(stream) => peer::serve(stream, dealer).await,
-                Stream::Unix(stream) => peer::serve(stream, dealer).await,
-            }
-        });
-    }
-}
-
-/// A socket that listens, not yet on the thread of its dealer.
-struct BoundListener {
-    socket: Socket,
-    file: Option<SocketFile>,
-}
-
-/// A unix socket's file; it goes with the socket, unless another has taken its place.
-struct SocketFile {
-    path: PathBuf,
-    inode: u64,
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let is_own = |found: fs::Metadata| found.ino() == self.inode;
-        if fs::symlink_metadata(&self.path).is_ok_and(is_own) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-enum Listener {
-    Tcp(TcpListener),
-    Unix(
-        UnixListener,
-        #[expect(dead_code, reason = "kept for its drop")] SocketFile,
-    ),
-}
-
-enum Stream {
-    Tcp(tokio::net::TcpStream),
-    Unix(tokio::net::UnixStream),
-}
-
-impl BoundListener {
-    fn into_tokio(self) -> io::Result<Listener> {
-        Ok(match self.file {
-            Some(file) => Listener::Unix(UnixListener::from_std(self.socket.into())?, file),
-            None => Listener::Tcp(TcpListener::from_std(self.socket.into())?),
-        })
-    }
-}
-
-impl Listener {
-    async fn accept(&self) -> io::Result<Stream> {
-        match self {
-            Listener::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                SockRef::from(&stream).set_tcp_keepalive(&probes(PROBE_AFTER))?;
-                Ok(Stream::Tcp(stream))
-            }
-            Listener::Unix(listener, _) => Ok(Stream::Unix(listener.accept().await?.0)),
-        }
-    }
-}
-
-fn bind(backend: &Zhttpreq) -> io::Result<BoundListener> {
-    let listener = match &backend.endpoint {
-        Endpoint::Tcp(address) => bind_tcp(*address)?,
-        Endpoint::Ipc(path) => bind_ipc(path, backend.ipc_file_mode)?,
-    };
-    listener.socket.listen(BACKLOG)?;
-    listener.socket.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-fn bind_tcp(address: SocketAddr) -> io::Result<BoundListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    Ok(BoundListener { socket, file: None })
-}
-
-/// Binds a unix socket; its mode is right before anybody can connect.
-fn bind_ipc(path: &Path, mode: Option<u32>) -> io::Result<BoundListener> {
-    remove_stale(path)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.bind(&SockAddr::unix(path)?)?;
-    let file = SocketFile {
-        path: path.to_owned(),
-        inode: fs::symlink_metadata(path)?.ino(),
-    };
-    if let Some(mode) = mode {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    }
-    Ok(BoundListener {
-        socket,
-        file: Some(file),
-    })
-}
-
-/// Removes the file of a socket that nobody listens on any more.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    let is_socket = |found: fs::Metadata| found.file_type().is_socket();
-    if !fs::symlink_metadata(path).is_ok_and(is_socket) {
-        return Ok(());
-    }
-    match StdUnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        _ => Ok(()),
-    }
 }

@@ -1,0 +1,45 @@
+//! Opens the sockets of `[zmq]` as all listening sockets are opened: they can be inherited, and handed
+//! over.
+
+use super::{listen::Sockets, socket_file::SocketFile, Error};
+use crate::{
+    config::UnixSocket,
+    engine::zmq::{endpoint::Endpoint, options::ZmqOptions},
+    http::{
+        listener::ListeningSocket,
+        zmq::{BoundListener, OpenedSurfaces},
+    },
+};
+
+/// Opens them; returns the files of unix sockets too, which go with the server.
+pub(super) fn open(
+    zmq: &ZmqOptions,
+    sockets: &mut Sockets,
+) -> Result<(OpenedSurfaces, Vec<SocketFile>), Error> {
+    let mut files = Vec::new();
+    let mut open = |endpoint: &Endpoint, key| {
+        let mut at = endpoint.clone();
+        let socket = match endpoint {
+            Endpoint::Tcp(address) => {
+                let socket = sockets.tcp(*address, key)?;
+                at = Endpoint::Tcp(socket.local_addr()?);
+                ListeningSocket::Tcp(socket)
+            }
+            Endpoint::Ipc(path) => {
+                let unix = UnixSocket {
+                    path: path.clone(),
+                    mode: zmq.ipc_file_mode,
+                    ..UnixSocket::default()
+                };
+                let (socket, file) = sockets.unix(&unix, key)?;
+                files.extend(file);
+                ListeningSocket::Unix(socket)
+            }
+        };
+        Ok::<_, Error>((at, BoundListener::open(socket)))
+    };
+    let mut opened = OpenedSurfaces::default();
+    let pull = zmq.pull.as_ref();
+    opened.pull = pull.map(|at| open(at, "[zmq] pull")).transpose()?;
+    Ok((opened, files))
+}

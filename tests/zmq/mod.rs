@@ -1,0 +1,92 @@
+//! What goes over ZeroMQ besides requests to backends: items pushed and published to P-8.
+//!
+//! Source: `docs/zmq.md`. The other side is the crate `zeromq`, or bytes as the test says
+//! (`support/zmtp`). `pushing`: PULL.
+
+use bytes::Bytes;
+use p8::engine::zmq::tnetstring::Value;
+use serde_json::Value as Json;
+use tokio::runtime::Runtime;
+use zeromq::{PushSocket, Socket, SocketSend, ZmqMessage};
+
+use crate::support::grip::hold;
+use crate::support::programs::TempDir;
+use crate::support::zmtp::ipc;
+use crate::support::{Backend, Config, P8};
+
+mod pushing;
+
+/// P-8 with one socket of `[zmq]`, before a backend whose every path is a stream on its channel.
+struct Site {
+    p8: P8,
+    spec: String,
+    _backend: Backend,
+    _folder: TempDir,
+}
+
+impl Site {
+    /// With that key set to an address of its own; `list` if it takes several.
+    #[track_caller]
+    fn with(key: &str, more: impl FnOnce(Config) -> Config) -> Site {
+        let folder = TempDir::new("zmq");
+        let spec = ipc(folder.path());
+        let backend = Backend::answering(|request| {
+            let channel = request.target.trim_start_matches('/').to_owned();
+            hold("stream", &channel, "")
+        });
+        let config = Config::to(backend.addr).zmq(&format!("{key} = \"{spec}\""));
+        Site {
+            p8: P8::start(&more(config)),
+            spec,
+            _backend: backend,
+            _folder: folder,
+        }
+    }
+}
+
+/// A PUSH socket of the crate `zeromq`.
+struct Push {
+    runtime: Runtime,
+    socket: PushSocket,
+}
+
+impl Push {
+    #[track_caller]
+    fn connect(spec: &str) -> Push {
+        let runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = { runtime }.worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let mut socket = PushSocket::new();
+        let connecting = socket.connect(spec);
+        runtime.block_on(connecting).expect("it connects");
+        Push { runtime, socket }
+    }
+
+    #[track_caller]
+    fn send(&mut self, frame: impl Into<Bytes>) {
+        let message = ZmqMessage::from(frame.into());
+        let sending = self.socket.send(message);
+        self.runtime.block_on(sending).expect("it is sent");
+    }
+}
+
+/// An item as JSON, for ZeroMQ.
+fn json(item: &Json) -> Bytes {
+    format!("J{item}").into()
+}
+
+/// An item for streams as a tnetstring, behind that prefix.
+fn tnetstring(prefix: &str, channel: &str, content: impl Into<Bytes>) -> Bytes {
+    let map = |pairs: Vec<(&'static str, Value)>| {
+        let pairs = pairs.into_iter();
+        Value::Map(pairs.map(|(key, value)| (key.into(), value)).collect())
+    };
+    let stream = map(vec![("content", Value::bytes(content))]);
+    let item = map(vec![
+        ("channel", Value::bytes(channel.to_owned())),
+        ("formats", map(vec![("http-stream", stream)])),
+    ]);
+    let mut frame = prefix.as_bytes().to_vec();
+    item.write(&mut frame);
+    frame.into()
+}
