@@ -36,7 +36,7 @@ pub use reload::{ReloadError, Report};
 
 use listen::Sockets;
 use options::{broker_options, client_options};
-use reload::Reloader;
+use reload::{Reloader, Replaced};
 use socket_file::SocketFile;
 use watch::Watch;
 
@@ -136,14 +136,13 @@ impl Server {
         let surfaces = zmq::Surfaces::start(&broker, &settings.zmq, surfaces.0);
         let options = client_options(&settings);
         let clients = listener::clients(opened.listeners, &broker, options)?;
-        let reloader = Arc::new(Reloader::new(
-            &broker,
-            &settings,
-            certificates.clone(),
-            zmq.clone(),
-        ));
-        let head_max = settings.control.max_headers_size;
-        let operators = listener::operators(control, &broker, head_max, reloader.clone())?;
+        let replaced = Replaced {
+            certificates: certificates.clone(),
+            tls: opened.tls,
+            sockets: zmq.clone(),
+        };
+        let reloader = Arc::new(Reloader::new(&broker, &settings, replaced));
+        let operators = listener::operators(control, &broker, reloader.clone())?;
         let handles = (clients.handle(), operators.handle());
         actix_rt::spawn(clients);
         actix_rt::spawn(operators);

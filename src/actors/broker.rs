@@ -30,7 +30,7 @@ use super::{
     meter::{Hubs, Meter},
     polled_sessions::PolledSessions,
     publisher::Publisher,
-    store::HubOptions,
+    store::SharedHubOptions,
     supervisor::supervise,
 };
 use crate::{
@@ -60,7 +60,7 @@ struct Inner {
     id: u64,
     options: ArcSwap<BrokerOptions>,
     generation: AtomicU64,
-    hub: HubOptions,
+    hub: SharedHubOptions,
     handlers: Handlers,
     hubs: Hubs,
     crashes: CrashRecords,
@@ -73,7 +73,7 @@ struct Inner {
     /// Configurations that were applied, and that could not be.
     reloads: [AtomicU64; 2],
     demo_rate: Mutex<Rate>,
-    rate: Option<Arc<SharedRate>>,
+    rate: Arc<SharedRate>,
     polled: PolledSessions,
     dealers: Dealers,
 }
@@ -111,8 +111,8 @@ impl Broker {
         })
         .await?;
         arbiters.push(control);
-        let rate = SharedRate::new(options.rate, &options.routes).map(Arc::new);
-        let hub = options.hub;
+        let rate = Arc::new(SharedRate::new(options.rate, &options.routes));
+        let hub = Arc::new(ArcSwap::from_pointee(options.hub));
         let polled = PolledSessions::new(options.polled_sessions_max);
         Ok(Self(Arc::new(Inner {
             id: BROKERS.fetch_add(1, Ordering::Relaxed),
@@ -154,10 +154,12 @@ impl Broker {
 
     /// Replaces the options, routes among them: for requests and holds that begin from now on.
     ///
-    /// Those under way keep the route they have. `arbiters`, `hub`, `rate` and `polled_sessions_max`
-    /// are of the start and stay as they are.
+    /// Those under way keep the route they have. `arbiters` is of the start and stays as it is.
     pub fn replace_options(&self, options: BrokerOptions) {
         self.0.handlers.set_options(options.handler);
+        self.0.hub.store(Arc::new(options.hub));
+        self.0.rate.replace(options.rate, &options.routes);
+        self.0.polled.set_max(options.polled_sessions_max);
         self.0.options.store(Arc::new(options));
         self.0.generation.fetch_add(1, Ordering::Release);
     }
@@ -302,14 +304,13 @@ impl Broker {
 
     /// Returns where deliveries to a route's sessions wait if a rate is set.
     pub fn queue(&self, route_id: Option<&str>) -> QueueIndex {
-        let rate = self.0.rate.as_ref();
-        rate.map(|rate| rate.queue(route_id)).unwrap_or_default()
+        self.0.rate.queue(route_id)
     }
 
     fn new_edge(&self) -> Rc<Edge> {
         let id = self.0.next_hub.fetch_add(1, Ordering::Relaxed);
         let (handlers, crashes) = (self.0.handlers.clone(), self.0.crashes.clone());
-        let (hub, rate) = (self.0.hub, self.0.rate.clone());
+        let (hub, rate) = (self.0.hub.clone(), self.0.rate.clone());
         let edge = Edge::start(id, handlers, crashes, (hub, rate));
         self.0.hubs.enter(edge.hub().clone());
         edge

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{handler_state::HandlerOptions, store::HubOptions};
 use crate::engine::{
-    backend_options::BackendOptions, delivery_rate::RateLimits, outbox::OutboxLimits,
-    route::RouteTable,
+    backend_options::BackendOptions, client_limits::ClientLimits, delivery_rate::RateLimits,
+    outbox::OutboxLimits, route::RouteTable,
 };
 
 /// What a broker is started with.
@@ -28,6 +28,10 @@ pub struct BrokerOptions {
     pub routes: Arc<RouteTable>,
     /// How requests reach backends.
     pub backend: Arc<BackendOptions>,
+    /// Bounds of clients.
+    pub clients: ClientLimits,
+    /// The longest request head on the control port, in bytes.
+    pub control_head_max: usize,
     /// The longest body of a publish, in bytes.
     pub control_body_max: usize,
     /// TCP settings of parked clients.
@@ -68,6 +72,8 @@ impl Default for BrokerOptions {
             subscriptions_max: 20,
             routes: Arc::default(),
             backend: Arc::default(),
+            clients: ClientLimits::default(),
+            control_head_max: 10_000,
             control_body_max: 1_000_000,
             tcp: TcpOptions::default(),
             allow_compression: false,

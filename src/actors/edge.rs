@@ -20,7 +20,7 @@ use super::{
     hub::Hub,
     messages::{ChangeChannels, Encoded, Forget, Join, Leave, SessionEvent, Subscribed, Waiting},
     ports::Outlet,
-    store::{HubOptions, HubStore},
+    store::{HubStore, SharedHubOptions},
     supervisor::supervise,
     targets::Targets,
 };
@@ -56,12 +56,12 @@ pub enum JoinError {
 }
 
 impl Edge {
-    /// Starts the hub, flusher and timer of a broker on this thread; with a rate, what keeps it.
+    /// Starts the hub, flusher and timer of a broker on this thread, and what keeps the rate.
     pub fn start(
         id: u64,
         handlers: Handlers,
         crashes: CrashRecords,
-        (options, rate): (HubOptions, Option<Arc<SharedRate>>),
+        (options, rate): (SharedHubOptions, Arc<SharedRate>),
     ) -> Rc<Self> {
         let counters = Rc::new(Counters::default());
         let targets = Targets::new(counters.clone());
@@ -76,19 +76,17 @@ impl Edge {
                 handlers,
             )
         });
-        let mut tasks = vec![
+        let rate_bell = store.borrow().rate_bell();
+        let releasing = flusher::release(store.clone(), bells.clone(), rate_bell);
+        let tasks = vec![
             actix_rt::spawn(flusher::flush(store.clone(), bells.clone())),
             actix_rt::spawn(flusher::keep_time(
                 store.clone(),
                 bells.clone(),
                 hub.clone(),
             )),
+            actix_rt::spawn(releasing),
         ];
-        let rate_bell = store.borrow().rate_bell();
-        if let Some(bell) = rate_bell {
-            let releasing = flusher::release(store.clone(), bells.clone(), bell);
-            tasks.push(actix_rt::spawn(releasing));
-        }
         Rc::new(Self {
             hub,
             store,

@@ -4,7 +4,10 @@
 
 use std::{
     collections::{hash_map::Entry, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, PoisonError,
+    },
 };
 
 use actix::Addr;
@@ -24,7 +27,7 @@ pub type Name = (usize, SessionId);
 pub struct PolledSessions(Arc<Shared>);
 
 struct Shared {
-    max: usize,
+    max: AtomicUsize,
     sessions: Mutex<HashMap<Name, Option<Reached>>>,
 }
 
@@ -67,8 +70,15 @@ pub enum Found {
 impl PolledSessions {
     /// Makes room for so many.
     pub fn new(max: usize) -> Self {
-        let sessions = Mutex::default();
-        Self(Arc::new(Shared { max, sessions }))
+        Self(Arc::new(Shared {
+            max: AtomicUsize::new(max),
+            sessions: Mutex::default(),
+        }))
+    }
+
+    /// Makes room for so many from now on; those that are there stay.
+    pub fn set_max(&self, max: usize) {
+        self.0.max.store(max, Ordering::Relaxed);
     }
 
     /// Finds a session.
@@ -79,7 +89,7 @@ impl PolledSessions {
     /// Finds a session, or takes its name for a new one.
     pub fn find_or_take(&self, name: Name) -> Found {
         self.0.with(|sessions| {
-            let is_full = sessions.len() >= self.0.max;
+            let is_full = sessions.len() >= self.0.max.load(Ordering::Relaxed);
             match sessions.entry(name.clone()) {
                 Entry::Occupied(known) => match known.get() {
                     Some(reached) => Found::Open(reached.clone()),

@@ -102,34 +102,18 @@ fn by_condition(routes: &[Route]) -> BTreeMap<String, Vec<&Route>> {
     groups
 }
 
-/// Tells whether a key takes effect while P-8 runs.
+/// Tells whether a key takes effect while P-8 runs: addresses, threads and the time to stop in are of the
+/// start.
 fn takes_effect(table: &str, key: &str) -> bool {
     match table {
+        "http" => !matches!(
+            key,
+            "drain_secs" | "listen" | "tls_listen" | "unix_listen" | "workers"
+        ),
+        "control" => key != "listen",
+        "handler" => key != "arbiters",
         "proxy" | "log" => true,
-        "http" => matches!(
-            key,
-            "allow_compression"
-                | "tcp_keepalive_secs"
-                | "tcp_user_timeout_secs"
-                | "tls_cert"
-                | "tls_certs"
-                | "tls_key"
-        ),
-        "control" => matches!(key, "max_body_size" | "reload_on_change"),
-        "handler" => matches!(
-            key,
-            "channel_queue_items_max"
-                | "channel_waiting_items_max"
-                | "channels_max"
-                | "connection_subscription_max"
-                | "id_cache_max"
-                | "id_cache_ttl"
-                | "message_wait"
-                | "session_queue_bytes_max"
-                | "session_queue_items_max"
-                | "slow_client"
-                | "update_on_first_subscription"
-        ),
+        // The addresses of [zmq] and [metrics].
         _ => false,
     }
 }

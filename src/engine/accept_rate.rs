@@ -20,13 +20,19 @@ pub struct AcceptRate {
 impl AcceptRate {
     /// Makes the turns of so many connections a second, at least one; none waits longer than that.
     pub fn new(per_sec: u32, wait_max: Duration) -> Self {
-        let interval = Duration::from_secs(1) / per_sec.max(1);
+        let interval = interval(per_sec);
         Self {
             interval,
-            ahead: Duration::from_millis(100).saturating_sub(interval),
+            ahead: ahead(interval),
             wait_max,
             next: None,
         }
+    }
+
+    /// Sets how many there are in a second from now on; turns that were given stay.
+    pub fn set_rate(&mut self, per_sec: u32) {
+        self.interval = interval(per_sec);
+        self.ahead = ahead(self.interval);
     }
 
     /// Gives a connection its turn: how long it waits, or none if that is too long.
@@ -39,6 +45,14 @@ impl AcceptRate {
         self.next = Some(next + self.interval);
         Some(wait)
     }
+}
+
+fn interval(per_sec: u32) -> Duration {
+    Duration::from_secs(1) / per_sec.max(1)
+}
+
+fn ahead(interval: Duration) -> Duration {
+    Duration::from_millis(100).saturating_sub(interval)
 }
 
 #[cfg(test)]
@@ -83,6 +97,18 @@ mod tests {
         assert_eq!(waits.iter().flatten().count(), 11);
         assert_eq!(waits.iter().flatten().max(), Some(&SEC));
         assert_eq!(rate.turn(now + SEC), Some(Duration::from_millis(100)));
+    }
+
+    #[test]
+    fn another_rate_is_for_those_that_come_from_then_on() {
+        let now = Instant::now();
+        let mut rate = AcceptRate::new(1, SEC * 5);
+        assert_eq!(rate.turn(now), Some(Duration::ZERO));
+        rate.set_rate(100);
+        assert_eq!(rate.turn(now), Some(SEC - Duration::from_millis(90)));
+        assert_eq!(rate.turn(now), Some(SEC - Duration::from_millis(80)));
+        rate.set_rate(1);
+        assert_eq!(rate.turn(now), Some(SEC + Duration::from_millis(20)));
     }
 
     #[test]

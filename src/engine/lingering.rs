@@ -29,11 +29,17 @@ impl Lingering {
         }
     }
 
+    /// Sets how many there may be from now on; of too many the first ones are surplus.
+    pub fn set_max(&mut self, max: usize) {
+        self.max = max;
+    }
+
     /// Keeps a subscription until then; returns the one that must end for it, if there are too many.
     pub fn keep(&mut self, until: Instant, lingerer: Lingerer) -> Option<Lingerer> {
-        self.queue.push_back((until, lingerer));
-        let is_over = self.queue.len() > self.max;
-        is_over.then(|| self.pop()).flatten()
+        // At the end, unless they linger for a shorter time than before.
+        let place = self.queue.partition_point(|(earlier, _)| *earlier <= until);
+        self.queue.insert(place, (until, lingerer));
+        self.surplus()
     }
 
     /// Returns when the first one is due.
@@ -45,6 +51,12 @@ impl Lingering {
     pub fn due(&mut self, now: Instant) -> Option<Lingerer> {
         let is_due = self.next().is_some_and(|until| until <= now);
         is_due.then(|| self.pop()).flatten()
+    }
+
+    /// Takes out one that there is no room for any more.
+    pub fn surplus(&mut self) -> Option<Lingerer> {
+        let is_over = self.queue.len() > self.max;
+        is_over.then(|| self.pop()).flatten()
     }
 
     fn pop(&mut self) -> Option<Lingerer> {
@@ -80,5 +92,27 @@ mod tests {
             Lingering::new(0).keep(at(1), lingerer(1)),
             Some(lingerer(1))
         );
+    }
+
+    #[test]
+    fn those_that_linger_for_a_shorter_time_go_before_those_that_came_earlier() {
+        let start = Instant::now();
+        let at = |secs| start + Duration::from_secs(secs);
+        let lingerer = |index| Lingerer {
+            index,
+            generation: 0,
+        };
+        let mut lingering = Lingering::new(9);
+        for (secs, index) in [(60, 1), (61, 2), (5, 3), (6, 4)] {
+            assert_eq!(lingering.keep(at(secs), lingerer(index)), None);
+        }
+        assert_eq!(lingering.next(), Some(at(5)));
+        assert_eq!(lingering.due(at(5)), Some(lingerer(3)));
+        lingering.set_max(1);
+        assert_eq!(lingering.due(start), None);
+        assert_eq!(lingering.surplus(), Some(lingerer(4)));
+        assert_eq!(lingering.surplus(), Some(lingerer(1)));
+        assert_eq!(lingering.surplus(), None);
+        assert_eq!(lingering.due(at(61)), Some(lingerer(2)));
     }
 }

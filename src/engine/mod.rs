@@ -7,6 +7,7 @@ pub mod accept_rate;
 pub mod backend_options;
 pub mod balance;
 pub mod certificate;
+pub mod client_limits;
 pub mod cross_origin;
 pub mod delivery_rate;
 pub mod draining;

@@ -27,6 +27,7 @@ use tokio::io::AsyncReadExt;
 use super::{
     client_socket::ClientSocket,
     connection::{Connection, Worker},
+    tls::PortTls,
     tls_socket::TlsSocket,
 };
 use crate::{
@@ -43,16 +44,19 @@ pub type Conversation = Pin<Box<dyn Future<Output = Result<(), ()>>>>;
 /// How the clients of one listener come in.
 #[derive(Clone)]
 pub struct Door {
-    /// Client connections at a time, over all workers; more are answered 503.
-    pub connections_max: usize,
-    /// How long a client may take to be let in.
-    pub patience: Duration,
     /// TLS is spoken.
-    pub tls: Option<Arc<ServerConfig>>,
-    /// How many come in a second, over all listeners.
-    pub rate: Option<Arc<Mutex<AcceptRate>>>,
-    /// Whose connections begin with a PROXY header.
-    pub believed: Arc<Believed>,
+    pub tls: Option<Arc<PortTls>>,
+    /// Whose turn it is, over all listeners.
+    pub turns: Arc<Mutex<AcceptRate>>,
+}
+
+/// What a client that comes in goes through.
+struct Entrance {
+    tls: Option<Arc<ServerConfig>>,
+    turns: Option<Arc<Mutex<AcceptRate>>>,
+    believed: Arc<Believed>,
+    /// How long a client may take to be let in.
+    patience: Duration,
 }
 
 /// What a client over `connections_max` is told.
@@ -106,17 +110,28 @@ enum Refusal {
 impl Door {
     /// Lets a client in, and serves it.
     pub fn open(&self, socket: ClientSocket, worker: &Rc<Worker>) -> Conversation {
-        let Some(place) = Place::take(worker, self.connections_max) else {
-            let limit = self.connections_max;
+        let options = worker.broker.options();
+        let clients = &options.clients;
+        let limit = clients.connections_max;
+        let Some(place) = Place::take(worker, limit) else {
             worker.edge.counters().refuse(Refused::Connections, 1);
             log::warn!(limit; "too many client connections: refused");
-            self.turn_away(&socket, TOO_MANY);
+            if self.tls.is_none() {
+                turn_away(&socket, &clients.believed, TOO_MANY);
+            }
             return Box::pin(std::future::ready(Ok(())));
         };
-        if self.tls.is_none() && self.rate.is_none() && self.believed.is_empty() {
+        let rate = clients.accept_rate;
+        if self.tls.is_none() && rate == 0 && clients.believed.is_empty() {
             return speak(socket, place);
         }
-        let arriving = Box::pin(self.clone().let_in(socket, worker.clone()));
+        let entrance = Entrance {
+            tls: self.tls.as_ref().map(|tls| tls.current()),
+            turns: (rate > 0).then(|| self.turns.clone()),
+            believed: clients.believed.clone(),
+            patience: clients.requests.patience.head,
+        };
+        let arriving = Box::pin(entrance.let_in(socket, worker.clone(), rate));
         Box::pin(async move {
             // Boxed, and so gone when the client is in.
             let arrived = arriving.await;
@@ -126,28 +141,34 @@ impl Door {
             }
         })
     }
+}
 
-    /// Says no, if the client can understand it.
-    fn turn_away(&self, socket: &ClientSocket, answer: &[u8]) {
-        let peer = socket.peer().map(|peer| peer.ip());
-        if self.tls.is_none() && !self.believed.must_say(peer) {
-            socket.send_at_once(answer);
-        }
+/// Says no, if the client can understand it.
+fn turn_away(socket: &ClientSocket, believed: &Believed, answer: &[u8]) {
+    let peer = socket.peer().map(|peer| peer.ip());
+    if !believed.must_say(peer) {
+        socket.send_at_once(answer);
     }
+}
 
+impl Entrance {
     async fn let_in(
         self,
         mut socket: ClientSocket,
         worker: Rc<Worker>,
+        rate: u32,
     ) -> Result<ClientSocket, Refusal> {
-        if let Some(rate) = &self.rate {
+        if let Some(turns) = &self.turns {
             let now = actix::clock::Instant::now().into_std();
-            let turn = rate
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .turn(now);
+            let turn = {
+                let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+                turns.set_rate(rate);
+                turns.turn(now)
+            };
             let Some(wait) = turn else {
-                self.turn_away(&socket, TOO_FAST);
+                if self.tls.is_none() {
+                    turn_away(&socket, &self.believed, TOO_FAST);
+                }
                 return Err(Refusal::Rate);
             };
             if !wait.is_zero() {

@@ -21,7 +21,7 @@ use futures_util::{future::join, FutureExt};
 use super::{
     arrival::Place,
     client_socket::ClientSocket,
-    gate::{GateLimits, AHEAD_MAX},
+    gate::AHEAD_MAX,
     http2::Http2,
     parked::Event,
     slot::{Owner, Slot},
@@ -34,6 +34,7 @@ use crate::{
         session_context::RunningSession,
         supervisor::drop_quietly,
     },
+    engine::client_limits::RequestLimits,
     stats::counters::Total,
 };
 
@@ -49,14 +50,56 @@ pub struct Worker {
     pub broker: Broker,
     /// Its part on this thread.
     pub edge: Rc<Edge>,
-    /// Bounds of request heads.
-    pub limits: GateLimits,
-    /// Starts a dispatcher.
-    pub serve: Serve,
+    /// Serves clients that speak HTTP/1.
+    pub dispatchers: Dispatchers,
     /// Serves clients that speak HTTP/2.
     pub http2: Rc<Http2>,
     /// What WebSocket clients send is read into this, one at a time.
     pub scratch: RefCell<Box<[u8]>>,
+}
+
+impl Worker {
+    /// Returns the bounds of requests as they are now.
+    fn limits(&self) -> RequestLimits {
+        self.broker.options().clients.requests
+    }
+
+    /// Starts a dispatcher.
+    fn serve(&self, slot: Rc<Slot>) -> Serving {
+        let serve = self.dispatchers.current(self.limits().patience.keep_alive);
+        serve(slot)
+    }
+}
+
+/// What starts dispatchers that wait for another request as long as is wanted now.
+pub struct Dispatchers {
+    make: Box<dyn Fn(Duration) -> Option<Serve>>,
+    current: RefCell<(Duration, Serve)>,
+}
+
+impl Dispatchers {
+    /// Makes the first; none if that cannot be made at once.
+    pub fn new(
+        keep_alive: Duration,
+        make: impl Fn(Duration) -> Option<Serve> + 'static,
+    ) -> Option<Self> {
+        let first = make(keep_alive)?;
+        Some(Self {
+            make: Box::new(make),
+            current: RefCell::new((keep_alive, first)),
+        })
+    }
+
+    /// Returns what starts one; made anew if another time is wanted than before.
+    fn current(&self, keep_alive: Duration) -> Serve {
+        let mut current = self.current.borrow_mut();
+        if current.0 != keep_alive {
+            if let Some(serve) = (self.make)(keep_alive) {
+                *current = (keep_alive, serve);
+            }
+        }
+        current.1.clone()
+    }
 }
 
 /// How often it is looked whether a client that is not read is still there.
@@ -84,9 +127,9 @@ impl Connection {
         let _ = socket.set_tcp_option(|socket| socket.set_tcp_nodelay(true));
         let state = Rc::<RefCell<SessionState>>::default();
         let (session, address) = RunningSession::new(Session::new(state.clone()));
-        let slot = Slot::new(socket, worker.limits, address.downgrade(), state);
+        let slot = Slot::new(socket, worker.limits(), address.downgrade(), state);
         slot.probe_client(worker.broker.options().tcp);
-        let serving = (worker.serve)(slot.clone());
+        let serving = worker.serve(slot.clone());
         Box::pin(Self {
             session,
             slot,
@@ -119,8 +162,8 @@ impl Connection {
                 Event::Sent(_) => {}
                 Event::Over if self.takes_another_request() => {
                     self.end_hold();
-                    self.slot.serve_again(self.worker.limits);
-                    self.serving = Some((self.worker.serve)(self.slot.clone()));
+                    self.slot.serve_again(self.worker.limits());
+                    self.serving = Some(self.worker.serve(self.slot.clone()));
                 }
                 event @ (Event::Over | Event::Gone) => {
                     self.end_hold();
@@ -222,7 +265,7 @@ impl Connection {
         let event = ready!(self.slot.poll_event(task, &mut ahead));
         if let Event::Sent(n) = event {
             let sent = ahead.get(..n).unwrap_or_default();
-            if !self.slot.keep_ahead(sent, self.worker.limits) {
+            if !self.slot.keep_ahead(sent, self.worker.limits()) {
                 log::warn!(limit = AHEAD_MAX;
                     "a held client sent too much before its answer: closed");
                 return Poll::Ready(Event::Gone);

@@ -40,30 +40,29 @@ pub fn control(broker: &Broker) -> impl Fn(&mut ServiceConfig) + Clone + Send + 
 }
 
 /// Mounts the control endpoints with a bound on request heads.
-pub fn limited(
-    broker: &Broker,
-    head_bytes_max: usize,
-) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+pub fn limited(broker: &Broker) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     let mount = control(broker);
+    let broker = broker.clone();
     move |config| {
-        config.app_data(HeadMax(head_bytes_max));
+        config.app_data(HeadsBounded(broker.clone()));
         mount(config);
     }
 }
 
-/// The longest request head, in bytes.
-struct HeadMax(usize);
+/// Request heads may be as long as this broker's options say.
+struct HeadsBounded(Broker);
 
 fn is_head_too_large(request: &HttpRequest) -> bool {
-    let Some(HeadMax(max)) = request.app_data::<HeadMax>() else {
+    let Some(HeadsBounded(broker)) = request.app_data::<HeadsBounded>() else {
         return false;
     };
+    let max = broker.options().control_head_max;
     let line = request.method().as_str().len() + request.uri().path().len() + 12;
     let headers = request
         .headers()
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len() + 4);
-    line + headers.sum::<usize>() > *max
+    line + headers.sum::<usize>() > max
 }
 
 /// What a client of the control port wants to read.

@@ -11,12 +11,11 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{
-    client_socket::ClientSocket,
-    patience::{Patience, Silence},
-    record::Record,
+use super::{client_socket::ClientSocket, patience::Silence, record::Record};
+use crate::engine::{
+    client_limits::RequestLimits,
+    framing::{Framing, FramingError, HeadFacts, Verdict},
 };
-use crate::engine::framing::{Framing, FramingError, FramingLimits, HeadFacts, Verdict};
 
 /// Most bytes kept of requests that a client sends before the current one is answered.
 pub const AHEAD_MAX: usize = 16_384;
@@ -24,21 +23,10 @@ pub const AHEAD_MAX: usize = 16_384;
 /// What stands in for a refused head: the handler answers it with the refusal.
 const REFUSED: Bytes = Bytes::from_static(b"GET / HTTP/1.0\r\n\r\n");
 
-/// Bounds of what a client may send, and how long it may take.
-#[derive(Clone, Copy, Debug)]
-pub struct GateLimits {
-    /// Bounds of request heads.
-    pub framing: FramingLimits,
-    /// How long a client may be silent.
-    pub patience: Patience,
-    /// A client may begin with HTTP/2's preface.
-    pub http2: bool,
-}
-
 /// The guard of one connection with its buffers.
 pub struct Gate {
     framing: Framing,
-    limits: GateLimits,
+    limits: RequestLimits,
     /// A request was held before: the dispatcher is new and its timer does not run.
     was_held: bool,
     /// The client speaks HTTP/2: the dispatcher is then at its end.
@@ -75,7 +63,7 @@ enum Phase {
 
 impl Gate {
     /// Makes the gate of a connection without a request.
-    pub fn new(limits: GateLimits) -> Self {
+    pub fn new(limits: RequestLimits) -> Self {
         Self {
             framing: Framing::new(limits.framing),
             limits,
@@ -97,7 +85,7 @@ impl Gate {
     }
 
     /// Makes the gate of a connection whose held request is over.
-    pub fn after_hold(limits: GateLimits) -> Self {
+    pub fn after_hold(limits: RequestLimits) -> Self {
         Self {
             was_held: true,
             ..Self::new(limits)

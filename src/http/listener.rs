@@ -20,43 +20,32 @@ use actix_service::{
 };
 use actix_web::{
     dev::{AppConfig, ServiceResponse},
-    App,
+    App, HttpResponse,
 };
-use rustls::ServerConfig;
+use futures_util::FutureExt;
 
 use super::{
     admin,
     arrival::{Conversation, Door},
     client_socket::ClientSocket,
-    connection::{Serve, Worker, SCRATCH},
+    connection::{Dispatchers, Serve, Worker, SCRATCH},
     control,
     detach::Detachable,
     front,
-    gate::GateLimits,
-    http2::{Http2, Http2Options},
+    http2::Http2,
     reload::{self, Reload},
     slot::Slot,
+    tls::PortTls,
 };
-use crate::{
-    actors::broker::Broker,
-    engine::{accept_rate::AcceptRate, proxy_header::Believed},
-};
+use crate::{actors::broker::Broker, engine::accept_rate::AcceptRate};
 
-/// Settings of the client listener.
+/// Settings of the client listener; the bounds of clients are among the broker's options.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// Worker threads.
     pub workers: usize,
-    /// Bounds of request heads.
-    pub limits: GateLimits,
-    /// Client connections at a time, over all workers; more are answered 503.
-    pub connections_max: usize,
-    /// New connections in a second; 0: as many as come.
-    pub accept_rate: u32,
-    /// Whose connections begin with a PROXY header.
-    pub believed: Believed,
-    /// HTTP/2 connections.
-    pub http2: Http2Options,
+    /// Connections that there are descriptors for; past it none is accepted.
+    pub room: usize,
     /// How long requests in flight may take once the server is told to stop.
     pub drain: Duration,
 }
@@ -66,7 +55,7 @@ pub struct ClientListener {
     /// The bound socket.
     pub socket: ListeningSocket,
     /// Its clients speak TLS.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Arc<PortTls>>,
 }
 
 /// A bound socket.
@@ -101,23 +90,18 @@ pub fn clients(
     let stopping = building.graceful_shutdown_signal();
     let mut server = building
         .workers(options.workers)
-        .max_concurrent_connections(options.connections_max + 256)
+        .max_concurrent_connections(options.room.saturating_add(256))
         .shutdown_timeout(options.drain.as_secs())
         .disable_signals();
-    let rate = options.accept_rate;
-    let rate = (rate > 0).then(|| Arc::new(Mutex::new(AcceptRate::new(rate, TURN_MAX))));
-    let believed = Arc::new(options.believed.clone());
+    let turns = AcceptRate::new(broker.options().clients.accept_rate, TURN_MAX);
+    let turns = Arc::new(Mutex::new(turns));
     for listener in listeners {
         let door = Door {
-            connections_max: options.connections_max,
-            patience: options.limits.patience.head,
             tls: listener.tls,
-            rate: rate.clone(),
-            believed: believed.clone(),
+            turns: turns.clone(),
         };
         let room = Room {
             broker: broker.clone(),
-            options: options.clone(),
             stopping: stopping.clone(),
             door,
         };
@@ -139,7 +123,6 @@ pub fn clients(
 #[derive(Clone)]
 struct Room {
     broker: Broker,
-    options: ClientOptions,
     stopping: GracefulShutdownSignal,
     door: Door,
 }
@@ -165,10 +148,7 @@ thread_local! {
 
 async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
     let Room {
-        broker,
-        options,
-        stopping,
-        ..
+        broker, stopping, ..
     } = room.clone();
     let app = App::new().configure(front::proxy(&broker));
     let app = app
@@ -177,9 +157,39 @@ async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
     let app = map_config(app, |_| AppConfig::default());
     // One for all versions of HTTP: what handlers share is there once for each worker.
     let app = Rc::new(app.new_service(()).await?);
-    let http2 = http2(&broker, &options, &stopping, app.clone());
+    let http2 = http2(&broker, &stopping, app.clone());
+    let keep_alive = broker.options().clients.requests.patience.keep_alive;
+    let make = move |keep_alive| dispatcher(keep_alive, &stopping, &app);
+    let dispatchers = Dispatchers::new(keep_alive, make);
+    let edge = broker.edge();
+    let worker = Rc::new(Worker {
+        broker,
+        edge,
+        dispatchers: dispatchers.ok_or(())?,
+        http2,
+        scratch: RefCell::new(vec![0; SCRATCH].into()),
+    });
+    // Another listener's may have been made meanwhile.
+    Ok(MADE.with_borrow_mut(|made| {
+        made.upgrade().unwrap_or_else(|| {
+            *made = Rc::downgrade(&worker);
+            worker
+        })
+    }))
+}
+
+/// Makes what starts dispatchers that wait so long for another request; none if it is not ready at once.
+fn dispatcher<S>(
+    keep_alive: Duration,
+    stopping: &GracefulShutdownSignal,
+    app: &Rc<S>,
+) -> Option<Serve>
+where
+    S: Service<Request, Response = ServiceResponse, Error = HttpResponse> + 'static,
+{
+    let (stopping, app) = (stopping.clone(), app.clone());
     let http = HttpService::<Detachable, _, _>::build()
-        .keep_alive(options.limits.patience.keep_alive)
+        .keep_alive(keep_alive)
         // The gate knows better than the dispatcher how long a client has been silent.
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(LINGER)
@@ -197,49 +207,23 @@ async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
             extensions.insert(io.0.clone());
         })
         .finish(fn_factory(move || ready(Ok::<_, ()>(app.clone()))));
-    let http = ServiceFactory::<Accepted>::new_service(&http, ())
-        .await
-        .map_err(|_| ())?;
-    let http = Rc::new(http);
-    let serve: Serve = Rc::new(move |slot: Rc<Slot>| {
+    // Nothing in it waits for anything.
+    let http = ServiceFactory::<Accepted>::new_service(&http, ()).now_or_never()?;
+    let http = Rc::new(http.ok()?);
+    Some(Rc::new(move |slot: Rc<Slot>| {
         let peer = slot.peer();
         let serving = http.call((Detachable(slot), Protocol::Http1, peer));
         Box::pin(async move { drop(serving.await) })
-    });
-    let edge = broker.edge();
-    let worker = Rc::new(Worker {
-        broker,
-        edge,
-        limits: options.limits,
-        serve,
-        http2,
-        scratch: RefCell::new(vec![0; SCRATCH].into()),
-    });
-    // Another listener's may have been made meanwhile.
-    Ok(MADE.with_borrow_mut(|made| {
-        made.upgrade().unwrap_or_else(|| {
-            *made = Rc::downgrade(&worker);
-            worker
-        })
     }))
 }
 
-fn http2<S>(
-    broker: &Broker,
-    options: &ClientOptions,
-    stopping: &GracefulShutdownSignal,
-    app: Rc<S>,
-) -> Rc<Http2>
+fn http2<S>(broker: &Broker, stopping: &GracefulShutdownSignal, app: Rc<S>) -> Rc<Http2>
 where
     S: Service<Request, Response = ServiceResponse> + 'static,
 {
     Rc::new(Http2 {
         broker: broker.clone(),
         edge: broker.edge(),
-        options: options.http2,
-        limits: options.limits.framing,
-        idle: options.limits.patience.keep_alive,
-        connections_max: options.connections_max,
         stopping: stopping.clone(),
         answer: Box::new(move |request| {
             let answering = app.call(request);
@@ -252,7 +236,6 @@ where
 pub fn operators(
     listener: TcpListener,
     broker: &Broker,
-    head_max: usize,
     reload: Arc<dyn Reload>,
 ) -> io::Result<actix_web::dev::Server> {
     let broker = broker.clone();
@@ -260,7 +243,7 @@ pub fn operators(
         App::new()
             .configure(reload::reload(reload.clone()))
             .configure(admin::admin(&broker))
-            .configure(control::limited(&broker, head_max))
+            .configure(control::limited(&broker))
     });
     Ok(server
         .workers(1)

@@ -9,17 +9,6 @@ use std::{
 
 use actix::clock::{Instant, Sleep};
 
-/// How long a client may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// For the first byte of its first request; then for a whole head, from its first byte.
-    pub head: Duration,
-    /// For the next byte of a body that is waited for.
-    pub body: Duration,
-    /// For another request.
-    pub keep_alive: Duration,
-}
-
 /// The timers of one connection; there are none while nothing is waited for.
 #[derive(Default)]
 pub struct Silence {

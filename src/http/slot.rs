@@ -23,14 +23,11 @@ use std::{
 use actix::{Addr, WeakAddr};
 use bytes::Bytes;
 
-use super::{
-    client_socket::ClientSocket,
-    connection::Serving,
-    gate::{Gate, GateLimits},
-};
+use super::{client_socket::ClientSocket, connection::Serving, gate::Gate};
 use crate::{
     actors::session::{Session, SessionState},
     engine::{
+        client_limits::RequestLimits,
         framing::{FramingError, Upgrade},
         wire::Reply,
     },
@@ -84,7 +81,7 @@ impl Slot {
     /// Makes the slot of a new connection.
     pub fn new(
         socket: ClientSocket,
-        limits: GateLimits,
+        limits: RequestLimits,
         session: WeakAddr<Session>,
         state: Rc<RefCell<SessionState>>,
     ) -> Rc<Self> {
@@ -243,7 +240,7 @@ impl Slot {
     }
 
     /// Gives the socket to a new dispatcher, for the next request or for the held one once more.
-    pub fn serve_again(&self, limits: GateLimits) {
+    pub fn serve_again(&self, limits: RequestLimits) {
         let kept = self.kept.take();
         let mut gate = self.gate.borrow_mut();
         let gate = gate.get_or_insert_with(|| Box::new(Gate::after_hold(limits)));
@@ -291,7 +288,7 @@ impl Slot {
     }
 
     /// Keeps what a held client sends for after the hold; false if it is too much.
-    pub fn keep_ahead(&self, bytes: &[u8], limits: GateLimits) -> bool {
+    pub fn keep_ahead(&self, bytes: &[u8], limits: RequestLimits) -> bool {
         let mut gate = self.gate.borrow_mut();
         let gate = gate.get_or_insert_with(|| Box::new(Gate::after_hold(limits)));
         gate.keep_ahead(bytes)

@@ -16,7 +16,7 @@ use crate::{
     http::{
         certificates::Certificates,
         listener::{ClientListener, ListeningSocket},
-        tls,
+        tls::{PortTls, Spoken},
     },
 };
 
@@ -55,6 +55,8 @@ impl fmt::Display for ClientAddress {
 pub(super) struct Clients {
     pub(super) listeners: Vec<ClientListener>,
     pub(super) addresses: Vec<ClientAddress>,
+    /// How TLS is spoken on those that speak it.
+    pub(super) tls: Vec<Arc<PortTls>>,
     /// What is removed when the server ends.
     pub(super) files: Vec<SocketFile>,
 }
@@ -144,11 +146,9 @@ pub(super) fn clients(
         };
         let socket = sockets.tcp(*address, key)?;
         let address = socket.local_addr()?;
-        let config = || {
-            let min_version = http.tls.min_version;
-            tls::server_config(certificates, address.port(), min_version, http.http2)
-        };
-        let tls = is_secure.then(config).transpose()?;
+        let tls = || PortTls::new(certificates, address.port(), spoken(http)).map(Arc::new);
+        let tls = is_secure.then(tls).transpose()?;
+        clients.tls.extend(tls.clone());
         let socket = ListeningSocket::Tcp(socket);
         clients.listeners.push(ClientListener { socket, tls });
         clients
@@ -165,6 +165,11 @@ pub(super) fn clients(
             .push(ClientAddress::Unix(unix.path.clone()));
     }
     Ok(clients)
+}
+
+/// Returns what TLS is spoken with.
+pub(super) fn spoken(http: &HttpSettings) -> Spoken {
+    (http.tls.min_version, http.http2)
 }
 
 fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, Error> {

@@ -1,16 +1,22 @@
 //! From settings to the options of each part.
 
+use std::sync::Arc;
+
 use crate::{
     actors::{
         broker::{BrokerOptions, TcpOptions},
         handler_state::HandlerOptions,
         store::HubOptions,
     },
-    config::Settings,
+    config::{HttpSettings, Settings},
     engine::{
-        framing::FramingLimits, outbox::OutboxLimits, route::RouteTable, sequencer::SequencerLimits,
+        client_limits::{ClientLimits, Http2Limits, Patience, RequestLimits},
+        framing::FramingLimits,
+        outbox::OutboxLimits,
+        route::RouteTable,
+        sequencer::SequencerLimits,
     },
-    http::{gate::GateLimits, http2::Http2Options, listener::ClientOptions, patience::Patience},
+    http::listener::ClientOptions,
 };
 
 /// File descriptors kept for the control port and for backends.
@@ -43,6 +49,8 @@ pub(super) fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerO
     };
     options.rate = handler.rate;
     options.subscriptions_max = handler.connection_subscription_max;
+    options.clients = client_limits(&settings.http);
+    options.control_head_max = settings.control.max_headers_size;
     options.control_body_max = settings.control.max_body_size;
     options.backend = settings.proxy.clone().into();
     options.polled_sessions_max = settings.http.client_maxconn;
@@ -58,15 +66,22 @@ pub(super) fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerO
 pub(super) fn client_options(settings: &Settings) -> ClientOptions {
     let http = &settings.http;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let files = raise_file_limit();
-    let room = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
-    if room < http.client_maxconn {
-        log::info!(client_maxconn = http.client_maxconn, open_files = files, connections_max = room;
-            "the limit of open files is below client_maxconn: fewer connections are accepted");
-    }
     ClientOptions {
         workers: http.workers.unwrap_or_else(cores),
-        limits: GateLimits {
+        room: room(),
+        drain: http.drain,
+    }
+}
+
+/// Turns settings into the bounds of clients.
+fn client_limits(http: &HttpSettings) -> ClientLimits {
+    let room = room();
+    if room < http.client_maxconn {
+        log::info!(client_maxconn = http.client_maxconn, connections_max = room;
+            "the limit of open files is below client_maxconn: fewer connections are accepted");
+    }
+    ClientLimits {
+        requests: RequestLimits {
             framing: FramingLimits {
                 head_bytes_max: http.client_buffer_size,
                 ..FramingLimits::default()
@@ -78,16 +93,21 @@ pub(super) fn client_options(settings: &Settings) -> ClientOptions {
             },
             http2: http.http2,
         },
-        http2: Http2Options {
+        http2: Http2Limits {
             streams_max: u32::try_from(http.http2_streams_max).unwrap_or(u32::MAX),
             ping_after: Some(http.http2_ping).filter(|after| !after.is_zero()),
             ping_timeout: http.http2_ping_timeout,
         },
         connections_max: http.client_maxconn.min(room),
-        drain: http.drain,
         accept_rate: http.accept_rate,
-        believed: http.proxy_protocol_from.clone(),
+        believed: Arc::new(http.proxy_protocol_from.clone()),
     }
+}
+
+/// Returns how many connections there are file descriptors for.
+fn room() -> usize {
+    let files = raise_file_limit().saturating_sub(RESERVED_FILES);
+    usize::try_from(files).unwrap_or(usize::MAX)
 }
 
 /// Raises the limit of open files as far as this process may, and returns it.

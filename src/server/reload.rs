@@ -11,7 +11,7 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::options::broker_options;
+use super::{listen::spoken, options::broker_options};
 use crate::{
     actors::broker::Broker,
     config::{ConfigError, Difference},
@@ -23,6 +23,7 @@ use crate::{
     http::{
         certificates::Certificates,
         reload::{Refusal, Reload},
+        tls::PortTls,
         zmq::{BindError, Sockets},
     },
     Settings,
@@ -44,6 +45,9 @@ pub enum ReloadError {
     /// A certificate cannot be served.
     #[error("cannot use a certificate: {0}")]
     Certificate(#[from] FileError),
+    /// TLS cannot be spoken.
+    #[error("cannot speak TLS: {0}")]
+    Tls(#[from] rustls::Error),
     /// An address for ZeroMQ backends cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -62,6 +66,7 @@ impl ReloadError {
             Self::Config(error) => error.code(),
             Self::Routes(_) => "config-duplicate-route",
             Self::Certificate(error) => error.why.code(),
+            Self::Tls(_) => "cannot-speak-tls",
             Self::Bind(_) => "zmq-cannot-bind",
         }
     }
@@ -85,28 +90,28 @@ pub struct Report {
 /// What is told of a configuration that was applied.
 type Told = Box<dyn Fn(&Settings) + Send>;
 
+/// What is replaced beside the broker's options.
+pub(super) struct Replaced {
+    pub(super) certificates: Arc<Certificates>,
+    pub(super) tls: Vec<Arc<PortTls>>,
+    pub(super) sockets: Sockets,
+}
+
 /// Reads the configuration again.
 pub(super) struct Reloader {
     broker: Broker,
     file: Option<PathBuf>,
-    certificates: Arc<Certificates>,
-    sockets: Sockets,
+    replaced: Replaced,
     current: Mutex<Settings>,
     told: Mutex<Vec<Told>>,
 }
 
 impl Reloader {
-    pub(super) fn new(
-        broker: &Broker,
-        settings: &Settings,
-        certificates: Arc<Certificates>,
-        sockets: Sockets,
-    ) -> Self {
+    pub(super) fn new(broker: &Broker, settings: &Settings, replaced: Replaced) -> Self {
         Self {
             broker: broker.clone(),
             file: settings.source.clone(),
-            certificates,
-            sockets,
+            replaced,
             current: Mutex::new(settings.clone()),
             told: Mutex::default(),
         }
@@ -168,11 +173,24 @@ impl Reloader {
         if is_dry_run {
             return Ok(report);
         }
-        self.sockets.bind(&routes)?;
-        self.certificates.reload(&settings.http.tls);
+        let Replaced {
+            certificates,
+            tls,
+            sockets,
+        } = &self.replaced;
+        let is_spoken_otherwise = spoken(&current.http) != spoken(&settings.http);
+        let tls = tls.iter().filter(|_| is_spoken_otherwise);
+        let tls = tls.map(|port| Ok((port, port.prepare(spoken(&settings.http))?)));
+        let tls = tls.collect::<Result<Vec<_>, ReloadError>>()?;
+        sockets.bind(&routes)?;
+        for (port, config) in tls {
+            port.replace(config);
+        }
+        certificates.reload(&settings.http.tls);
         self.broker
             .replace_options(broker_options(&settings, routes));
-        self.sockets.keep_only(&self.broker.options_shared().routes);
+        sockets.keep_only(&self.broker.options_shared().routes);
+        sockets.set_requests_max(settings.proxy.zmq_requests_max);
         for told in locked(&self.told).iter() {
             told(&settings);
         }

@@ -112,11 +112,11 @@ fn every_page_and_test_that_is_cited_is_there() {
         else {
             continue;
         };
-        let path = root()
-            .join("tests")
-            .join(format!("{}.rs", file.replace("::", "/")));
-        let there =
-            fs::read_to_string(path).is_ok_and(|text| text.contains(&format!("fn {test}(")));
+        let module = root().join("tests").join(file.replace("::", "/"));
+        let there = [module.with_extension("rs"), module.join("mod.rs")]
+            .iter()
+            .filter_map(|path| fs::read_to_string(path).ok())
+            .any(|text| text.contains(&format!("fn {test}(")));
         let is_unit = ["grip::", "engine::"]
             .iter()
             .any(|floor| cited.starts_with(floor));

@@ -157,7 +157,7 @@ impl HubStore {
         let Some(way) = self.way(key, encoded) else {
             return;
         };
-        let is_rated = self.rated.is_some() && way != Way::OtherFilters;
+        let is_rated = self.rated.is_in_force() && way != Way::OtherFilters;
         if !is_rated || self.may_leave(key, encoded) {
             self.carry_out(way, key, encoded);
         }

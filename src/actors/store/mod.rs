@@ -21,6 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwap;
 use slab::Slab;
 use tokio::sync::oneshot;
 
@@ -84,6 +85,9 @@ pub struct HubOptions {
     pub lingering_max: usize,
 }
 
+/// The same for all workers of a broker, and replaced for all at once.
+pub type SharedHubOptions = Arc<ArcSwap<HubOptions>>;
+
 impl Default for HubOptions {
     fn default() -> Self {
         Self {
@@ -102,8 +106,8 @@ pub struct HubStore {
     dirty: VecDeque<SessionKey>,
     timetable: Timetable,
     lingering: Lingering,
-    /// How long the subscription of a long-poll outlives its last session.
-    linger: Duration,
+    /// Bounds as they are now.
+    options: SharedHubOptions,
     /// What channels must hear of, until the hub tells them.
     changes: Vec<ChannelChange>,
     /// The timer must look again.
@@ -122,8 +126,7 @@ pub struct HubStore {
     /// Losses since the last line about them in the log.
     losses: Losses,
     counters: Rc<Counters>,
-    /// Only if a rate is set.
-    rated: Option<Rated>,
+    rated: Rated,
     /// The different outbox limits in use: one for each slow-client policy.
     limits: Vec<OutboxLimits>,
     since: Instant,
@@ -187,8 +190,8 @@ struct Entry {
 }
 
 impl HubStore {
-    /// Makes empty tables; with a rate, deliveries may have to wait for their turn.
-    pub fn new(options: HubOptions, counters: Rc<Counters>, rate: Option<Arc<SharedRate>>) -> Self {
+    /// Makes empty tables.
+    pub fn new(options: SharedHubOptions, counters: Rc<Counters>, rate: Arc<SharedRate>) -> Self {
         Self {
             sessions: Slab::new(),
             channels: Slab::new(),
@@ -196,8 +199,8 @@ impl HubStore {
             joining: HashMap::new(),
             dirty: VecDeque::new(),
             timetable: Timetable::default(),
-            lingering: Lingering::new(options.lingering_max),
-            linger: options.linger,
+            lingering: Lingering::new(options.load().lingering_max),
+            options,
             changes: Vec::new(),
             is_timer_stale: false,
             is_ending_told: false,
@@ -208,7 +211,7 @@ impl HubStore {
             holds: 0,
             is_draining: false,
             losses: Losses::default(),
-            rated: rate.map(Rated::new),
+            rated: Rated::new(rate),
             counters,
             limits: Vec::new(),
             since: actix::clock::Instant::now().into_std(),

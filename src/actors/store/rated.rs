@@ -1,4 +1,4 @@
-//! Deliveries that wait for their turn, because a rate is set; without one nothing here is touched.
+//! Deliveries that wait for their turn, because a rate is set; without one only that is looked at.
 
 use std::{collections::HashSet, rc::Rc, sync::Arc, time::Instant};
 
@@ -48,6 +48,13 @@ impl Rated {
     }
 }
 
+impl Rated {
+    /// Tells whether deliveries may have to wait.
+    pub(super) fn is_in_force(&self) -> bool {
+        self.shared.is_set() || !self.waiting.is_empty()
+    }
+}
+
 impl Drop for Rated {
     /// What waits on a worker that ends must not count against the others for ever.
     fn drop(&mut self) {
@@ -58,17 +65,17 @@ impl Drop for Rated {
 }
 
 impl HubStore {
-    /// Returns what rings when something begins to wait; none if there is no rate.
-    pub fn rate_bell(&self) -> Option<Rc<Notify>> {
-        self.rated.as_ref().map(|rated| rated.bell.clone())
+    /// Returns what rings when something begins to wait.
+    pub fn rate_bell(&self) -> Rc<Notify> {
+        self.rated.bell.clone()
     }
 
     /// Tells whether a delivery may leave now; if not it waits, or is dropped and counted.
     pub(super) fn may_leave(&mut self, key: SessionKey, encoded: &Arc<Encoded>) -> bool {
         let now = actix::clock::Instant::now().into_std();
         let now_ms = self.now_ms();
-        let (Some(rated), Some(entry)) = (&mut self.rated, self.sessions.get(key.0 as usize))
-        else {
+        let rated = &mut self.rated;
+        let Some(entry) = self.sessions.get(key.0 as usize) else {
             return true;
         };
         let weight = rated.shared.limits().weight(|| match entry.kind {
@@ -101,9 +108,7 @@ impl HubStore {
     pub fn release_slice(&mut self) -> Release {
         let now = actix::clock::Instant::now().into_std();
         for _ in 0..FAN_OUT_SLICE {
-            let Some(rated) = &mut self.rated else {
-                return Release::Delivery;
-            };
+            let rated = &mut self.rated;
             let Some(weight) = rated.waiting.next_weight() else {
                 return Release::Delivery;
             };
@@ -127,9 +132,7 @@ impl HubStore {
     }
 
     fn take_waiting(&mut self, queue: QueueIndex, key: SessionKey) -> Vec<Arc<Encoded>> {
-        let Some(rated) = &mut self.rated else {
-            return Vec::new();
-        };
+        let rated = &mut self.rated;
         let taken = rated.waiting.leave(queue, key);
         let weight = taken.iter().map(|delivery| delivery.weight).sum();
         rated.shared.leave(queue, weight);
@@ -145,8 +148,8 @@ impl HubStore {
             return Vec::new();
         };
         let mut taken = self.take_waiting(queue_from, from);
-        if let (Some(rated), false) = (&self.rated, taken.is_empty()) {
-            let own = rated.waiting.of(queue_to, to);
+        if !taken.is_empty() {
+            let own = self.rated.waiting.of(queue_to, to);
             let own: HashSet<_> = own.map(Arc::as_ptr).collect();
             taken.retain(|encoded| !own.contains(&Arc::as_ptr(encoded)));
         }

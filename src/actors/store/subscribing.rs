@@ -258,7 +258,7 @@ impl HubStore {
         });
         if kind == SessionKind::Response {
             let now = actix::clock::Instant::now().into_std();
-            channel.linger_until = Some(now + self.linger);
+            channel.linger_until = Some(now + self.options.load().linger);
         }
         if channel.members.is_empty() {
             self.linger(index);
@@ -279,7 +279,9 @@ impl HubStore {
             return;
         }
         let generation = channel.subscription.generation();
-        self.is_timer_stale |= self.lingering.next().is_none();
+        self.lingering.set_max(self.options.load().lingering_max);
+        let before = self.lingering.next();
+        self.is_timer_stale |= before.is_none_or(|first| until < first);
         let oldest = self.lingering.keep(until, Lingerer { index, generation });
         if let Some(oldest) = oldest {
             self.counters.add(Total::LingersCut, 1);
@@ -292,6 +294,11 @@ impl HubStore {
         self.is_ending_told = false;
         while let Some(lingerer) = self.lingering.due(now) {
             self.stop_lingering(lingerer, Some(now));
+        }
+        // More than one only after the bound was lowered.
+        while let Some(lingerer) = self.lingering.surplus() {
+            self.counters.add(Total::LingersCut, 1);
+            self.stop_lingering(lingerer, None);
         }
         self.give_back_memory();
     }

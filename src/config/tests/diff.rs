@@ -57,6 +57,35 @@ fn routes_differ_by_their_condition() {
 }
 
 #[test]
+fn only_addresses_threads_and_the_time_to_stop_in_need_a_restart() {
+    let folder = std::env::temp_dir();
+    let new = format!(
+        "[http]\nlisten = 8000\nunix_listen = \"{}/p8.sock\"\nworkers = 3\ndrain_secs = 9\n\
+         client_maxconn = 9\naccept_rate = 9\nheader_timeout_secs = 9\nbody_timeout_secs = 9\n\
+         keep_alive_secs = 9\nclient_buffer_size = 9000\nproxy_protocol_from = [\"unix\"]\n\
+         http2 = false\nhttp2_streams_max = 9\nhttp2_ping_secs = 9\nhttp2_ping_timeout_secs = 9\n\
+         tls_min_version = \"1.3\"\n[control]\nlisten = 5562\nmax_headers_size = 9000\n\
+         [handler]\narbiters = 2\nmessage_rate = 9\nmessage_hwm = 9\nmessage_block_size = 9\n\
+         subscription_linger = 9\nlingering_subscriptions_max = 9\n",
+        folder.display()
+    );
+    let found = difference("", &new);
+    let needed: Vec<_> = found.needs_restart.iter().map(|c| c.key.as_str()).collect();
+    assert_eq!(
+        needed,
+        [
+            "[control] listen",
+            "[handler] arbiters",
+            "[http] drain_secs",
+            "[http] listen",
+            "[http] unix_listen",
+            "[http] workers",
+        ]
+    );
+    assert_eq!(found.keys_changed.len(), 18, "{found}");
+}
+
+#[test]
 fn keys_differ_by_their_value_and_some_need_a_restart() {
     let new = OLD
         .replace("listen = 7999", "listen = 8000\nallow_compression = true")

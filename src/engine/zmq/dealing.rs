@@ -56,6 +56,8 @@ pub struct Full;
 #[derive(Debug, Default)]
 pub struct Dealing {
     limits: DealingLimits,
+    /// The most requests that were ever allowed.
+    requests_max_before: usize,
     /// How many requests are under way at each backend.
     peers: BTreeMap<PeerId, usize>,
     /// Who was dealt to last.
@@ -80,6 +82,13 @@ impl Dealing {
             limits,
             ..Dealing::default()
         }
+    }
+
+    /// Sets how many requests are waited for from now on; more that are there already stay.
+    pub fn set_requests_max(&mut self, max: usize) {
+        self.requests_max_before = self.requests_max_before.max(self.limits.requests_max);
+        self.limits.requests_max = max;
+        self.check_invariants();
     }
 
     /// Takes a request.
@@ -196,7 +205,8 @@ impl Dealing {
         let awaited = self.under_way.values().filter(|known| known.is_awaited);
         debug_assert_eq!(self.awaited, awaited.count());
         debug_assert_eq!(self.under_way.len(), self.peers.values().sum::<usize>());
-        debug_assert!(self.awaited + self.waiting.len() <= self.limits.requests_max);
+        let max = self.limits.requests_max.max(self.requests_max_before);
+        debug_assert!(self.awaited + self.waiting.len() <= max);
     }
 }
 

@@ -28,11 +28,14 @@ use tokio::{
 use super::{
     cut::{Cut, Local},
     goaway::Watched,
-    request, Http2Options,
+    request,
 };
 use crate::{
     actors::{broker::Broker, edge::Edge, session::SessionState},
-    engine::{framing::FramingLimits, rate::Rate},
+    engine::{
+        client_limits::{ClientLimits, RequestLimits},
+        rate::Rate,
+    },
     stats::counters::{Refused, Total},
 };
 
@@ -63,14 +66,6 @@ pub struct Http2 {
     pub broker: Broker,
     /// Its part on this thread.
     pub edge: Rc<Edge>,
-    /// Settings.
-    pub options: Http2Options,
-    /// Bounds of request heads.
-    pub limits: FramingLimits,
-    /// How long a connection without streams is kept.
-    pub idle: Duration,
-    /// Connections and streams at a time, over all workers.
-    pub connections_max: usize,
     /// The server stops.
     pub stopping: GracefulShutdownSignal,
     /// Answers a request.
@@ -82,6 +77,8 @@ pub(super) struct Connection {
     pub(super) http2: Rc<Http2>,
     pub(super) peer: Option<SocketAddr>,
     pub(super) is_secure: bool,
+    /// As they were when it began.
+    pub(super) limits: RequestLimits,
     streams: Cell<usize>,
     idle_since: Cell<Instant>,
     resets: RefCell<Rate>,
@@ -102,17 +99,12 @@ impl Http2 {
     ) where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let connection = Rc::new(Connection {
-            peer,
-            is_secure,
-            streams: Cell::new(0),
-            idle_since: Cell::new(Instant::now()),
-            resets: RefCell::new(Rate::new(RESETS_PER_SEC)),
-            flooded: Notify::new(),
-            is_over: Cell::new(false),
-            sessions: RefCell::default(),
-            http2: self.clone(),
-        });
+        let local = Local::default();
+        let (builder, limits) = {
+            let clients = &self.broker.options().clients;
+            (builder(clients, local.clone()), clients.requests)
+        };
+        let connection = Connection::new(self.clone(), (peer, is_secure), limits);
         let counters = self.edge.counters();
         counters.add(Total::Http2Connections, 1);
         counters.add(Total::Http2ConnectionsCurrent, 1);
@@ -120,7 +112,6 @@ impl Http2 {
             connection.is_over.set(true);
             counters.subtract(Total::Http2ConnectionsCurrent, 1);
         });
-        let local = Local::default();
         // Boxed, so that nothing of it is left in the task of a stream that is held.
         let answer = service_fn(|request: hyper::Request<Incoming>| {
             let cut = Rc::<Cut>::default();
@@ -130,12 +121,12 @@ impl Http2 {
         });
         let leaving = Rc::<Notify>::default();
         let io = Watched::new(ahead, io, leaving.clone());
-        let builder = self.builder(local.clone());
         let served = builder.serve_connection(TokioIo::new(io), answer);
         let mut served = pin!(served);
+        let idle = limits.patience.keep_alive;
         let mut is_ending = false;
         loop {
-            let limit = if is_ending { LINGER } else { self.idle };
+            let limit = if is_ending { LINGER } else { idle };
             let due = connection.idle_from() + limit;
             let end = tokio::select! {
                 served = served.as_mut() => {
@@ -162,27 +153,47 @@ impl Http2 {
             }
         }
     }
+}
 
-    fn builder(&self, local: Local) -> http2::Builder<Local> {
-        let head_max = u32::try_from(self.limits.head_bytes_max).unwrap_or(u32::MAX);
-        let mut builder = http2::Builder::new(local);
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(self.options.streams_max)
-            .max_header_list_size(head_max)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_send_buf_size(SEND_BUFFER)
-            .max_pending_accept_reset_streams(RESETS_UNSEEN_MAX)
-            .max_local_error_reset_streams(RESETS_OF_FAULTS_MAX)
-            .keep_alive_interval(self.options.ping_after)
-            .keep_alive_timeout(self.options.ping_timeout)
-            .enable_connect_protocol();
-        builder
-    }
+/// Makes what serves a connection within these bounds.
+fn builder(clients: &ClientLimits, local: Local) -> http2::Builder<Local> {
+    let head_max = clients.requests.framing.head_bytes_max;
+    let mut builder = http2::Builder::new(local);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(clients.http2.streams_max)
+        .max_header_list_size(u32::try_from(head_max).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(RESETS_UNSEEN_MAX)
+        .max_local_error_reset_streams(RESETS_OF_FAULTS_MAX)
+        .keep_alive_interval(clients.http2.ping_after)
+        .keep_alive_timeout(clients.http2.ping_timeout)
+        .enable_connect_protocol();
+    builder
 }
 
 impl Connection {
+    fn new(
+        http2: Rc<Http2>,
+        (peer, is_secure): (Option<SocketAddr>, bool),
+        limits: RequestLimits,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            peer,
+            is_secure,
+            limits,
+            streams: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+            resets: RefCell::new(Rate::new(RESETS_PER_SEC)),
+            flooded: Notify::new(),
+            is_over: Cell::new(false),
+            sessions: RefCell::default(),
+            http2,
+        })
+    }
+
     /// Begins a stream; none if there are too many in the process.
     pub(super) fn enter(self: &Rc<Self>, cut: Rc<Cut>) -> Option<Rc<Served>> {
         let Http2 { broker, edge, .. } = &*self.http2;
@@ -197,12 +208,13 @@ impl Connection {
         });
         self.streams.set(self.streams.get() + 1);
         edge.counters().add(Total::Http2Streams, 1);
-        if before < self.http2.connections_max {
+        let max = broker.options().clients.connections_max;
+        if before < max {
             return Some(served);
         }
         served.answered();
         edge.counters().refuse(Refused::Connections, 1);
-        log::warn!(limit = self.http2.connections_max; "too many client connections: stream refused");
+        log::warn!(limit = max; "too many client connections: stream refused");
         None
     }
 

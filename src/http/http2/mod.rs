@@ -19,22 +19,9 @@ mod request;
 mod socket;
 mod stream;
 
-use std::time::Duration;
-
 pub use self::{
     connection::Http2,
     cut::Cut,
     socket::hold_socket,
     stream::{Again, Stream},
 };
-
-/// Settings of HTTP/2 connections.
-#[derive(Clone, Copy, Debug)]
-pub struct Http2Options {
-    /// Streams of one connection at a time; more are refused.
-    pub streams_max: u32,
-    /// Idle time after which a client is pinged; none: never.
-    pub ping_after: Option<Duration>,
-    /// How long it may take to answer.
-    pub ping_timeout: Duration,
-}

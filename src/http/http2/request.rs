@@ -100,7 +100,7 @@ fn taken(
         target,
         mut headers,
         is_websocket,
-    } = head.into_same_request(connection.http2.limits)?;
+    } = head.into_same_request(connection.limits.framing)?;
     if is_websocket {
         let key = STANDARD.encode(uuid::Uuid::new_v4().as_bytes());
         let key = HeaderValue::from_str(&key).map_err(|_| FramingError::InvalidHeaderValue)?;

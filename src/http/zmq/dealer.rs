@@ -36,6 +36,11 @@ const MAILBOX: usize = 1_000;
 #[rtype(result = "()")]
 pub(super) struct Unbind;
 
+/// The owner of the sockets to a dealer: so many requests are waited for from now on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct SetRequestsMax(pub(super) usize);
+
 /// The actor.
 pub(super) struct Dealer {
     endpoint: Endpoint,
@@ -146,6 +151,15 @@ impl Drop for Dealer {
         for _ in &self.peers {
             self.dealers.note_backend_gone();
         }
+    }
+}
+
+impl Handler<SetRequestsMax> for Dealer {
+    type Result = ();
+
+    fn handle(&mut self, SetRequestsMax(max): SetRequestsMax, _: &mut Self::Context) {
+        self.limits.requests_max = max;
+        self.dealing.set_requests_max(max);
     }
 }
 

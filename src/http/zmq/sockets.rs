@@ -11,7 +11,7 @@ use actix_rt::Arbiter;
 
 use super::{
     bound::BoundListener,
-    dealer::{Dealer, Unbind},
+    dealer::{Dealer, SetRequestsMax, Unbind},
     peer::accept_all,
 };
 use crate::{
@@ -100,6 +100,17 @@ impl Sockets {
             }
             stays
         });
+    }
+
+    /// Passes other bounds on, for requests that come from now on.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one for each reload; losing it would leave bounds that are not in force"
+    )]
+    pub fn set_requests_max(&self, max: usize) {
+        let bound = self.bound();
+        let dealers = bound.dealers.values();
+        dealers.for_each(|dealer| dealer.do_send(SetRequestsMax(max)));
     }
 
     /// Ends them all; waits until their thread has.

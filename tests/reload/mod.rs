@@ -15,6 +15,8 @@ use crate::support::wait::DEADLINE;
 use crate::support::ws::WsClient;
 use crate::support::{wait_until, Answer, Backend, Client, Config};
 
+mod limits;
+
 /// A configuration that only signals and operators have read again.
 fn quiet(config: Config) -> Config {
     config.control("reload_on_change = false")
@@ -39,6 +41,15 @@ fn post(p8: &Program, target: &str) -> (u16, Value) {
     let reply = Client::connect(p8.control).post(target, b"");
     let told = serde_json::from_slice(&reply.body);
     (reply.status(), told.expect("JSON"))
+}
+
+/// Has an operator apply another configuration.
+#[track_caller]
+fn apply(p8: &Program, config: &Config) -> Value {
+    fs::write(p8.config(), config.toml()).expect("the file");
+    let (status, told) = post(p8, "/admin/reload");
+    assert_eq!(status, 200, "{told}");
+    told
 }
 
 #[test]
