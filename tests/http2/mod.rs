@@ -7,6 +7,7 @@ mod hostile;
 mod limits;
 mod programs;
 mod proxying;
+mod sockjs;
 mod web_sockets;
 
 use std::time::Duration;

@@ -1,8 +1,10 @@
 //! Clients that speak TLS.
 
+mod browser;
 mod certificates;
 mod programs;
 mod serving;
+mod sockjs;
 
 use crate::support::programs::TempDir;
 use crate::support::tls::{Certificate, Trust, ANY};
