@@ -54,6 +54,7 @@ mod publish;
 mod publish_command;
 mod rates;
 mod real_backends;
+mod receipts;
 mod recovery;
 mod recovery_load;
 mod regression;

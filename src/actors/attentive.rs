@@ -33,7 +33,10 @@ use crate::{
         network_filter::Question,
         response::Response,
     },
-    stats::counters::{Dropped, Total},
+    stats::{
+        counters::{Dropped, Total},
+        receipt::Met,
+    },
 };
 
 /// How long a request that is asked again waits for its gone link.
@@ -181,7 +184,10 @@ impl Attentive {
                 Output::Append(content, entry) => membership.append_item(content, &entry),
                 Output::AppendBody(body) => membership.append_body(body),
                 Output::KeepAlive(content) => membership.append_content(content),
-                Output::Respond(response) => fate = self.respond(response, membership),
+                Output::Respond(response, of) => {
+                    let _ = of.map(|entry| entry.note(|sheet| sheet.met(Met::Queued)));
+                    fate = self.respond(response, membership);
+                }
                 Output::Finish(end) => finish(end, membership),
                 Output::Filter(question) => self.ask_filter(*question, membership),
                 Output::TakeTurn => self.take_turn(membership),
@@ -310,8 +316,12 @@ fn finish(end: End, membership: &Membership) {
 pub(super) fn skip(entry: &Arc<Encoded>, why: &Skipped, membership: &Membership) {
     let counters = membership.edge().counters();
     let (reason, text) = match why {
-        Skipped::Filtered => return counters.add(Total::ItemsFiltered, 1),
+        Skipped::Filtered => {
+            entry.note(|sheet| sheet.met(Met::Filtered));
+            return counters.add(Total::ItemsFiltered, 1);
+        }
         Skipped::ContentFilters => {
+            entry.note(|sheet| sheet.dropped(Dropped::ContentFilters));
             return counters.drop_items(Dropped::ContentFilters, 1);
         }
         Skipped::QueueFull => (Dropped::SessionBusy, "too many items wait".to_owned()),
@@ -322,6 +332,7 @@ pub(super) fn skip(entry: &Arc<Encoded>, why: &Skipped, membership: &Membership)
         Skipped::FilterError(error) => (Dropped::FilterError, error.to_string()),
         Skipped::Unpatchable(error) => (Dropped::Unpatchable, error.to_string()),
     };
+    entry.note(|sheet| sheet.dropped(reason));
     counters.drop_items(reason, 1);
     log::warn!(session = membership.key().0, channel:? = entry.item().channel.as_str(),
         reason = reason.as_str(), error = text.as_str(); "an item was skipped");

@@ -30,6 +30,7 @@ use super::{
     meter::{Hubs, Meter},
     polled_sessions::PolledSessions,
     publisher::Publisher,
+    slip::{receipts, slips},
     store::SharedHubOptions,
     supervisor::supervise,
 };
@@ -38,6 +39,7 @@ use crate::{
     grip::publish::Item,
     stats::{
         counters::{Refused, SharedCounters, Total},
+        receipt::Receipt,
         snapshot::{Snapshot, TargetSnapshot},
     },
 };
@@ -173,7 +175,18 @@ impl Broker {
 
     /// Publishes items in order; all or, if a queue is full, none.
     pub async fn publish_all(&self, items: Vec<Item>) -> Result<(), PublishFailure> {
-        self.0.handlers.publish(items).await
+        self.0.handlers.publish(items, Vec::new()).await
+    }
+
+    /// As [`publish_all`](Self::publish_all); then tells of each item what became of it, as far as that
+    /// is known within a second.
+    pub async fn publish_with_receipts(
+        &self,
+        items: Vec<Item>,
+    ) -> Result<Vec<Receipt>, PublishFailure> {
+        let (slips, awaited) = slips(&items);
+        self.0.handlers.publish(items, slips).await?;
+        Ok(receipts(awaited).await)
     }
 
     /// Returns everything the broker knows about itself.

@@ -22,22 +22,26 @@ use super::{
         Unsubscribe, Waiting,
     },
     outgoing::Refused,
+    slip::Slip,
     supervisor::note_lost_item,
 };
 use crate::{
-    engine::sequencer::Outcome,
+    engine::sequencer::Outcome as Place,
     grip::{channel::ChannelName, publish::Item},
-    stats::counters::{Dropped, Total},
+    stats::{
+        counters::{Dropped, Total},
+        receipt::{Outcome, Sheet},
+    },
 };
 
 /// Who hears that a message has left: the publish it came with, and the channel's own queue.
 #[derive(Default)]
-struct Receipt {
+struct Hearers {
     ticket: Option<Arc<Ticket>>,
     waiting: Option<Waiting>,
 }
 
-impl Receipt {
+impl Hearers {
     fn give(self) {
         let _ = self.ticket.map(|ticket| ticket.item_queued());
         drop(self.waiting);
@@ -77,49 +81,66 @@ impl Channel {
     fn accept(&mut self, accept: Accept, context: &mut Context<Self>) {
         let Accept {
             item,
+            slip,
             ticket,
             waiting,
         } = accept;
-        let receipt = Receipt {
+        let hearers = Hearers {
             ticket: Some(ticket),
             waiting: Some(waiting),
         };
         if self.state.borrow().is_empty() {
+            note(slip.as_ref(), |sheet| sheet.settle(Outcome::NoSubscribers));
             self.handler.counters.add(Total::ItemsUnsubscribed, 1);
-            receipt.give();
+            hearers.give();
             return self.leave_if_empty(context);
         }
         let limits = &self.handler.options().order;
-        let outcome = self
+        let place = self
             .state
             .borrow_mut()
             .sequencer
             .on_item(item, now(), limits);
-        let (reason, dropped) = match outcome {
-            Outcome::Deliver(item) => {
-                if self.deliver(item, receipt, context) {
+        let (reason, dropped) = match place {
+            Place::Deliver(item) => {
+                note(slip.as_ref(), |sheet| sheet.settle(Outcome::Accepted));
+                if self.deliver((item, slip), hearers, context) {
                     self.go_on(context);
                 }
                 return;
             }
-            Outcome::Wait => {
+            Place::Wait => {
+                note(slip.as_ref(), |sheet| {
+                    sheet.settle(Outcome::WaitingForOrder)
+                });
                 self.handler.counters.add(Total::ItemsWaiting, 1);
-                receipt.give();
+                hearers.give();
                 return self.go_on(context);
             }
-            Outcome::TooMany(item) => (Dropped::WaitingMax, item),
-            Outcome::Repeat(item) => (Dropped::WaitingRepeat, item),
+            Place::TooMany(item) => (Dropped::WaitingMax, item),
+            Place::Repeat(item) => (Dropped::WaitingRepeat, item),
         };
+        note(slip.as_ref(), |sheet| {
+            sheet.settle(Outcome::Dropped);
+            sheet.dropped(reason);
+        });
         // It was not delivered, so it may be published again.
         self.handler.forget_id(&self.name, dropped.id.as_ref());
         self.handler.drop_unordered(&self.name, reason, 1);
-        receipt.give();
+        hearers.give();
     }
 
     /// Sends an item to every hub; false if a full one must be waited for, and the channel with it.
-    fn deliver(&mut self, item: Item, receipt: Receipt, context: &mut Context<Self>) -> bool {
+    fn deliver(
+        &mut self,
+        (item, slip): (Item, Option<Slip>),
+        hearers: Hearers,
+        context: &mut Context<Self>,
+    ) -> bool {
         let has_deflating = self.state.borrow().has_deflating();
-        let encoded = Arc::new(self.handler.encoded(item, has_deflating));
+        let mut encoded = self.handler.encoded(item, has_deflating);
+        encoded.slip = slip;
+        let encoded = Arc::new(encoded);
         let messages = {
             let mut state = self.state.borrow_mut();
             state.sequencer.on_delivered(&encoded.item);
@@ -130,7 +151,7 @@ impl Channel {
                 encoded: encoded.clone(),
             })
         };
-        self.send_or_wait(messages, receipt, context)
+        self.send_or_wait(messages, hearers, context)
     }
 
     /// Does whatever is due: the refresh of a new channel, and waiting items whose turn has come.
@@ -140,7 +161,7 @@ impl Channel {
         }
         let now = now();
         let refreshes = self.state.borrow_mut().due_refreshes(&self.name, now);
-        if !self.send_or_wait(refreshes, Receipt::default(), context) {
+        if !self.send_or_wait(refreshes, Hearers::default(), context) {
             return;
         }
         loop {
@@ -153,7 +174,7 @@ impl Channel {
             self.state.borrow_mut().in_hand = Some(item.id.clone());
             #[cfg(feature = "chaos")]
             super::chaos::maybe_panic(&item, "panic-delivery");
-            let is_through = self.deliver(item, Receipt::default(), context);
+            let is_through = self.deliver((item, None), Hearers::default(), context);
             self.state.borrow_mut().in_hand = None;
             if !is_through {
                 return;
@@ -228,12 +249,12 @@ impl Channel {
     fn send_or_wait(
         &mut self,
         messages: Vec<(HubLink, FromChannel)>,
-        receipt: Receipt,
+        hearers: Hearers,
         context: &mut Context<Self>,
     ) -> bool {
-        let refused = self.send(messages, receipt.ticket.as_ref());
+        let refused = self.send(messages, hearers.ticket.as_ref());
         if refused.is_empty() {
-            receipt.give();
+            hearers.give();
             self.leave_if_empty(context);
             return true;
         }
@@ -247,7 +268,7 @@ impl Channel {
                     gone.push(link.id);
                 }
             }
-            receipt.give();
+            hearers.give();
             gone
         };
         let wait = wait.into_actor(self).map(|gone, channel, context| {
@@ -257,6 +278,12 @@ impl Channel {
         });
         context.wait(wait);
         false
+    }
+}
+
+fn note(slip: Option<&Slip>, note: impl FnOnce(&Sheet)) {
+    if let Some(slip) = slip {
+        note(slip.sheet());
     }
 }
 
@@ -318,11 +345,11 @@ impl Handler<Subscribe> for Channel {
                 last: state.sequencer.last().cloned(),
             }
         };
-        let receipt = Receipt {
+        let hearers = Hearers {
             ticket: None,
             waiting,
         };
-        if self.send_or_wait(vec![(link, acknowledgement)], receipt, context) {
+        if self.send_or_wait(vec![(link, acknowledgement)], hearers, context) {
             self.wake_when_due(context);
         }
     }

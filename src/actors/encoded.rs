@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::slip::Slip;
 use crate::{
     engine::{
         session::Published,
@@ -11,6 +12,7 @@ use crate::{
         ws::{self, Deflater, MessageKind, Opcode},
     },
     grip::publish::{Item, StreamFormat, WsFormat, WsKind},
+    stats::receipt::Sheet,
 };
 
 /// An item with its wire forms, made once by its channel and shared by all sessions.
@@ -28,6 +30,8 @@ pub struct Encoded {
     pub deflated: Bytes,
     /// The content is for sessions with filters only.
     pub is_for_filters: bool,
+    /// Where to note what becomes of it, if its publisher asked for a receipt.
+    pub slip: Option<Slip>,
 }
 
 impl Encoded {
@@ -55,6 +59,14 @@ impl Encoded {
             frame,
             deflated,
             is_for_filters,
+            slip: None,
+        }
+    }
+
+    /// Notes what becomes of it, if somebody wants to know.
+    pub fn note(&self, note: impl FnOnce(&Sheet)) {
+        if let Some(slip) = &self.slip {
+            note(slip.sheet());
         }
     }
 

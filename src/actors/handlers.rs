@@ -14,6 +14,7 @@ use super::{
         Depth, ForgetLast, Publish, PublishFailure, Recover, SetOptions, Subscribe, Unsubscribe,
     },
     publisher::Publisher,
+    slip::Slip,
 };
 use crate::grip::{channel::ChannelName, publish::Item};
 
@@ -42,20 +43,25 @@ impl Handlers {
     }
 
     /// Publishes the items of one request; returns when the last delivery is queued.
-    pub async fn publish(&self, items: Vec<Item>) -> Result<(), PublishFailure> {
-        let mut shares: Vec<Vec<Item>> = self.publishers.iter().map(|_| Vec::new()).collect();
+    ///
+    /// `slips` has one for each item if receipts are wanted, else none.
+    pub async fn publish(&self, items: Vec<Item>, slips: Vec<Slip>) -> Result<(), PublishFailure> {
+        let mut shares = Vec::new();
+        shares.resize_with(self.publishers.len(), || (Vec::new(), Vec::new()));
+        let mut slips = slips.into_iter();
         for item in items {
-            let index = self.index(&item.channel);
-            shares
-                .get_mut(index)
-                .map(|share| share.push(item))
-                .unwrap_or_default();
+            let slip = slips.next();
+            if let Some((items, slips)) = shares.get_mut(self.index(&item.channel)) {
+                items.push(item);
+                slips.extend(slip);
+            }
         }
         let mut replies = Vec::new();
-        for ((publisher, depth), items) in self.publishers.iter().zip(shares) {
+        for ((publisher, depth), (items, slips)) in self.publishers.iter().zip(shares) {
             if !items.is_empty() {
                 replies.push(publisher.send(Publish {
                     items,
+                    slips,
                     waiting: depth.enter(),
                 }));
             }

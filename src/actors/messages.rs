@@ -13,14 +13,15 @@ use std::{sync::Arc, time::Duration};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::session::Session;
 pub use super::{
     encoded::Encoded,
     handler_state::HandlerOptions,
     ports::Turn,
+    session_kind::SessionKind,
     waiting::{Depth, Ticket, Waiting},
     web_socket::SocketEvent,
 };
+use super::{session::Session, slip::Slip};
 use crate::{
     engine::{
         delivery_rate::QueueIndex,
@@ -37,20 +38,6 @@ use crate::{
     },
     stats::snapshot::{HandlerSnapshot, Snapshot, WorkerSnapshot},
 };
-
-/// What kind of items a session takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionKind {
-    /// A long-poll: `http-response`.
-    Response,
-    /// A stream: `http-stream`.
-    Stream,
-    /// A WebSocket: `ws-message`.
-    Socket {
-        /// Its client takes compressed messages.
-        has_deflate: bool,
-    },
-}
 
 /// Proxy to Hub: subscribes a session that is about to be held.
 ///
@@ -340,6 +327,8 @@ pub struct SetOptions(pub HandlerOptions);
 pub struct Publish {
     /// The items, in order.
     pub items: Vec<Item>,
+    /// A slip for each of them if receipts are wanted, else none.
+    pub slips: Vec<Slip>,
     /// Counts as waiting until dropped.
     pub waiting: Waiting,
 }
@@ -364,6 +353,8 @@ pub enum PublishFailure {
 pub struct Accept {
     /// The item.
     pub item: Item,
+    /// Where to note what becomes of it.
+    pub slip: Option<Slip>,
     /// Tells the publisher when the deliveries are queued.
     pub ticket: Arc<Ticket>,
     /// Counts as waiting until dropped.

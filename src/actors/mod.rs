@@ -40,6 +40,8 @@ pub mod ports;
 pub mod publisher;
 pub mod session;
 pub mod session_context;
+pub mod session_kind;
+pub mod slip;
 pub mod store;
 pub mod supervisor;
 pub mod targets;

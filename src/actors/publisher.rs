@@ -22,6 +22,7 @@ use super::{
         PublishFailure, Recover, SetOptions, Subscribe, TakeHandlerSnapshot, Ticket, ToHub,
         Unsubscribe,
     },
+    slip::Slip,
     supervisor::{note_lost_item, supervise, CrashRecord},
 };
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
     },
     stats::{
         counters::{Refused, Total},
+        receipt::Outcome,
         snapshot::HandlerSnapshot,
     },
 };
@@ -101,9 +103,10 @@ impl Publisher {
         clippy::disallowed_methods,
         reason = "`has_room` has looked at the bound before"
     )]
-    fn pass_on(&self, item: Item, ticket: &Arc<Ticket>) {
+    fn pass_on(&self, (item, slip): (Item, Option<Slip>), ticket: &Arc<Ticket>) {
         self.handler.counters.add(Total::ItemsPublished, 1);
         if self.handler.is_repeat(&item) {
+            settle(slip, Outcome::Duplicate);
             return ticket.item_queued();
         }
         let channels = self.directory.channels.borrow();
@@ -112,11 +115,13 @@ impl Publisher {
                 let waiting = listed.waiting.enter();
                 listed.address.do_send(Accept {
                     item,
+                    slip,
                     ticket: ticket.clone(),
                     waiting,
                 });
             }
             None => {
+                settle(slip, Outcome::NoSubscribers);
                 self.handler.counters.add(Total::ItemsUnsubscribed, 1);
                 ticket.item_queued();
             }
@@ -143,6 +148,12 @@ impl Publisher {
     }
 }
 
+fn settle(slip: Option<Slip>, outcome: Outcome) {
+    if let Some(slip) = slip {
+        slip.sheet().settle(outcome);
+    }
+}
+
 impl Actor for Publisher {
     type Context = Context<Self>;
 }
@@ -163,7 +174,11 @@ impl Handler<Publish> for Publisher {
     type Result = ResponseFuture<Result<(), PublishFailure>>;
 
     fn handle(&mut self, publish: Publish, _: &mut Self::Context) -> Self::Result {
-        let Publish { items, waiting } = publish;
+        let Publish {
+            items,
+            slips,
+            waiting,
+        } = publish;
         drop(waiting);
         if !self.has_room(&items) {
             self.handler.counters.refuse(Refused::PublishQueue, 1);
@@ -171,12 +186,13 @@ impl Handler<Publish> for Publisher {
             return Box::pin(async move { Err(PublishFailure::Full(max)) });
         }
         let (ticket, outcome) = Ticket::new(items.len());
+        let mut slips = slips.into_iter();
         for item in items {
             self.in_hand = Some((item.channel.clone(), item.id.clone()));
             #[cfg(feature = "chaos")]
             super::chaos::maybe_panic(&item, "panic-publisher");
             log::debug!(target: "p8::publish", channel:? = item.channel.as_str(); "item accepted");
-            self.pass_on(item, &ticket);
+            self.pass_on((item, slips.next()), &ticket);
         }
         self.in_hand = None;
         drop(ticket);

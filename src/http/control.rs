@@ -10,11 +10,13 @@ use actix_web::{
     web::{self, ServiceConfig},
     HttpRequest, HttpResponse,
 };
+use serde_json::json;
 
 use super::reply::REASON_HEADER;
 use crate::{
     actors::{broker::Broker, messages::PublishFailure},
     grip::publish,
+    stats::receipt::Receipt,
 };
 
 /// How long a publish may wait for its channels before it is answered without their word.
@@ -139,22 +141,26 @@ async fn not_found(request: HttpRequest) -> HttpResponse {
     }
 }
 
-/// Looks at everything but the body of what must be a POST.
-fn posted(request: &HttpRequest) -> Result<Format, Refusal> {
+/// The query of a publish that wants receipts.
+const RECEIPT: &str = "receipt=1";
+
+/// Looks at everything but the body of what must be a POST; tells whether it has this query.
+fn posted(request: &HttpRequest, query: &str) -> Result<(Format, bool), Refusal> {
     let format = wanted(request)?;
-    if !request.query_string().is_empty() {
+    let asked = request.query_string();
+    if !asked.is_empty() && asked != query {
         return Err(Refusal(404, "not-found", "Not Found".into()));
     }
     if *request.method() != Method::POST {
         let line = format!("Method not allowed: {}.", request.method());
         return Err(Refusal(405, "method-not-allowed", line.into()));
     }
-    Ok(format)
+    Ok((format, asked == query && !query.is_empty()))
 }
 
 async fn recover(request: HttpRequest, broker: web::Data<Broker>) -> HttpResponse {
-    match posted(&request) {
-        Ok(format) => {
+    match posted(&request, "") {
+        Ok((format, _)) => {
             broker.recover().await;
             done(format, "Updated")
         }
@@ -167,8 +173,8 @@ async fn publish(
     payload: web::Payload,
     broker: web::Data<Broker>,
 ) -> HttpResponse {
-    let format = match posted(&request) {
-        Ok(format) => format,
+    let (format, wants_receipts) = match posted(&request, RECEIPT) {
+        Ok(wanted) => wanted,
         Err(refusal) => return refusal.into(),
     };
     let body = match read_body(&request, payload, broker.options().control_body_max).await {
@@ -185,24 +191,44 @@ async fn publish(
         }
     };
     let count = items.len();
-    match actix::clock::timeout(PATIENCE, broker.publish_all(items)).await {
-        Ok(Ok(())) => {
+    let publishing = async {
+        match wants_receipts {
+            true => broker.publish_with_receipts(items).await.map(Some),
+            false => broker.publish_all(items).await.map(|()| None),
+        }
+    };
+    match actix::clock::timeout(PATIENCE, publishing).await {
+        Ok(Ok(receipts)) => {
             log::debug!(target: "p8::publish", items = count; "published");
-            done(format, "Published")
+            match receipts {
+                Some(receipts) => told(&receipts),
+                None => done(format, "Published"),
+            }
         }
-        Ok(Err(failure @ PublishFailure::Partly)) => {
-            text(500, "publish-partly-taken", &failure.to_string())
-        }
-        Ok(Err(failure @ PublishFailure::Full(_))) => busy(&failure.to_string()),
-        Ok(Err(failure @ PublishFailure::Crashed)) => text(
-            500,
-            "publish-crashed",
-            &format!("Internal error: {failure}"),
-        ),
+        Ok(Err(failure)) => failed(failure),
         Err(_) => {
             let line = "The items were accepted, but not all are queued for delivery yet.";
             text(504, "publish-unconfirmed", line)
         }
+    }
+}
+
+/// Answers with what became of each item.
+fn told(receipts: &[Receipt]) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(("Cache-Control", "no-store"))
+        .json(json!({ "receipts": receipts }))
+}
+
+fn failed(failure: PublishFailure) -> HttpResponse {
+    match failure {
+        PublishFailure::Partly => text(500, "publish-partly-taken", &failure.to_string()),
+        PublishFailure::Full(_) => busy(&failure.to_string()),
+        PublishFailure::Crashed => text(
+            500,
+            "publish-crashed",
+            &format!("Internal error: {failure}"),
+        ),
     }
 }
 

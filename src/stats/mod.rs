@@ -2,4 +2,5 @@
 //! each worker counts for itself, and snapshots are merged when somebody looks.
 
 pub mod counters;
+pub mod receipt;
 pub mod snapshot;

@@ -93,7 +93,7 @@ impl Seat {
             }
             Output::Skip(..) => account.settled += 1,
             Output::Supersede(items) => account.settled += items,
-            Output::Respond(response) => {
+            Output::Respond(response, _) => {
                 account.settled += usize::from(response.body.starts_with(b"c"));
             }
             _ => {}

@@ -129,7 +129,7 @@ impl World {
                 }
                 Output::AppendBody(body) => self.on_sent(id, client, &body),
                 Output::KeepAlive(_) => {}
-                Output::Respond(response) => return self.on_response(id, client, &response),
+                Output::Respond(response, _) => return self.on_response(id, client, &response),
                 Output::Finish(end) => {
                     self.tell(|| format!("ended: {end:?}"));
                     self.rest_of(id);

@@ -114,6 +114,7 @@ impl Setup {
             no_seq: false,
         };
         let accept = Accept {
+            slip: None,
             item,
             ticket: Ticket::new(1).0,
             waiting: Depth::default().enter(),

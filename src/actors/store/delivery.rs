@@ -13,7 +13,10 @@ use crate::{
         channel::ChannelName,
         publish::{StreamFormat, WsFormat},
     },
-    stats::counters::{Dropped, Total},
+    stats::{
+        counters::{Dropped, Total},
+        receipt::Met,
+    },
 };
 
 /// Sessions served between two looks at the rest of the worker's work.
@@ -154,6 +157,9 @@ impl HubStore {
     }
 
     fn serve(&mut self, key: SessionKey, encoded: &Arc<Encoded>) {
+        if encoded.slip.is_some() {
+            self.note_meeting(key, encoded);
+        }
         let Some(way) = self.way(key, encoded) else {
             return;
         };
@@ -161,6 +167,21 @@ impl HubStore {
         if !is_rated || self.may_leave(key, encoded) {
             self.carry_out(way, key, encoded);
         }
+    }
+
+    /// Notes what an item whose publisher wants a receipt is to a session of its channel.
+    fn note_meeting(&self, key: SessionKey, encoded: &Encoded) {
+        let Some(entry) = self.sessions.get(key.0 as usize) else {
+            return;
+        };
+        let is_ending = entry.is_closing || entry.is_deaf;
+        let is_for_it = self.way(key, encoded).is_some();
+        let transport = entry.kind.transport();
+        encoded.note(|sheet| match (is_ending, is_for_it) {
+            (true, _) => sheet.met(Met::Ending),
+            (false, true) => sheet.matched(transport),
+            (false, false) => sheet.met(Met::OtherFormat),
+        });
     }
 
     /// Delivers an item that has waited, if its session still takes it.
@@ -196,12 +217,19 @@ impl HubStore {
         match way {
             Way::Tell => self.tell_item(key, encoded),
             Way::Append => self.append_item(key, encoded),
-            Way::Finish => self.finish(key, Bytes::new()),
+            Way::Finish => {
+                encoded.note(|sheet| sheet.met(Met::Queued));
+                self.finish(key, Bytes::new());
+            }
             Way::Close => {
+                encoded.note(|sheet| sheet.met(Met::Queued));
                 self.tell(key, SessionEvent::Item(encoded.clone()));
                 self.deafen(key);
             }
-            Way::OtherFilters => self.counters.drop_items(Dropped::ContentFilters, 1),
+            Way::OtherFilters => {
+                encoded.note(|sheet| sheet.dropped(Dropped::ContentFilters));
+                self.counters.drop_items(Dropped::ContentFilters, 1);
+            }
         }
     }
 
@@ -253,6 +281,7 @@ impl HubStore {
             return;
         };
         if entry.is_closing || entry.is_deaf {
+            encoded.note(|sheet| sheet.dropped(Dropped::ClientGone));
             return self.counters.drop_items(Dropped::ClientGone, 1);
         }
         let limits = self
@@ -264,12 +293,19 @@ impl HubStore {
             return;
         }
         match entry.outbox.push(bytes, &limits) {
-            Pushed::Queued => self.counters.add(Total::ItemsDelivered, 1),
+            Pushed::Queued => {
+                encoded.note(|sheet| sheet.met(Met::Queued));
+                self.counters.add(Total::ItemsDelivered, 1);
+            }
             Pushed::DroppedOldest(n) => {
+                encoded.note(|sheet| sheet.met(Met::Queued));
                 self.counters.add(Total::ItemsDelivered, 1);
                 self.note_loss(key, encoded, n as u64, Dropped::SlowClient);
             }
-            Pushed::DroppedNewest => self.note_loss(key, encoded, 1, Dropped::SlowClient),
+            Pushed::DroppedNewest => {
+                encoded.note(|sheet| sheet.dropped(Dropped::SlowClient));
+                self.note_loss(key, encoded, 1, Dropped::SlowClient);
+            }
             Pushed::Overflow => {
                 let is_socket = matches!(entry.kind, SessionKind::Socket { .. });
                 let lost = match is_socket {
@@ -278,6 +314,7 @@ impl HubStore {
                     false => entry.outbox.clear(),
                 };
                 let lost = lost as u64 + 1;
+                encoded.note(|sheet| sheet.dropped(Dropped::SlowClientClosed));
                 entry.is_closing |= !is_socket;
                 entry.is_deaf = true;
                 self.note_loss(key, encoded, lost, Dropped::SlowClientClosed);
@@ -312,8 +349,14 @@ impl HubStore {
         };
         match entry.session.try_send(message) {
             Ok(()) => {}
-            Err(SendError::Full(_)) => self.note_loss(key, encoded, 1, Dropped::SessionBusy),
-            Err(SendError::Closed(_)) => self.counters.drop_items(Dropped::ClientGone, 1),
+            Err(SendError::Full(_)) => {
+                encoded.note(|sheet| sheet.dropped(Dropped::SessionBusy));
+                self.note_loss(key, encoded, 1, Dropped::SessionBusy);
+            }
+            Err(SendError::Closed(_)) => {
+                encoded.note(|sheet| sheet.dropped(Dropped::ClientGone));
+                self.counters.drop_items(Dropped::ClientGone, 1);
+            }
         }
     }
 }

@@ -94,6 +94,7 @@ impl HubStore {
             self.counters.add(Total::DeliveriesWaiting, 1);
             return false;
         }
+        encoded.note(|sheet| sheet.dropped(Dropped::MessageHwm));
         self.counters.drop_items(Dropped::MessageHwm, 1);
         if let Some(items) = rated.losses.add(1, now_ms) {
             let hwm = rated.shared.limits().high_water_mark();

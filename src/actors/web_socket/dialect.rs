@@ -11,6 +11,7 @@ use crate::{
         web_socket::ToClient,
         ws::{self, MessageKind, Opcode, Part, Received},
     },
+    stats::receipt::Met,
 };
 
 /// How a session's client reads and writes.
@@ -74,7 +75,10 @@ impl Dialect {
             // Pings are no messages of SockJS's.
             _ if !matches!(entry.opcode(), Opcode::Text | Opcode::Binary) => return,
             Self::Framed(framed) => framed.item(&content, now),
-            Self::Polled(polled) => return polled.wait(&content, membership, now),
+            Self::Polled(polled) => {
+                entry.note(|sheet| sheet.met(Met::Queued));
+                return polled.wait(&content, membership, now);
+            }
         };
         membership.append_own_form(bytes, entry);
     }

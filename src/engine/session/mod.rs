@@ -325,7 +325,7 @@ impl<E: Published> Session<E> {
         match &mut self.kind {
             Kind::Response { hold, .. } => {
                 if let Some(response) = hold.on_timer(now) {
-                    return self.respond(response);
+                    return self.respond(response, None);
                 }
             }
             Kind::Stream { hold, next } => {

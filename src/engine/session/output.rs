@@ -28,8 +28,8 @@ pub enum Output<E> {
     AppendBody(Bytes),
     /// Append a keep-alive, unless the client is not keeping up anyway.
     KeepAlive(Bytes),
-    /// Answer the long-poll; the hold is over.
-    Respond(Response),
+    /// Answer the long-poll, with the item that brought the answer, if one did; the hold is over.
+    Respond(Response, Option<E>),
     /// End the stream in good order.
     Finish(End),
     /// Ask the backend what a filter makes of an item.

@@ -281,10 +281,12 @@ impl<E: Published> Session<E> {
         let Kind::Response { hold, .. } = &mut self.kind else {
             return self.outputs.push_back(Output::Append(content, entry));
         };
-        if let Some(ResponseFormat::Send(send)) = &entry.item().formats.response {
-            if let Some(response) = hold.answer(send, content) {
-                self.respond(response);
-            }
+        let answer = match &entry.item().formats.response {
+            Some(ResponseFormat::Send(send)) => hold.answer(send, content),
+            _ => None,
+        };
+        if let Some(response) = answer {
+            self.respond(response, Some(entry));
         }
     }
 
@@ -292,8 +294,8 @@ impl<E: Published> Session<E> {
         self.outputs.push_back(Output::Skip(entry, why));
     }
 
-    pub(super) fn respond(&mut self, response: Response) {
-        self.outputs.push_back(Output::Respond(response));
+    pub(super) fn respond(&mut self, response: Response, of: Option<E>) {
+        self.outputs.push_back(Output::Respond(response, of));
         self.leave();
     }
 
@@ -307,7 +309,7 @@ impl<E: Published> Session<E> {
         match &mut self.kind {
             Kind::Response { hold, .. } => {
                 if let Some(response) = hold.on_end() {
-                    self.respond(response);
+                    self.respond(response, None);
                 }
             }
             Kind::Stream { .. } => self.finish(end),

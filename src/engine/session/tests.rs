@@ -257,7 +257,7 @@ fn line(output: Output<Item>) -> String {
         Output::Append(content, _) => format!("append {}", text(content)),
         Output::AppendBody(body) => format!("body {}", text(body)),
         Output::KeepAlive(content) => format!("keep-alive {}", text(content)),
-        Output::Respond(response) => format!("respond {}", text(response.body)),
+        Output::Respond(response, _) => format!("respond {}", text(response.body)),
         Output::Finish(end) => format!("finish {end:?}"),
         Output::Filter(question) => format!("filter {}", question.url),
         Output::TakeTurn => "turn".to_owned(),
