@@ -18,6 +18,7 @@ use actix::prelude::*;
 use actix_rt::Arbiter;
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 pub use super::broker_options::{BrokerOptions, TcpOptions};
 use super::{
@@ -26,7 +27,7 @@ use super::{
     delivery_rate::SharedRate,
     edge::Edge,
     handlers::{Handlers, PATIENCE},
-    messages::{Drain, PublishFailure, Recover, TakeSnapshot},
+    messages::{Drain, FindConnections, PublishFailure, Recover, TakeSnapshot},
     meter::{Hubs, Meter},
     polled_sessions::PolledSessions,
     publisher::Publisher,
@@ -228,6 +229,24 @@ impl Broker {
                 log::warn!("a worker was not told of a recovery in time");
             }
         }
+    }
+
+    /// Finds WebSockets by the ids that their backends know, and if it `is_refresh` has those asked.
+    ///
+    /// **Bounds**: it finds none unless the hubs keep such ids.
+    pub async fn find_connections(&self, ids: Vec<Uuid>, is_refresh: bool) -> Vec<Uuid> {
+        let ids = Arc::from(ids);
+        let find = FindConnections { ids, is_refresh };
+        let hubs = self.0.hubs.all();
+        let asked: Vec<_> = hubs
+            .iter()
+            .map(|hub| hub.send(find.clone()).timeout(PATIENCE))
+            .collect();
+        let mut found = Vec::new();
+        for asked in asked {
+            found.extend(asked.await.unwrap_or_default());
+        }
+        found
     }
 
     /// Ends every held session in good order, and those that begin later at once: for a server that stops.

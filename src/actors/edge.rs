@@ -11,8 +11,10 @@ use std::{
 
 use actix::prelude::*;
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::{
+    connection_ids::NamedConnection,
     crash_records::CrashRecords,
     delivery_rate::SharedRate,
     flusher::{self, Bells},
@@ -116,6 +118,12 @@ impl Edge {
     /// Counts a session among those that take compressed messages, until the returned guard is dropped.
     pub fn enter_deflating(&self) -> Waiting {
         self.store.borrow().deflating.enter()
+    }
+
+    /// Lets a WebSocket be found by the id that its backend knows, until the guard is dropped; none if
+    /// nobody may ask.
+    pub fn name_connection(&self, id: Uuid, place: (SessionKey, u64)) -> Option<NamedConnection> {
+        self.store.borrow().connection_ids.enter(id, place)
     }
 
     /// Returns the name of a channel as the worker's tables have it, to be kept in place of an equal one.

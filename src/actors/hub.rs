@@ -11,8 +11,9 @@ use super::{
     flusher::Bells,
     handlers::Handlers,
     messages::{
-        ChangeChannels, Depth, Drain, EndLingering, Forget, ForgetLast, FromChannels, HubLink,
-        Join, Joined, Leave, Leaving, Recover, Subscribe, TakeWorkerSnapshot, Unsubscribe,
+        ChangeChannels, Depth, Drain, EndLingering, FindConnections, Forget, ForgetLast,
+        FromChannels, HubLink, Join, Joined, Leave, Leaving, Recover, SessionEvent, SocketEvent,
+        Subscribe, TakeWorkerSnapshot, Unsubscribe,
     },
     store::{ChannelChange, HubStore},
     supervisor::note_lost_item,
@@ -264,6 +265,26 @@ impl Handler<Recover> for Hub {
 
     fn handle(&mut self, _: Recover, _: &mut Self::Context) {
         self.store.borrow_mut().recover();
+    }
+}
+
+impl Handler<FindConnections> for Hub {
+    type Result = MessageResult<FindConnections>;
+
+    fn handle(&mut self, find: FindConnections, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.borrow();
+        let mut found = Vec::new();
+        for id in find.ids.iter() {
+            let Some((key, hold)) = store.connection_ids.find(id) else {
+                continue;
+            };
+            found.push(*id);
+            if find.is_refresh {
+                let event = SessionEvent::Socket(Box::new(SocketEvent::Refresh));
+                store.tell_hold(key, hold, event);
+            }
+        }
+        MessageResult(found)
     }
 }
 

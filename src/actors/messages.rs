@@ -12,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 pub use super::{
     encoded::Encoded,
@@ -365,6 +366,17 @@ pub struct Accept {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct ChannelEmptied(pub ChannelName);
+
+/// Command socket to every Hub: which of these WebSockets are there, by the ids that their backends know;
+/// and if it `is_refresh`, their backends are asked.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Vec<Uuid>")]
+pub struct FindConnections {
+    /// Which.
+    pub ids: Arc<[Uuid]>,
+    /// Their backends are asked.
+    pub is_refresh: bool,
+}
 
 /// Server to Hub: every held session ends in good order, each in its own moment of that time.
 #[derive(Clone, Copy, Message)]

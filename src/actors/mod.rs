@@ -20,6 +20,7 @@ pub mod channel_state;
 #[cfg(feature = "chaos")]
 pub mod chaos;
 pub mod checker;
+pub mod connection_ids;
 pub mod crash_records;
 pub mod dealers;
 pub mod delivery_rate;

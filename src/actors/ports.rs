@@ -10,6 +10,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::OwnedSemaphorePermit,
 };
+use uuid::Uuid;
 
 pub use super::{fetch_error::FetchError, targets::Ticket};
 use crate::{
@@ -97,6 +98,11 @@ pub trait SocketBackend {
 
     /// Asks it what a filter makes of an item; none if there is no way to.
     fn ask_filter(&self, question: Question) -> Option<Promise<Result<FilterAnswer, FilterError>>>;
+
+    /// Returns the id that the backend knows the WebSocket by, if it has one.
+    fn connection_id(&self) -> Option<Uuid> {
+        None
+    }
 
     /// Takes a place among the sessions that have ended and whose backends are still told so; none if
     /// there are too many.

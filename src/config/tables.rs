@@ -105,8 +105,6 @@ fn zmq_to_come(checker: &mut Checker, written: &file::Zmq) {
         written.sub_connect == Some(true),
         publish,
     );
-    let command = "no commands are answered over ZeroMQ";
-    checker.not_built(&["zmq", "command"], given(&written.command), command);
     let stats = "no stats are sent over ZeroMQ";
     checker.not_built(&["zmq", "stats"], given(&written.stats), stats);
 }

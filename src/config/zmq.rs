@@ -12,6 +12,7 @@ pub(super) fn check(checker: &mut Checker, written: &file::Zmq) -> Result<ZmqOpt
     let mode = written.ipc_file_mode.as_deref();
     Ok(ZmqOptions {
         pull: endpoint(checker, "pull", &written.pull)?,
+        command: endpoint(checker, "command", &written.command)?,
         ipc_file_mode: checker.file_mode(&["zmq", "ipc_file_mode"], mode)?,
         ..ZmqOptions::default()
     })

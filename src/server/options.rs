@@ -41,6 +41,7 @@ pub(super) fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerO
     options.hub = HubOptions {
         linger: handler.subscription_linger,
         lingering_max: handler.lingering_subscriptions_max,
+        has_connection_ids: settings.zmq.command.is_some(),
     };
     options.outbox = OutboxLimits {
         items_max: handler.session_queue_items_max,

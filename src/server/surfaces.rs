@@ -41,5 +41,7 @@ pub(super) fn open(
     let mut opened = OpenedSurfaces::default();
     let pull = zmq.pull.as_ref();
     opened.pull = pull.map(|at| open(at, "[zmq] pull")).transpose()?;
+    let command = zmq.command.as_ref();
+    opened.command = command.map(|at| open(at, "[zmq] command")).transpose()?;
     Ok((opened, files))
 }

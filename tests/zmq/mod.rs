@@ -1,19 +1,20 @@
 //! What goes over ZeroMQ besides requests to backends: items pushed and published to P-8.
 //!
 //! Source: `docs/zmq.md`. The other side is the crate `zeromq`, or bytes as the test says
-//! (`support/zmtp`). `pushing`: PULL.
+//! (`support/zmtp`). `pushing`: PULL; `commanding`: REP.
 
 use bytes::Bytes;
 use p8::engine::zmq::tnetstring::Value;
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
-use zeromq::{PushSocket, Socket, SocketSend, ZmqMessage};
+use zeromq::{PushSocket, ReqSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
 
 use crate::support::grip::hold;
 use crate::support::programs::TempDir;
 use crate::support::zmtp::ipc;
 use crate::support::{Backend, Config, P8};
 
+mod commanding;
 mod pushing;
 
 /// P-8 with one socket of `[zmq]`, before a backend whose every path is a stream on its channel.
@@ -44,6 +45,47 @@ impl Site {
     }
 }
 
+fn runtime() -> Runtime {
+    let runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = { runtime }.worker_threads(1).enable_all().build();
+    runtime.expect("a runtime")
+}
+
+/// A REQ socket of the crate `zeromq`.
+struct Req {
+    runtime: Runtime,
+    socket: ReqSocket,
+}
+
+impl Req {
+    #[track_caller]
+    fn connect(spec: &str) -> Req {
+        let (runtime, mut socket) = (runtime(), ReqSocket::new());
+        let connecting = socket.connect(spec);
+        runtime.block_on(connecting).expect("it connects");
+        Req { runtime, socket }
+    }
+
+    /// Sends a command and waits for its answer.
+    #[track_caller]
+    fn ask(&mut self, command: &Value) -> Value {
+        let mut frame = Vec::new();
+        command.write(&mut frame);
+        let asking = async {
+            let message = ZmqMessage::from(Bytes::from(frame));
+            self.socket.send(message).await.expect("it is sent");
+            self.socket.recv().await.expect("an answer")
+        };
+        let answer = self.runtime.block_on(asking);
+        Value::read(answer.get(0).expect("a frame")).expect("a tnetstring")
+    }
+}
+
+fn map(pairs: Vec<(&'static str, Value)>) -> Value {
+    let pairs = pairs.into_iter();
+    Value::Map(pairs.map(|(key, value)| (key.into(), value)).collect())
+}
+
 /// A PUSH socket of the crate `zeromq`.
 struct Push {
     runtime: Runtime,
@@ -53,10 +95,7 @@ struct Push {
 impl Push {
     #[track_caller]
     fn connect(spec: &str) -> Push {
-        let runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = { runtime }.worker_threads(1).enable_all().build();
-        let runtime = runtime.expect("a runtime");
-        let mut socket = PushSocket::new();
+        let (runtime, mut socket) = (runtime(), PushSocket::new());
         let connecting = socket.connect(spec);
         runtime.block_on(connecting).expect("it connects");
         Push { runtime, socket }
@@ -77,10 +116,6 @@ fn json(item: &Json) -> Bytes {
 
 /// An item for streams as a tnetstring, behind that prefix.
 fn tnetstring(prefix: &str, channel: &str, content: impl Into<Bytes>) -> Bytes {
-    let map = |pairs: Vec<(&'static str, Value)>| {
-        let pairs = pairs.into_iter();
-        Value::Map(pairs.map(|(key, value)| (key.into(), value)).collect())
-    };
     let stream = map(vec![("content", Value::bytes(content))]);
     let item = map(vec![
         ("channel", Value::bytes(channel.to_owned())),

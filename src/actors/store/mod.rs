@@ -28,6 +28,7 @@ use tokio::sync::oneshot;
 pub use self::rated::Release;
 use self::{losses::Losses, places::Places, rated::Rated};
 use super::{
+    connection_ids::ConnectionIds,
     delivery_rate::SharedRate,
     messages::{Depth, Encoded, SessionEvent, SessionKind, ToHub, ToSession},
     ports::Outlet,
@@ -83,6 +84,8 @@ pub struct HubOptions {
     pub linger: Duration,
     /// Most subscriptions without a session; past it the oldest ends.
     pub lingering_max: usize,
+    /// WebSockets can be found by the ids that their backends know.
+    pub has_connection_ids: bool,
 }
 
 /// The same for all workers of a broker, and replaced for all at once.
@@ -93,6 +96,7 @@ impl Default for HubOptions {
         Self {
             linger: Duration::from_secs(60),
             lingering_max: 100_000,
+            has_connection_ids: false,
         }
     }
 }
@@ -134,6 +138,8 @@ pub struct HubStore {
     pub session_mailbox: Depth,
     /// Sessions that take compressed messages.
     pub deflating: Depth,
+    /// WebSockets by the ids that their backends know.
+    pub connection_ids: ConnectionIds,
 }
 
 struct LocalChannel {
@@ -199,6 +205,7 @@ impl HubStore {
             joining: HashMap::new(),
             dirty: VecDeque::new(),
             timetable: Timetable::default(),
+            connection_ids: ConnectionIds::new(options.load().has_connection_ids),
             lingering: Lingering::new(options.load().lingering_max),
             options,
             changes: Vec::new(),

@@ -27,6 +27,7 @@ pub use self::{
 use self::{notes::take_note, tasks::Tasks};
 use super::{
     attentive::skip,
+    connection_ids::NamedConnection,
     edge::Membership,
     held::moment,
     messages::{Encoded, SessionEvent, Waiting},
@@ -47,6 +48,8 @@ const DEFLATED_READ_MAX: usize = 2_048;
 /// What a WebSocket's session alone is told.
 #[derive(Debug)]
 pub enum SocketEvent {
+    /// An operator wants its backend to be asked.
+    Refresh,
     /// A post has come to its end.
     Posted,
     /// A change of channels was acknowledged by all, or not.
@@ -81,6 +84,8 @@ pub struct Parts {
     pub direct: Option<Box<DirectLink>>,
     /// Counts the session among those that take compressed messages.
     pub deflating: Option<Waiting>,
+    /// Lets it be found by the id that its backend knows.
+    pub named: Option<Box<NamedConnection>>,
 }
 
 /// The shell of a session.
@@ -177,6 +182,7 @@ impl Socket {
     fn on_socket_event(&mut self, event: SocketEvent, moment: Moment) {
         let machine = &mut self.parts.machine;
         match event {
+            SocketEvent::Refresh => machine.on_refresh(moment),
             SocketEvent::Posted => self.on_posted(moment),
             SocketEvent::Subscribed(is_subscribed) => {
                 machine.on_subscribed(is_subscribed, moment);

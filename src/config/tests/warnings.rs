@@ -6,7 +6,6 @@ const ASKING: &str = r#"
 [zmq]
 sub = ["b"]
 sub_connect = true
-command = "c"
 stats = "d"
 [metrics]
 listen = "127.0.0.1:9100"

@@ -66,6 +66,20 @@ impl<E: Published> WebSocket<E> {
         self.settle(moment);
     }
 
+    /// The backend is to be asked, if it is one that is.
+    pub fn on_refresh(&mut self, moment: Moment) {
+        if self.is_open() {
+            self.refresh();
+        }
+        self.settle(moment);
+    }
+
+    fn refresh(&mut self) {
+        if let Some(posts) = self.backend.posts() {
+            posts.on_refresh();
+        }
+    }
+
     /// Takes the backend's word on an item.
     pub fn on_filtered(&mut self, answer: Result<FilterAnswer, FilterError>, moment: Moment) {
         // What a closed session still has goes with it.
@@ -141,11 +155,7 @@ impl<E: Published> WebSocket<E> {
                 let close = code.map(|code| Close { code, reason });
                 self.on_published_close(close, moment);
             }
-            Some(WsFormat::Refresh) => {
-                if let Some(posts) = self.backend.posts() {
-                    posts.on_refresh();
-                }
-            }
+            Some(WsFormat::Refresh) => self.refresh(),
             Some(WsFormat::Hint) | None => {}
         }
     }

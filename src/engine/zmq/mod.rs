@@ -13,11 +13,13 @@
 //! | [`tnetstring`] | the encoding of packets |
 //! | [`zhttp`] | a request as a packet, an answer out of one |
 //! | [`dealing`] | the machine of a socket that deals requests out to backends |
+//! | [`command`] | commands and their answers |
 //! | [`item`] | published items in messages |
 //! | [`options`] | the sockets of `[zmq]` |
 //!
 //! All of it is bounded, for it reads what a peer sends. Source: `docs/zmq.md`.
 
+pub mod command;
 pub mod dealing;
 pub mod endpoint;
 pub mod item;

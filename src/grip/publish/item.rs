@@ -52,7 +52,13 @@ pub struct Item {
 /// # Ok::<(), p8::grip::PublishError>(())
 /// ```
 pub fn parse_request(body: &[u8]) -> Result<Vec<Item>, PublishError> {
-    let value: Value = serde_json::from_slice(body).map_err(|_| PublishError::NotJson)?;
+    parse_items(serde_json::from_slice(body).map_err(|_| PublishError::NotJson)?)
+}
+
+/// Parses the same, once it has been taken apart.
+///
+/// **Errors**: as `parse_request`.
+pub fn parse_items(value: Value) -> Result<Vec<Item>, PublishError> {
     let mut request = match value {
         Value::Object(_) => Fields::new("object", value)?,
         Value::Array(_) => return Err(PublishError::NotObject),

@@ -13,4 +13,4 @@ pub use encode::{encode_item, encode_request};
 pub use format::{
     Formats, ResponseBody, ResponseFormat, ResponseSend, StreamFormat, WsFormat, WsKind,
 };
-pub use item::{parse_item, parse_request, Item};
+pub use item::{parse_item, parse_items, parse_request, Item};

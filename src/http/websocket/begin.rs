@@ -120,6 +120,7 @@ impl Accepted {
             backend: way,
             direct,
             deflating: has_deflate.then(|| front.edge.enter_deflating()),
+            named: None,
         };
         Self {
             parts: Some(parts),
@@ -283,6 +284,11 @@ async fn join(
         channels: machine.map(WebSocket::channels).unwrap_or_default(),
     };
     let (membership, _) = front.edge.join(join).await?;
+    if let Some(parts) = &mut accepted.parts {
+        let id = parts.backend.connection_id();
+        let named = id.and_then(|id| front.edge.name_connection(id, membership.place()));
+        parts.named = named.map(Box::new);
+    }
     Ok(membership)
 }
 

@@ -270,6 +270,10 @@ pub(super) fn ends(events: &[Event]) -> Ends {
 }
 
 impl SocketBackend for Events {
+    fn connection_id(&self) -> Option<uuid::Uuid> {
+        Some(self.connection_id)
+    }
+
     fn post(self: Rc<Self>, post: Post) -> Promise<Result<PostAnswer, PostFailure>> {
         let events = self;
         Box::pin(async move {

@@ -1,5 +1,5 @@
 //! ZeroMQ: backends that connect to sockets that P-8 binds, and requests through them; and the sockets
-//! of `[zmq]`, by which items are published.
+//! of `[zmq]`, by which items are published and commands given.
 //!
 //! ```text
 //! worker: fetch ──Ask──▶ Dealer (one for each socket, on a thread of their own) ─▶ peer ─▶ backend
@@ -12,7 +12,7 @@
 //! | `dealer` | the actor around [`engine::zmq::dealing`](crate::engine::zmq::dealing) |
 //! | `fetch` | a request as a packet and the answer back |
 //! | `surfaces` | the sockets of `[zmq]`: started and ended |
-//! | `surface` | their actor, whatever its role: `pull` |
+//! | `surface` | their actor, whatever its role: `pull`, `command` |
 //! | `intake` | items that come in |
 //! | `bound`, `peer`, `queue` | what all have: a socket that listens, its connections, what waits to be written |
 //!
@@ -20,6 +20,7 @@
 //! `docs/zmq.md`.
 
 mod bound;
+mod command;
 mod dealer;
 mod fetch;
 mod intake;

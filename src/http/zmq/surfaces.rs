@@ -8,6 +8,7 @@ use actix_rt::Arbiter;
 
 use super::{
     bound::BoundListener,
+    command::Command,
     intake::Intake,
     peer::accept_all,
     pull::Pull,
@@ -19,7 +20,7 @@ use crate::{
         supervisor::{supervise, CrashRecord},
         task::Task,
     },
-    engine::zmq::{endpoint::Endpoint, options::ZmqOptions},
+    engine::zmq::{endpoint::Endpoint, options::ZmqOptions, zmtp::SocketKind},
 };
 
 /// A socket that listens, and where.
@@ -30,6 +31,8 @@ pub(super) type Opened = (Endpoint, BoundListener);
 pub struct OpenedSurfaces {
     /// That of `pull`.
     pub pull: Option<(Endpoint, BoundListener)>,
+    /// That of `command`.
+    pub command: Option<(Endpoint, BoundListener)>,
 }
 
 /// The running sockets of a broker.
@@ -39,15 +42,21 @@ pub struct Surfaces {
 
 impl Surfaces {
     /// Starts an actor for each socket.
-    pub fn start(broker: &Broker, _options: &ZmqOptions, opened: OpenedSurfaces) -> Surfaces {
+    pub fn start(broker: &Broker, options: &ZmqOptions, opened: OpenedSurfaces) -> Surfaces {
         let starter = Starter {
             arbiter: Arbiter::new(),
             broker: broker.clone(),
         };
         let crashes = broker.crashes();
         if let Some(opened) = opened.pull {
-            let role = Pull(Intake::new(broker, "PULL"));
-            starter.start(crashes.zmq_pull.clone(), role, vec![opened]);
+            let intake = Intake::new(broker, SocketKind::Pull.name());
+            let make = move || Pull(intake);
+            starter.start(crashes.zmq_pull.clone(), make, vec![opened]);
+        }
+        if let Some(opened) = opened.command {
+            let (broker, options) = (broker.clone(), options.clone());
+            let make = move || Command::new(&broker, &options);
+            starter.start(crashes.zmq_command.clone(), make, vec![opened]);
         }
         Surfaces {
             arbiter: Some(starter.arbiter),
@@ -73,14 +82,19 @@ struct Starter {
 }
 
 impl Starter {
-    fn start<R: Role + Send>(&self, record: Arc<CrashRecord>, role: R, opened: Vec<Opened>) {
+    fn start<R: Role>(
+        &self,
+        record: Arc<CrashRecord>,
+        make: impl FnOnce() -> R + Send + 'static,
+        opened: Vec<Opened>,
+    ) {
         let counters = self.broker.shared_counters().clone();
         self.arbiter.spawn_fn(move || {
             let address = supervise(record, move |context: &mut Context<Surface<R>>| {
                 let owner = context.address().downgrade();
                 let tasks = opened.into_iter();
                 let tasks = tasks.filter_map(|opened| accepting(opened, owner.clone()));
-                Surface::new(role, counters, tasks.collect())
+                Surface::new(make(), counters, tasks.collect())
             });
             // An actor ends with its last address; these stay until their thread ends.
             actix_rt::spawn(async move {
