@@ -88,6 +88,9 @@ pub enum Error {
     /// A listener could not be started.
     #[error("cannot start a listener: {0}")]
     Start(#[from] io::Error),
+    /// Too many handlers had to be replaced while it served.
+    #[error("too many handlers had to be replaced ([handler] replacements_max)")]
+    GivenUp,
 }
 
 /// A running server.

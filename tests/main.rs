@@ -75,5 +75,7 @@ mod trusted_clients;
 mod tunnel;
 mod upgrade;
 mod websocket;
+#[cfg(feature = "chaos")]
+mod wedges;
 mod zhttpreq;
 mod zmq;

@@ -17,7 +17,6 @@ use std::{
 use actix::prelude::*;
 use actix_rt::Arbiter;
 use arc_swap::{ArcSwap, Guard};
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 pub use super::broker_options::{BrokerOptions, TcpOptions};
@@ -26,17 +25,21 @@ use super::{
     dealers::Dealers,
     delivery_rate::SharedRate,
     edge::Edge,
+    handler_thread::{started_on, HandlerThread},
     handlers::{Handlers, PATIENCE},
+    hearts::Hearts,
     messages::{Drain, FindConnections, PublishFailure, Recover, TakeSnapshot},
     meter::{Hubs, Meter},
     polled_sessions::PolledSessions,
-    publisher::Publisher,
+    publisher::Place,
     slip::{receipts, slips},
     store::SharedHubOptions,
     supervisor::supervise,
+    wedge_watch::{Supervisor, Wards, Wellness},
 };
+pub use crate::engine::wedges::Unwell;
 use crate::{
-    engine::{delivery_rate::QueueIndex, rate::Rate},
+    engine::{delivery_rate::QueueIndex, rate::Rate, wedges::Role},
     grip::publish::Item,
     stats::{
         counters::{Refused, SharedCounters, Total},
@@ -68,7 +71,9 @@ struct Inner {
     hubs: Hubs,
     crashes: CrashRecords,
     meter: Addr<Meter>,
-    arbiters: Vec<Arbiter>,
+    control: Arbiter,
+    hearts: Hearts,
+    wellness: Wellness,
     next_hub: AtomicU64,
     connections: AtomicUsize,
     shared: Arc<SharedCounters>,
@@ -82,9 +87,7 @@ struct Inner {
 }
 
 /// Why a broker could not start.
-#[derive(Debug, thiserror::Error)]
-#[error("a handler thread ended before it had started")]
-pub struct BrokerError;
+pub use super::handler_thread::ThreadError as BrokerError;
 
 impl Broker {
     /// Starts the handler and control threads of a broker.
@@ -92,28 +95,38 @@ impl Broker {
     /// Must be called within an actix system.
     pub async fn start(options: BrokerOptions) -> Result<Self, BrokerError> {
         let crashes = CrashRecords::default();
-        let mut arbiters = Vec::new();
-        let mut publishers = Vec::new();
-        for _ in 0..options.arbiters.max(1) {
-            let arbiter = Arbiter::new();
+        let (wellness, tick) = (Wellness::new(options.wedges), options.wedges.tick());
+        let is_watched = !options.wedges.deadline.is_zero();
+        let hearts = Hearts::new(if is_watched { tick } else { Duration::ZERO });
+        let mut threads = Vec::new();
+        for share in 0..options.arbiters.max(1) {
+            let place = Place {
+                share,
+                incarnation: 0,
+            };
             let (handler, crashes) = (options.handler, crashes.clone());
-            let start = move || Publisher::start(handler, crashes.publisher, crashes.channel);
-            publishers.push(started_on(&arbiter, start).await?);
-            arbiters.push(arbiter);
+            threads.push(HandlerThread::start(handler, crashes, &hearts, place).await?);
         }
-        let handlers = Handlers::new(publishers);
+        let handlers = Handlers::new(threads, options.handler);
         let hubs = Hubs::default();
-        let control = Arbiter::new();
+        let control = Arbiter::try_new()?;
         let parts = (hubs.clone(), handlers.clone(), crashes.clone());
         let shared = Arc::<SharedCounters>::default();
         let dealers = Dealers::default();
-        let counts = (shared.clone(), dealers.clone());
+        let counts = (shared.clone(), dealers.clone(), wellness.clone());
+        let wards = Wards {
+            hearts: hearts.clone(),
+            handlers: handlers.clone(),
+            hubs: hubs.clone(),
+            crashes: crashes.clone(),
+        };
+        let seen = wellness.clone();
         let meter = started_on(&control, move || {
-            let record = parts.2.meter.clone();
-            supervise(record, |_| Meter::new(parts.0, parts.1, parts.2, counts))
+            let (meter, supervisor) = (parts.2.meter.clone(), parts.2.supervisor.clone());
+            supervise(supervisor, |_| Supervisor::new(wards, seen));
+            supervise(meter, |_| Meter::new(parts.0, parts.1, parts.2, counts))
         })
         .await?;
-        arbiters.push(control);
         let rate = Arc::new(SharedRate::new(options.rate, &options.routes));
         let hub = Arc::new(ArcSwap::from_pointee(options.hub));
         let polled = PolledSessions::new(options.polled_sessions_max);
@@ -126,7 +139,9 @@ impl Broker {
             hubs,
             crashes,
             meter,
-            arbiters,
+            control,
+            hearts,
+            wellness,
             next_hub: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             shared,
@@ -157,7 +172,8 @@ impl Broker {
 
     /// Replaces the options, routes among them: for requests and holds that begin from now on.
     ///
-    /// Those under way keep the route they have. `arbiters` is of the start and stays as it is.
+    /// Those under way keep the route they have. `arbiters` and `wedges` are of the start and stay as they
+    /// are.
     pub fn replace_options(&self, options: BrokerOptions) {
         self.0.handlers.set_options(options.handler);
         self.0.hub.store(Arc::new(options.hub));
@@ -274,6 +290,20 @@ impl Broker {
         self.0.stop_arbiters();
     }
 
+    /// Tells who is not well: a thread that does not turn, the supervisor that should see to that, or
+    /// a supervisor that has [given up](Self::given_up). Nobody: all is well.
+    ///
+    /// It costs no message and no wait, and can be asked on any thread.
+    pub fn unwell(&self) -> Vec<Unwell> {
+        self.0.wellness.unwell()
+    }
+
+    /// Returns when too many handlers had to be replaced. The process is then to end, so that another
+    /// one is started: some channels have no handler.
+    pub async fn given_up(&self) {
+        self.0.wellness.given_up().await;
+    }
+
     /// Returns the broker's part on this thread, starting it on first use.
     ///
     /// Must be called on a thread that runs an actix arbiter or server worker.
@@ -343,8 +373,9 @@ impl Broker {
         let id = self.0.next_hub.fetch_add(1, Ordering::Relaxed);
         let (handlers, crashes) = (self.0.handlers.clone(), self.0.crashes.clone());
         let (hub, rate) = (self.0.hub.clone(), self.0.rate.clone());
-        let edge = Edge::start(id, handlers, crashes, (hub, rate));
-        self.0.hubs.enter(edge.hub().clone());
+        let (_, beating) = self.0.hearts.enter(Role::Worker(id));
+        let edge = Edge::start(id, handlers, crashes, (hub, rate), beating);
+        self.0.hubs.enter(id, edge.hub().clone());
         edge
     }
 }
@@ -352,9 +383,8 @@ impl Broker {
 impl Inner {
     /// Tells every arbiter to stop; one that has stopped already needs no telling.
     fn stop_arbiters(&self) {
-        for arbiter in &self.arbiters {
-            let _ = arbiter.stop();
-        }
+        self.handlers.stop();
+        let _ = self.control.stop();
     }
 }
 
@@ -362,14 +392,4 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.stop_arbiters();
     }
-}
-
-/// Runs `start` on an arbiter and returns what it made.
-async fn started_on<T: Send + 'static>(
-    arbiter: &Arbiter,
-    start: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, BrokerError> {
-    let (made, result) = oneshot::channel();
-    arbiter.spawn_fn(move || drop(made.send(start())));
-    result.await.map_err(|_| BrokerError)
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{handler_state::HandlerOptions, store::HubOptions};
 use crate::engine::{
     backend_options::BackendOptions, client_limits::ClientLimits, delivery_rate::RateLimits,
-    outbox::OutboxLimits, route::RouteTable,
+    outbox::OutboxLimits, route::RouteTable, wedges::WedgeRules,
 };
 
 /// What a broker is started with.
@@ -16,6 +16,8 @@ pub struct BrokerOptions {
     pub arbiters: usize,
     /// Bounds and rules of channels.
     pub handler: HandlerOptions,
+    /// When a thread counts as wedged, and how often that is borne.
+    pub wedges: WedgeRules,
     /// Bounds of the workers' tables.
     pub hub: HubOptions,
     /// Bounds of sessions; a route's `slow_client` replaces the policy.
@@ -66,6 +68,7 @@ impl Default for BrokerOptions {
         Self {
             arbiters: 1,
             handler: HandlerOptions::default(),
+            wedges: WedgeRules::default(),
             hub: HubOptions::default(),
             outbox: OutboxLimits::default(),
             rate: RateLimits::default(),

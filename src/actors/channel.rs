@@ -23,7 +23,6 @@ use super::{
     },
     outgoing::Refused,
     slip::Slip,
-    supervisor::note_lost_item,
 };
 use crate::{
     engine::sequencer::Outcome as Place,
@@ -160,7 +159,10 @@ impl Channel {
             return;
         }
         let now = now();
-        let refreshes = self.state.borrow_mut().due_refreshes(&self.name, now);
+        let refreshes = self
+            .state
+            .borrow_mut()
+            .due_refreshes(&self.name, self.epoch, now);
         if !self.send_or_wait(refreshes, Hearers::default(), context) {
             return;
         }
@@ -171,11 +173,11 @@ impl Channel {
             if !follows {
                 self.handler.note_gap(&item);
             }
-            self.state.borrow_mut().in_hand = Some(item.id.clone());
+            self.handler.in_hand.take_up(&item);
             #[cfg(feature = "chaos")]
-            super::chaos::maybe_panic(&item, "panic-delivery");
+            super::chaos::maybe_fail(&item, "delivery");
             let is_through = self.deliver((item, None), Hearers::default(), context);
-            self.state.borrow_mut().in_hand = None;
+            self.handler.in_hand.put_down();
             if !is_through {
                 return;
             }
@@ -300,12 +302,8 @@ impl Supervised for Channel {
     fn restarting(&mut self, context: &mut Self::Context) {
         self.wake = None;
         context.run_later(Duration::ZERO, |channel, context| channel.go_on(context));
-        let Some(id) = self.state.borrow_mut().in_hand.take() else {
-            return;
-        };
-        self.handler.forget_id(&self.name, id.as_ref());
-        let consequence = "this item crashed its channel and is lost";
-        note_lost_item(&self.handler.counters, &self.name, id.as_ref(), consequence);
+        self.handler
+            .note_crashed("this item crashed its channel and is lost");
     }
 }
 
@@ -313,11 +311,11 @@ impl Handler<Accept> for Channel {
     type Result = ();
 
     fn handle(&mut self, accept: Accept, context: &mut Self::Context) {
-        self.state.borrow_mut().in_hand = Some(accept.item.id.clone());
+        self.handler.in_hand.take_up(&accept.item);
         #[cfg(feature = "chaos")]
-        super::chaos::maybe_panic(&accept.item, "panic-channel");
+        super::chaos::maybe_fail(&accept.item, "channel");
         self.accept(accept, context);
-        self.state.borrow_mut().in_hand = None;
+        self.handler.in_hand.put_down();
     }
 }
 

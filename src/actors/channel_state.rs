@@ -19,8 +19,6 @@ pub struct ChannelState {
     pub sequencer: Sequencer,
     /// When the sessions of a channel that is new here ask their backends again.
     refresh_at: Option<Instant>,
-    /// The id of the item being handled, if it has one.
-    pub in_hand: Option<Option<ItemId>>,
 }
 
 struct Subscriber {
@@ -42,8 +40,14 @@ impl ChannelState {
         }
     }
 
-    /// Subscribes a hub and returns the number of its first delivery.
+    /// Subscribes a hub and returns the number of its next delivery: the first, unless it is subscribed
+    /// already and says so once more.
     pub fn subscribe(&mut self, link: HubLink, generation: u64) -> u64 {
+        let is_it =
+            |known: &&Subscriber| known.link.id == link.id && known.generation == generation;
+        if let Some(known) = self.hubs.iter().find(is_it) {
+            return known.next;
+        }
         self.hubs.retain(|known| known.link.id != link.id);
         let next = 0;
         self.hubs.push(Subscriber {
@@ -96,6 +100,7 @@ impl ChannelState {
     pub fn due_refreshes(
         &mut self,
         channel: &ChannelName,
+        epoch: u64,
         now: Instant,
     ) -> Vec<(HubLink, FromChannel)> {
         if self.refresh_at.take_if(|at| *at <= now).is_none() {
@@ -103,7 +108,10 @@ impl ChannelState {
         }
         let refresh = |subscriber: &Subscriber| {
             let channel = channel.clone();
-            (subscriber.link.clone(), FromChannel::Refresh { channel })
+            (
+                subscriber.link.clone(),
+                FromChannel::Refresh { channel, epoch },
+            )
         };
         self.hubs.iter().map(refresh).collect()
     }

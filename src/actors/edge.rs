@@ -4,6 +4,7 @@
 
 use std::{
     cell::RefCell,
+    future::Future,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -64,6 +65,7 @@ impl Edge {
         handlers: Handlers,
         crashes: CrashRecords,
         (options, rate): (SharedHubOptions, Arc<SharedRate>),
+        beating: impl Future<Output = ()> + 'static,
     ) -> Rc<Self> {
         let counters = Rc::new(Counters::default());
         let targets = Targets::new(counters.clone());
@@ -75,12 +77,13 @@ impl Edge {
                 id,
                 context,
                 (store.clone(), bells.clone(), targets.clone()),
-                handlers,
+                (handlers, crashes.lost_items.clone()),
             )
         });
         let rate_bell = store.borrow().rate_bell();
         let releasing = flusher::release(store.clone(), bells.clone(), rate_bell);
         let tasks = vec![
+            actix_rt::spawn(beating),
             actix_rt::spawn(flusher::flush(store.clone(), bells.clone())),
             actix_rt::spawn(flusher::keep_time(
                 store.clone(),

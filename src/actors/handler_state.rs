@@ -5,10 +5,11 @@
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use super::{encoded::Encoded, outgoing::Outgoing};
+use super::{crash_records::LostItems, encoded::Encoded, outgoing::Outgoing};
 use crate::{
     engine::{
         id_cache::{IdCache, Sighting},
@@ -53,11 +54,53 @@ impl Default for HandlerOptions {
     }
 }
 
+/// The item that the actors of an arbiter are at. Other threads may look, so that one that an actor
+/// never gets through has a name.
+#[derive(Clone, Debug, Default)]
+pub struct InHand(Arc<Mutex<Option<Named>>>);
+
+/// The channel and the id of an item.
+type Named = (ChannelName, Option<ItemId>);
+
+impl InHand {
+    /// Notes which item they are at.
+    pub fn take_up(&self, item: &Item) {
+        if let Ok(mut in_hand) = self.0.lock() {
+            *in_hand = Some((item.channel.clone(), item.id.clone()));
+        }
+    }
+
+    /// They are through with it; returns what it was.
+    pub fn put_down(&self) -> Option<Named> {
+        self.0.lock().ok()?.take()
+    }
+
+    /// Returns what it is.
+    pub fn look(&self) -> Option<Named> {
+        self.0.try_lock().ok()?.clone()
+    }
+}
+
+/// What other threads may see of a handler arbiter, whatever it does.
+#[derive(Clone, Debug, Default)]
+pub struct HandlerView {
+    /// What its actors count.
+    pub counters: Arc<Counters>,
+    /// The item that they are at.
+    pub in_hand: InHand,
+    /// Items that crashed actors of this broker.
+    pub lost_items: LostItems,
+}
+
 /// What the publisher and the channels of a handler arbiter share.
 pub struct HandlerState {
     options: Cell<HandlerOptions>,
     /// What they count.
-    pub counters: Rc<Counters>,
+    pub counters: Arc<Counters>,
+    /// The item that they are at.
+    pub in_hand: InHand,
+    /// Items that crashed one of them.
+    pub lost_items: LostItems,
     /// What the channels send to hubs.
     pub outgoing: Rc<Outgoing>,
     ids: RefCell<IdCache>,
@@ -69,12 +112,18 @@ pub struct HandlerState {
 
 impl HandlerState {
     /// Makes the state of a handler arbiter.
-    pub fn new(options: HandlerOptions) -> Self {
-        let counters = Rc::<Counters>::default();
+    pub fn new(options: HandlerOptions, view: HandlerView) -> Self {
+        let HandlerView {
+            counters,
+            in_hand,
+            lost_items,
+        } = view;
         Self {
             options: Cell::new(options),
             outgoing: Rc::new(Outgoing::new(counters.clone())),
             counters,
+            in_hand,
+            lost_items,
             ids: IdCache::new(options.id_cache_ttl, options.id_cache_max).into(),
             lines: Rate::new(1).into(),
             deflater: RefCell::default(),
@@ -128,6 +177,15 @@ impl HandlerState {
     pub fn forget_id(&self, channel: &ChannelName, id: Option<&ItemId>) {
         if let Some(id) = id {
             self.ids.borrow_mut().forget(channel, id);
+        }
+    }
+
+    /// Names the item that crashed one of them; it may be published again.
+    pub fn note_crashed(&self, consequence: &'static str) {
+        if let Some((channel, id)) = self.in_hand.put_down() {
+            self.forget_id(&channel, id.as_ref());
+            self.counters.drop_items(Dropped::Panic, 1);
+            self.lost_items.note(&channel, id.as_ref(), consequence);
         }
     }
 

@@ -1,53 +1,137 @@
-//! The handlers: every publisher of a broker, each with its share of the channels.
+//! The handlers: every publisher of a broker, each with its share of the channels. A share can get
+//! another publisher while everything runs.
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::Arc,
+    sync::{
+        atomic::{AtomicU64, Ordering::Relaxed},
+        Arc, Mutex,
+    },
     time::Duration,
 };
 
 use actix::prelude::*;
+use arc_swap::ArcSwap;
 
 use super::{
     handler_state::HandlerOptions,
+    handler_thread::HandlerThread,
     messages::{
-        Depth, ForgetLast, Publish, PublishFailure, Recover, SetOptions, Subscribe, Unsubscribe,
+        Announce, ForgetLast, Publish, PublishFailure, Recover, SetOptions, Subscribe, Unsubscribe,
     },
     publisher::Publisher,
     slip::Slip,
 };
-use crate::grip::{channel::ChannelName, publish::Item};
+use crate::{
+    grip::{channel::ChannelName, publish::Item},
+    stats::counters::{Counters, Readings},
+};
 
 /// How long a recovery waits for a publisher or hub that is busy.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Every publisher of a broker; each name belongs to one of them.
 #[derive(Clone)]
-pub struct Handlers {
-    publishers: Arc<[(Addr<Publisher>, Depth)]>,
+pub struct Handlers(Arc<Shares>);
+
+struct Shares {
+    threads: Vec<ArcSwap<HandlerThread>>,
     hash: RandomState,
+    /// As of the last reload, for publishers that start later.
+    options: Mutex<HandlerOptions>,
+    /// Publishes that waited for a handler that was lost.
+    lost_publishes: AtomicU64,
+    past: Mutex<Past>,
+}
+
+/// What lost handlers have counted.
+#[derive(Default)]
+struct Past {
+    of_ended: Readings,
+    /// By thread; as many as have not ended.
+    of_lost: Vec<(u64, Arc<Counters>)>,
 }
 
 impl Handlers {
-    /// Binds the publishers of a broker, each with the count of its waiting messages.
-    pub fn new(publishers: Vec<(Addr<Publisher>, Depth)>) -> Self {
-        Self {
-            publishers: publishers.into(),
+    /// Binds the handlers of a broker, one for each share.
+    pub fn new(threads: Vec<HandlerThread>, options: HandlerOptions) -> Self {
+        let threads = threads.into_iter();
+        Self(Arc::new(Shares {
+            threads: threads.map(ArcSwap::from_pointee).collect(),
             hash: RandomState::new(),
-        }
+            options: options.into(),
+            lost_publishes: AtomicU64::new(0),
+            past: Mutex::default(),
+        }))
     }
 
     /// Returns every publisher's address.
-    pub fn all(&self) -> impl Iterator<Item = &Addr<Publisher>> {
-        self.publishers.iter().map(|(publisher, _)| publisher)
+    pub fn all(&self) -> Vec<Addr<Publisher>> {
+        let threads = self.0.threads.iter();
+        threads
+            .map(|thread| thread.load().publisher.clone())
+            .collect()
+    }
+
+    /// Returns the handler that has a share now.
+    pub fn of_share(&self, share: usize) -> Option<Arc<HandlerThread>> {
+        Some(self.0.threads.get(share)?.load_full())
+    }
+
+    /// Gives a share to another handler; returns the one that had it.
+    pub fn replace(&self, fresh: Arc<HandlerThread>) -> Option<Arc<HandlerThread>> {
+        let lost = self.0.threads.get(fresh.place.share)?.swap(fresh);
+        if let Ok(mut past) = self.0.past.lock() {
+            let counters = lost.view.counters.clone();
+            past.of_lost.push((lost.thread, counters));
+        }
+        Some(lost)
+    }
+
+    /// A lost thread has ended: its counts are final.
+    pub fn note_ended(&self, thread: u64) {
+        let Ok(mut past) = self.0.past.lock() else {
+            return;
+        };
+        let known = past.of_lost.iter();
+        let at = known.into_iter().position(|(known, _)| *known == thread);
+        if let Some((_, counters)) = at.map(|at| past.of_lost.swap_remove(at)) {
+            past.of_ended.merge(&counters.read());
+        }
+    }
+
+    /// Returns what lost handlers have counted.
+    pub fn past(&self) -> Readings {
+        let Ok(past) = self.0.past.lock() else {
+            return Readings::default();
+        };
+        let mut readings = past.of_ended.clone();
+        let lost = past.of_lost.iter();
+        lost.for_each(|(_, counters)| readings.merge(&counters.read()));
+        readings.forget_gauges();
+        readings
+    }
+
+    /// Returns how many publishes waited for a handler that was lost.
+    pub fn lost_publishes(&self) -> u64 {
+        self.0.lost_publishes.load(Relaxed)
+    }
+
+    /// Ends every handler's thread.
+    pub fn stop(&self) {
+        self.0
+            .threads
+            .iter()
+            .for_each(|thread| thread.load().stop());
     }
 
     /// Publishes the items of one request; returns when the last delivery is queued.
     ///
     /// `slips` has one for each item if receipts are wanted, else none.
     pub async fn publish(&self, items: Vec<Item>, slips: Vec<Slip>) -> Result<(), PublishFailure> {
+        let threads = &self.0.threads;
         let mut shares = Vec::new();
-        shares.resize_with(self.publishers.len(), || (Vec::new(), Vec::new()));
+        shares.resize_with(threads.len(), || (Vec::new(), Vec::new()));
         let mut slips = slips.into_iter();
         for item in items {
             let slip = slips.next();
@@ -57,18 +141,26 @@ impl Handlers {
             }
         }
         let mut replies = Vec::new();
-        for ((publisher, depth), (items, slips)) in self.publishers.iter().zip(shares) {
+        for (thread, (items, slips)) in threads.iter().zip(shares) {
             if !items.is_empty() {
-                replies.push(publisher.send(Publish {
+                let thread = thread.load_full();
+                let waiting = thread.waiting.enter();
+                let reply = thread.publisher.send(Publish {
                     items,
                     slips,
-                    waiting: depth.enter(),
-                }));
+                    waiting,
+                });
+                replies.push((thread, reply));
             }
         }
         let mut outcomes = Vec::new();
-        for reply in replies {
-            outcomes.push(reply.await.unwrap_or(Err(PublishFailure::Crashed)));
+        for (thread, reply) in replies {
+            outcomes.push(thread.answer(reply).await);
+        }
+        let lost = PublishFailure::HandlerLost;
+        if outcomes.contains(&Err(lost)) {
+            self.0.lost_publishes.fetch_add(1, Relaxed);
+            return Err(lost);
         }
         let was_taken = outcomes.iter().any(Result::is_ok);
         match outcomes.into_iter().find(Result::is_err) {
@@ -84,8 +176,8 @@ impl Handlers {
         reason = "one for each channel a worker begins to hold"
     )]
     pub fn subscribe(&self, subscribe: Subscribe) {
-        let publisher = self.publishers.get(self.index(&subscribe.channel));
-        let _ = publisher.map(|(publisher, _)| publisher.do_send(subscribe));
+        let thread = self.of(&subscribe.channel);
+        let _ = thread.map(|thread| thread.load().publisher.do_send(subscribe));
     }
 
     /// Passes a hub's farewell on.
@@ -94,8 +186,8 @@ impl Handlers {
         reason = "one for each subscription; losing it would leak"
     )]
     pub fn unsubscribe(&self, unsubscribe: Unsubscribe) {
-        let publisher = self.publishers.get(self.index(&unsubscribe.channel));
-        let _ = publisher.map(|(publisher, _)| publisher.do_send(unsubscribe));
+        let thread = self.of(&unsubscribe.channel);
+        let _ = thread.map(|thread| thread.load().publisher.do_send(unsubscribe));
     }
 
     /// Passes on that a channel's last id misleads.
@@ -104,8 +196,8 @@ impl Handlers {
         reason = "at most one for each hold that begins"
     )]
     pub fn forget_last(&self, forget: ForgetLast) {
-        let publisher = self.publishers.get(self.index(&forget.channel));
-        let _ = publisher.map(|(publisher, _)| publisher.do_send(forget));
+        let thread = self.of(&forget.channel);
+        let _ = thread.map(|thread| thread.load().publisher.do_send(forget));
     }
 
     /// Passes other bounds on, for what comes from now on.
@@ -114,14 +206,39 @@ impl Handlers {
         reason = "one for each reload; losing it would leave bounds that are not in force"
     )]
     pub fn set_options(&self, options: HandlerOptions) {
-        self.all()
-            .for_each(|publisher| publisher.do_send(SetOptions(options)));
+        if let Ok(mut known) = self.0.options.lock() {
+            *known = options;
+        }
+        let publishers = self.all().into_iter();
+        publishers.for_each(|publisher| publisher.do_send(SetOptions(options)));
+    }
+
+    /// Returns the bounds that are in force.
+    pub fn options(&self) -> HandlerOptions {
+        let options = self.0.options.lock();
+        options.map_or_else(|_| HandlerOptions::default(), |options| *options)
+    }
+
+    /// Passes on what a hub announces to the handler that has a share now.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a few for each worker and replaced handler; losing one would lose subscriptions"
+    )]
+    pub fn announce(&self, share: usize, announce: Announce) {
+        let thread = self.0.threads.get(share);
+        let _ = thread.map(|thread| thread.load().publisher.do_send(announce));
+    }
+
+    /// Tells whether a channel belongs to a share.
+    pub fn is_of(&self, share: usize, name: &ChannelName) -> bool {
+        self.index(name) == share
     }
 
     /// Has every channel forget its last id; returns when all have.
     pub async fn recover(&self) {
         let told: Vec<_> = self
             .all()
+            .into_iter()
             .map(|publisher| publisher.send(Recover).timeout(PATIENCE))
             .collect();
         for told in told {
@@ -131,10 +248,14 @@ impl Handlers {
         }
     }
 
+    fn of(&self, name: &ChannelName) -> Option<&ArcSwap<HandlerThread>> {
+        self.0.threads.get(self.index(name))
+    }
+
     fn index(&self, name: &ChannelName) -> usize {
-        match self.publishers.len() {
+        match self.0.threads.len() {
             0 | 1 => 0,
-            n => (self.hash.hash_one(name) % n as u64) as usize,
+            n => (self.0.hash.hash_one(name) % n as u64) as usize,
         }
     }
 }

@@ -8,21 +8,21 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 use actix::prelude::*;
 
 use super::{
+    crash_records::LostItems,
     flusher::Bells,
     handlers::Handlers,
     messages::{
-        ChangeChannels, Depth, Drain, EndLingering, FindConnections, Forget, ForgetLast,
-        FromChannels, HubLink, Join, Joined, Leave, Leaving, Recover, SessionEvent, SocketEvent,
-        Subscribe, TakeWorkerSnapshot, Unsubscribe,
+        Announce, ChangeChannels, Depth, Drain, EndLingering, FindConnections, Forget, ForgetLast,
+        FromChannels, HubLink, Join, Joined, Leave, Leaving, Reannounce, Recover, SessionEvent,
+        SocketEvent, Subscribe, TakeWorkerSnapshot, Unsubscribe,
     },
     store::{ChannelChange, HubStore},
-    supervisor::note_lost_item,
     targets::Targets,
 };
 use crate::{
     engine::{draining::Pacing, fan_out::SessionKey},
-    grip::publish::Item,
-    stats::snapshot::WorkerSnapshot,
+    grip::{channel::ChannelName, publish::Item},
+    stats::{counters::Dropped, snapshot::WorkerSnapshot},
 };
 
 /// Messages a hub's mailbox takes before channels have to wait.
@@ -42,6 +42,7 @@ pub struct Hub {
     bells: Rc<Bells>,
     targets: Rc<Targets>,
     handlers: Handlers,
+    lost_items: LostItems,
     ending: Option<Ending>,
 }
 
@@ -57,7 +58,7 @@ impl Hub {
         id: u64,
         context: &mut Context<Self>,
         (store, bells, targets): Beside,
-        handlers: Handlers,
+        (handlers, lost_items): (Handlers, LostItems),
     ) -> Self {
         context.set_mailbox_capacity(MAILBOX);
         let leave = Arc::new(context.address().recipient());
@@ -76,6 +77,7 @@ impl Hub {
             bells,
             targets,
             handlers,
+            lost_items,
             ending: None,
         }
     }
@@ -119,7 +121,13 @@ impl Hub {
                 }
             }
         };
-        context.wait(slices.into_actor(self).map(|(), hub, _| hub.announce()));
+        context.wait(slices.into_actor(self).map(|(), hub, context| {
+            hub.announce();
+            // Only if a crash has come between.
+            if hub.store.borrow().is_reannouncing() {
+                hub.reannounce(context);
+            }
+        }));
     }
 
     /// Tells channels what they must hear of.
@@ -129,6 +137,29 @@ impl Hub {
             self.bells.timer.notify_one();
         }
         changes.into_iter().for_each(|change| self.tell(change));
+    }
+
+    /// Tells fresh handlers of their channels, a slice between each of the worker's other work; nothing
+    /// else is handled meanwhile, so that what lost handlers sent before is through, and later is not.
+    fn reannounce(&self, context: &mut Context<Self>) {
+        let (store, handlers, link) =
+            (self.store.clone(), self.handlers.clone(), self.link.clone());
+        let slices = async move {
+            loop {
+                let is_of = |share, name: &ChannelName| handlers.is_of(share, name);
+                let part = store.borrow_mut().reannounce_some(is_of);
+                let Some(part) = part else { break };
+                let announce = Announce {
+                    hub: link.clone(),
+                    epoch: part.asked.epoch,
+                    channels: part.channels,
+                    is_last: part.is_last,
+                };
+                handlers.announce(part.asked.share, announce);
+                tokio::task::yield_now().await;
+            }
+        };
+        context.wait(slices.into_actor(self));
     }
 
     fn tell(&self, change: ChannelChange) {
@@ -169,7 +200,8 @@ impl Supervised for Hub {
             let consequence =
                 "the delivery of this item crashed the hub; one session did not get it";
             let Item { channel, id, .. } = &encoded.item;
-            note_lost_item(self.targets.counters(), channel, id.as_ref(), consequence);
+            self.targets.counters().drop_items(Dropped::Panic, 1);
+            self.lost_items.note(channel, id.as_ref(), consequence);
         }
         context.set_mailbox_capacity(MAILBOX);
         self.end_some(context);
@@ -244,6 +276,15 @@ impl Handler<Forget> for Hub {
     fn handle(&mut self, Forget(channel): Forget, _: &mut Self::Context) {
         self.store.borrow_mut().forget(&channel);
         self.announce();
+    }
+}
+
+impl Handler<Reannounce> for Hub {
+    type Result = ();
+
+    fn handle(&mut self, asked: Reannounce, context: &mut Self::Context) {
+        self.store.borrow_mut().begin_reannouncing(asked);
+        self.reannounce(context);
     }
 }
 

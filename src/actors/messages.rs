@@ -5,6 +5,7 @@
 //!  Session ◀──ToSession── Hub ◀──FromChannels (Subscribed, Deliver, Refresh)─────── Channel
 //!  control ──Publish──▶ Publisher ──Accept──▶ Channel ──ChannelEmptied──▶ Publisher
 //!  control ──Recover──▶ every Publisher, then every Hub
+//!  Supervisor ──Gather──▶ a fresh Publisher ──Reannounce──▶ every Hub ──Announce──▶ that Publisher
 //!  Meter ──TakeSnapshot──▶ Hub, Publisher        server ──Drain──▶ Hub ──ToSession──▶ Session
 //! ```
 
@@ -14,6 +15,11 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+mod handover;
+mod publishing;
+
+pub use self::{handover::*, publishing::*};
+use super::session::Session;
 pub use super::{
     encoded::Encoded,
     handler_state::HandlerOptions,
@@ -22,7 +28,6 @@ pub use super::{
     waiting::{Depth, Ticket, Waiting},
     web_socket::SocketEvent,
 };
-use super::{session::Session, slip::Slip};
 use crate::{
     engine::{
         delivery_rate::QueueIndex,
@@ -35,7 +40,6 @@ use crate::{
     grip::{
         channel::{ChannelName, ItemId},
         filter::FilterError,
-        publish::Item,
     },
     stats::snapshot::{HandlerSnapshot, Snapshot, WorkerSnapshot},
 };
@@ -278,6 +282,8 @@ pub enum FromChannel {
         channel: ChannelName,
         /// Which subscription.
         generation: u64,
+        /// The least epoch of the handler that says so.
+        epoch: u64,
     },
     /// An item for the hub's members.
     Deliver {
@@ -294,6 +300,8 @@ pub enum FromChannel {
     Refresh {
         /// Which channel.
         channel: ChannelName,
+        /// Incarnation of the channel.
+        epoch: u64,
     },
 }
 
@@ -319,53 +327,6 @@ pub struct Recover;
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct SetOptions(pub HandlerOptions);
-
-/// Control to Publisher: items of one request for this publisher's channels, already validated.
-///
-/// Answered when the last delivery is queued.
-#[derive(Message)]
-#[rtype(result = "Result<(), PublishFailure>")]
-pub struct Publish {
-    /// The items, in order.
-    pub items: Vec<Item>,
-    /// A slip for each of them if receipts are wanted, else none.
-    pub slips: Vec<Slip>,
-    /// Counts as waiting until dropped.
-    pub waiting: Waiting,
-}
-
-/// Why accepted items were not all queued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PublishFailure {
-    /// A bound is reached; nothing of the request was taken.
-    #[error("channel queue is full, expected fewer than {0} items waiting")]
-    Full(usize),
-    /// A bound is reached at one of several publishers; the items of the others were taken.
-    #[error("a channel queue is full and other items of the request were taken")]
-    Partly,
-    /// An actor crashed on it.
-    #[error("an item could not be delivered because its handler crashed")]
-    Crashed,
-}
-
-/// Publisher to Channel: one item. Never refused: the publisher has looked at the queue before.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Accept {
-    /// The item.
-    pub item: Item,
-    /// Where to note what becomes of it.
-    pub slip: Option<Slip>,
-    /// Tells the publisher when the deliveries are queued.
-    pub ticket: Arc<Ticket>,
-    /// Counts as waiting until dropped.
-    pub waiting: Waiting,
-}
-
-/// Channel to Publisher: no hub is subscribed any more. Never refused.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct ChannelEmptied(pub ChannelName);
 
 /// Command socket to every Hub: which of these WebSockets are there, by the ids that their backends know;
 /// and if it `is_refresh`, their backends are asked.

@@ -13,10 +13,14 @@ use super::{
     handlers::Handlers,
     hub::Hub,
     messages::{TakeHandlerSnapshot, TakeSnapshot, TakeWorkerSnapshot},
+    wedge_watch::Wellness,
 };
-use crate::stats::{
-    counters::{SharedCounters, Total},
-    snapshot::Snapshot,
+use crate::{
+    engine::wedges::Watched,
+    stats::{
+        counters::{Refused, SharedCounters, Total},
+        snapshot::{Snapshot, ThreadSnapshot},
+    },
 };
 
 /// Longest wait for one actor's part; who is later is left out and missed in `workers`.
@@ -24,19 +28,27 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Every hub of a broker, as threads come and go.
 #[derive(Clone, Default)]
-pub struct Hubs(Arc<Mutex<Vec<Addr<Hub>>>>);
+pub struct Hubs(Arc<Mutex<Vec<OfWorker>>>);
+
+/// A worker and its hub.
+type OfWorker = (u64, Addr<Hub>);
 
 impl Hubs {
     /// Enters a new worker's hub.
-    pub fn enter(&self, hub: Addr<Hub>) {
+    pub fn enter(&self, id: u64, hub: Addr<Hub>) {
         if let Ok(mut hubs) = self.0.lock() {
-            hubs.retain(Addr::connected);
-            hubs.push(hub);
+            hubs.retain(|(_, hub)| hub.connected());
+            hubs.push((id, hub));
         }
     }
 
     /// Returns the hubs alive.
     pub fn all(&self) -> Vec<Addr<Hub>> {
+        self.all_by_id().into_iter().map(|(_, hub)| hub).collect()
+    }
+
+    /// Returns the hubs alive, each with its worker.
+    pub fn all_by_id(&self) -> Vec<(u64, Addr<Hub>)> {
         self.0.lock().map(|hubs| hubs.clone()).unwrap_or_default()
     }
 }
@@ -48,6 +60,7 @@ pub struct Meter {
     crashes: CrashRecords,
     shared: Arc<SharedCounters>,
     dealers: Dealers,
+    wellness: Wellness,
     since: Instant,
 }
 
@@ -57,7 +70,7 @@ impl Meter {
         hubs: Hubs,
         handlers: Handlers,
         crashes: CrashRecords,
-        (shared, dealers): (Arc<SharedCounters>, Dealers),
+        (shared, dealers, wellness): (Arc<SharedCounters>, Dealers, Wellness),
     ) -> Self {
         Self {
             hubs,
@@ -65,6 +78,7 @@ impl Meter {
             crashes,
             shared,
             dealers,
+            wellness,
             since: actix::clock::Instant::now().into_std(),
         }
     }
@@ -82,7 +96,24 @@ impl Meter {
             actor.last_panic = record.last_panic();
         }
         snapshot.actors.entry("meter").or_default().count = 1;
+        snapshot.actors.entry("supervisor").or_default().count = 1;
+        snapshot.lost_items = self.crashes.lost_items.all();
+        self.add_wellness(&mut snapshot);
         snapshot
+    }
+
+    fn add_wellness(&self, snapshot: &mut Snapshot) {
+        let threads = self.wellness.report().threads.clone().into_iter();
+        let thread = |known: Watched| {
+            let silent_ms = known.silent.as_millis() as u64;
+            let state = known.state.as_str();
+            ThreadSnapshot::new(known.thread, known.role.to_string(), state, silent_ms)
+        };
+        snapshot.threads = threads.map(thread).collect();
+        let unwell = self.wellness.unwell().into_iter();
+        snapshot.unwell = unwell.map(|unwell| unwell.to_string()).collect();
+        snapshot.add_shared(&self.wellness.counters.read());
+        snapshot.add_shared(&self.handlers.past());
     }
 }
 
@@ -98,6 +129,7 @@ impl Handler<TakeSnapshot> for Meter {
     fn handle(&mut self, _: TakeSnapshot, _: &mut Self::Context) -> Self::Result {
         let mut snapshot = self.begin();
         snapshot.add_shared(&self.shared.read());
+        let lost_publishes = self.handlers.lost_publishes();
         let dealers = self.dealers.clone();
         let hubs = self
             .hubs
@@ -108,6 +140,7 @@ impl Handler<TakeSnapshot> for Meter {
         let handlers = self
             .handlers
             .all()
+            .into_iter()
             .map(|p| p.send(TakeHandlerSnapshot).timeout(PATIENCE));
         let handlers: Vec<_> = handlers.collect();
         Box::pin(async move {
@@ -121,6 +154,8 @@ impl Handler<TakeSnapshot> for Meter {
                     snapshot.add_handler(&handler);
                 }
             }
+            let lost = Refused::HandlerLost.as_str();
+            *snapshot.refused.entry(lost).or_default() += lost_publishes;
             for (total, n) in [
                 (Total::ZmqBackends, dealers.backends()),
                 (Total::ZmqPacketsDropped, dealers.bad_packets()),

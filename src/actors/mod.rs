@@ -8,6 +8,7 @@
 //! | [`Channel`](channel::Channel) | handler | first to last subscriber | restarted in place |
 //! | [`Publisher`](publisher::Publisher) | handler | process | restarted in place |
 //! | [`Meter`](meter::Meter) | control | process | restarted in place |
+//! | [`Supervisor`](wedge_watch::Supervisor) | control | process | restarted in place |
 //! | [`Checker`](checker::Checker) | the server's thread | process | restarted in place |
 //!
 //! They meet through [`messages`], and reach the network through [`ports`].
@@ -29,7 +30,9 @@ pub mod encoded;
 pub mod fetch_error;
 pub mod flusher;
 pub mod handler_state;
+pub mod handler_thread;
 pub mod handlers;
+pub mod hearts;
 pub mod held;
 pub mod hub;
 pub mod link_body;
@@ -50,3 +53,4 @@ pub mod task;
 pub mod upstream;
 pub mod waiting;
 pub mod web_socket;
+pub mod wedge_watch;

@@ -20,7 +20,7 @@ pub const HUB_QUEUE_MAX: usize = 512;
 
 /// What waits to leave an arbiter.
 pub struct Outgoing {
-    counters: Rc<Counters>,
+    counters: Arc<Counters>,
     hubs: RefCell<Vec<Gathered>>,
     /// Hubs whose workers are gone.
     gone: RefCell<Vec<u64>>,
@@ -44,7 +44,7 @@ pub enum Refused {
 
 impl Outgoing {
     /// Makes the way out of an arbiter.
-    pub fn new(counters: Rc<Counters>) -> Self {
+    pub fn new(counters: Arc<Counters>) -> Self {
         Self {
             counters,
             hubs: RefCell::default(),

@@ -4,6 +4,8 @@
 //! Channels and their state are in the [`Directory`] beside it, so a crash of the publisher costs the
 //! poisonous request alone.
 
+mod fresh;
+
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
@@ -13,23 +15,22 @@ use std::{
 
 use actix::prelude::*;
 
+use self::fresh::Gathering;
 use super::{
     channel::Channel,
     channel_state::ChannelState,
-    handler_state::{HandlerOptions, HandlerState},
+    handler_state::{HandlerOptions, HandlerState, HandlerView},
     messages::{
         Accept, ChannelEmptied, Depth, ForgetLast, FromChannel, FromChannels, Publish,
-        PublishFailure, Recover, SetOptions, Subscribe, TakeHandlerSnapshot, Ticket, ToHub,
-        Unsubscribe,
+        PublishFailure, Reannounce, Recover, SetOptions, Subscribe, TakeHandlerSnapshot, Ticket,
+        ToHub, Unsubscribe,
     },
     slip::Slip,
-    supervisor::{note_lost_item, supervise, CrashRecord},
+    supervisor::{supervise, CrashRecord},
 };
 use crate::{
-    grip::{
-        channel::{ChannelName, ItemId},
-        publish::Item,
-    },
+    engine::handover::first_epoch,
+    grip::{channel::ChannelName, publish::Item},
     stats::{
         counters::{Refused, Total},
         receipt::Outcome,
@@ -58,29 +59,80 @@ pub struct Publisher {
     crashes: Arc<CrashRecord>,
     mailbox: Depth,
     address: Addr<Publisher>,
-    /// Channel and id of the item being handled.
-    in_hand: Option<(ChannelName, Option<ItemId>)>,
+    place: Place,
+    /// What it does before it publishes, in the place of a lost one.
+    gathering: Option<Gathering>,
+    /// Workers that have not announced their subscriptions in time.
+    late: Vec<(u64, Recipient<Reannounce>)>,
+}
+
+/// A publisher's place among those of its broker.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Which share of the channels it has.
+    pub share: usize,
+    /// How many had it before.
+    pub incarnation: u64,
 }
 
 impl Publisher {
     /// Starts a publisher with its directory on this arbiter.
     pub fn start(
         options: HandlerOptions,
-        own_crashes: Arc<CrashRecord>,
-        channel_crashes: Arc<CrashRecord>,
+        (own_crashes, channel_crashes): (Arc<CrashRecord>, Arc<CrashRecord>),
+        view: HandlerView,
+        place: Place,
     ) -> (Addr<Self>, Depth) {
         let mailbox = Depth::default();
-        let handler = Rc::new(HandlerState::new(options));
+        let handler = Rc::new(HandlerState::new(options, view));
         actix_rt::spawn(handler.outgoing.clone().carry());
+        let directory = Directory::default();
+        directory.epochs.set(first_epoch(place.incarnation));
         let publisher = supervise(own_crashes, |context| Self {
-            directory: Rc::default(),
+            directory: Rc::new(directory),
             handler,
             crashes: channel_crashes,
             mailbox: mailbox.clone(),
             address: context.address(),
-            in_hand: None,
+            place,
+            gathering: (place.incarnation > 0).then(Gathering::begin),
+            late: Vec::new(),
         });
         (publisher, mailbox)
+    }
+
+    /// Takes the items of one request.
+    fn take(
+        &self,
+        items: Vec<Item>,
+        slips: Vec<Slip>,
+    ) -> ResponseFuture<Result<(), PublishFailure>> {
+        if !self.has_room(&items) {
+            return self.refuse_full();
+        }
+        let (ticket, outcome) = Ticket::new(items.len());
+        let mut slips = slips.into_iter();
+        for item in items {
+            self.handler.in_hand.take_up(&item);
+            #[cfg(feature = "chaos")]
+            super::chaos::maybe_fail(&item, "publisher");
+            log::debug!(target: "p8::publish", channel:? = item.channel.as_str(); "item accepted");
+            self.pass_on((item, slips.next()), &ticket);
+        }
+        self.handler.in_hand.put_down();
+        drop(ticket);
+        Box::pin(async move {
+            match outcome.await {
+                Ok(true) => Ok(()),
+                _ => Err(PublishFailure::Crashed),
+            }
+        })
+    }
+
+    fn refuse_full(&self) -> ResponseFuture<Result<(), PublishFailure>> {
+        self.handler.counters.refuse(Refused::PublishQueue, 1);
+        let max = self.handler.options().channel_queue_items_max;
+        Box::pin(async move { Err(PublishFailure::Full(max)) })
     }
 
     fn has_room(&self, items: &[Item]) -> bool {
@@ -105,6 +157,7 @@ impl Publisher {
     )]
     fn pass_on(&self, (item, slip): (Item, Option<Slip>), ticket: &Arc<Ticket>) {
         self.handler.counters.add(Total::ItemsPublished, 1);
+        self.note_late();
         if self.handler.is_repeat(&item) {
             settle(slip, Outcome::Duplicate);
             return ticket.item_queued();
@@ -156,17 +209,18 @@ fn settle(slip: Option<Slip>, outcome: Outcome) {
 
 impl Actor for Publisher {
     type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.publish_in_time(context);
+    }
 }
 
 impl Supervised for Publisher {
     /// Names the item that crashed the publisher; it and what stood behind it in its request are not taken.
-    fn restarting(&mut self, _: &mut Self::Context) {
-        let Some((channel, id)) = self.in_hand.take() else {
-            return;
-        };
-        self.handler.forget_id(&channel, id.as_ref());
+    fn restarting(&mut self, context: &mut Self::Context) {
         let consequence = "this item crashed the publisher; its request is answered 500";
-        note_lost_item(&self.handler.counters, &channel, id.as_ref(), consequence);
+        self.handler.note_crashed(consequence);
+        self.publish_in_time(context);
     }
 }
 
@@ -180,63 +234,48 @@ impl Handler<Publish> for Publisher {
             waiting,
         } = publish;
         drop(waiting);
-        if !self.has_room(&items) {
-            self.handler.counters.refuse(Refused::PublishQueue, 1);
-            let max = self.handler.options().channel_queue_items_max;
-            return Box::pin(async move { Err(PublishFailure::Full(max)) });
+        match self.gathering.is_some() {
+            true => self.hold(items, slips),
+            false => self.take(items, slips),
         }
-        let (ticket, outcome) = Ticket::new(items.len());
-        let mut slips = slips.into_iter();
-        for item in items {
-            self.in_hand = Some((item.channel.clone(), item.id.clone()));
-            #[cfg(feature = "chaos")]
-            super::chaos::maybe_panic(&item, "panic-publisher");
-            log::debug!(target: "p8::publish", channel:? = item.channel.as_str(); "item accepted");
-            self.pass_on((item, slips.next()), &ticket);
-        }
-        self.in_hand = None;
-        drop(ticket);
-        Box::pin(async move {
-            match outcome.await {
-                Ok(true) => Ok(()),
-                _ => Err(PublishFailure::Crashed),
-            }
-        })
     }
 }
 
 impl Handler<Subscribe> for Publisher {
     type Result = ();
 
+    fn handle(&mut self, subscribe: Subscribe, _: &mut Self::Context) {
+        self.subscribe(subscribe);
+    }
+}
+
+impl Publisher {
+    /// Passes a subscription on to its channel, which is made if need be; none if there are too many.
     #[expect(
         clippy::disallowed_methods,
         reason = "one for each channel a worker begins to hold"
     )]
-    fn handle(&mut self, mut subscribe: Subscribe, _: &mut Self::Context) {
+    fn subscribe(&self, mut subscribe: Subscribe) -> Option<Rc<RefCell<ChannelState>>> {
         let name = subscribe.channel.clone();
         let mut channels = self.directory.channels.borrow_mut();
         if channels.len() >= self.handler.options().channels_max && !channels.contains_key(&name) {
             self.handler.counters.refuse(Refused::ChannelsMax, 1);
             log::warn!(limit = self.handler.options().channels_max; "too many channels: subscription refused");
-            let Subscribe {
-                channel,
-                hub,
-                generation,
-                ..
-            } = subscribe;
             let refused = FromChannel::Refused {
-                channel,
-                generation,
+                channel: subscribe.channel,
+                generation: subscribe.generation,
+                epoch: first_epoch(self.place.incarnation),
             };
-            let refused = vec![ToHub::new(&hub, refused)];
-            hub.recipient.do_send(FromChannels(refused));
-            return;
+            let refused = vec![ToHub::new(&subscribe.hub, refused)];
+            subscribe.hub.recipient.do_send(FromChannels(refused));
+            return None;
         }
         let listed = channels
             .entry(name.clone())
             .or_insert_with(|| self.list(name));
         subscribe.waiting = Some(listed.waiting.enter());
         listed.address.do_send(subscribe);
+        Some(listed.state.clone())
     }
 }
 

@@ -192,7 +192,7 @@ impl SessionState {
     pub fn on_message(&mut self, ToSession { hold, event, .. }: ToSession) {
         #[cfg(feature = "chaos")]
         if let SessionEvent::Item(encoded) = &event {
-            super::chaos::maybe_panic(&encoded.item, "panic-session");
+            super::chaos::maybe_fail(&encoded.item, "session");
         }
         let held = self.held.as_ref().map(|held| held.membership().hold());
         match event {

@@ -19,11 +19,7 @@ use std::{
 
 use actix::{dev::ContextFut, prelude::*};
 
-use crate::{
-    engine::restart_budget::RestartBudget,
-    grip::channel::{ChannelName, ItemId},
-    stats::counters::{Counters, Dropped},
-};
+use crate::engine::restart_budget::RestartBudget;
 
 /// What is known of the crashes of one kind of actor; shared by all of that kind in a broker.
 #[derive(Debug)]
@@ -75,18 +71,6 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
         text.truncate(end);
     }
     text
-}
-
-/// Counts and names an item that crashed an actor.
-pub fn note_lost_item(
-    counters: &Counters,
-    channel: &ChannelName,
-    id: Option<&ItemId>,
-    consequence: &'static str,
-) {
-    counters.drop_items(Dropped::Panic, 1);
-    log::error!(target: "p8::supervisor", channel:? = channel.as_str(),
-        id:? = id.map_or("", ItemId::as_str); "{consequence}");
 }
 
 /// Starts a permanent actor on this arbiter; `make` gets its context, so that it may learn its address.

@@ -100,6 +100,8 @@ pub(super) struct Handler {
     pub(super) lingering_subscriptions_max: Option<u64>,
     pub(super) update_on_first_subscription: Option<bool>,
     pub(super) arbiters: Option<u64>,
+    pub(super) wedge_deadline_ms: Option<u64>,
+    pub(super) replacements_max: Option<u64>,
     pub(super) session_queue_bytes_max: Option<u64>,
     pub(super) session_queue_items_max: Option<u64>,
     pub(super) channel_queue_items_max: Option<u64>,

@@ -16,6 +16,7 @@ use crate::engine::outbox::SlowClient;
 use crate::engine::proxy_header::Believed;
 use crate::engine::route::{Route, Target};
 use crate::engine::tls_options::TlsOptions;
+use crate::engine::wedges::WedgeRules;
 use crate::engine::zmq::options::ZmqOptions;
 
 /// Holds everything that can be set.
@@ -141,6 +142,8 @@ pub struct HandlerSettings {
     pub connection_subscription_max: usize,
     /// Threads that channels and publishers live on.
     pub arbiters: usize,
+    /// When a thread counts as wedged, and how often that is borne.
+    pub wedges: WedgeRules,
     /// Bytes that may wait for one session.
     pub session_queue_bytes_max: usize,
     /// Items that may wait for one session.
@@ -260,6 +263,7 @@ impl Default for HandlerSettings {
             rate: RateLimits::default(),
             connection_subscription_max: 20,
             arbiters: 1,
+            wedges: WedgeRules::default(),
             session_queue_bytes_max: 1_048_576,
             session_queue_items_max: 4096,
             channel_queue_items_max: 10_000,

@@ -13,6 +13,7 @@ use super::{listeners, proxy, routes, zmq};
 use super::{ControlSettings, HandlerSettings, LogSettings, Settings};
 use crate::engine::delivery_rate::RateLimits;
 use crate::engine::outbox::SlowClient;
+use crate::engine::wedges::WedgeRules;
 
 /// Turns the file as written into settings.
 pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, ConfigError> {
@@ -124,6 +125,7 @@ fn handler(
     let default = order(checker, &written, default)?;
     Ok(HandlerSettings {
         rate: rate(checker, &written)?,
+        wedges: wedges(checker, &written, default.wedges)?,
         connection_subscription_max: checker.number(
             &key("connection_subscription_max"),
             written.connection_subscription_max,
@@ -215,6 +217,28 @@ fn order(
             .update_on_first_subscription
             .unwrap_or(default.update_on_first_subscription),
         ..default
+    })
+}
+
+fn wedges(
+    checker: &Checker,
+    written: &file::Handler,
+    default: WedgeRules,
+) -> Result<WedgeRules, ConfigError> {
+    let (deadline, most) = (written.wedge_deadline_ms, written.replacements_max);
+    let key = |key| ["handler", key];
+    let bounds = 0..=600_000;
+    let deadline = checker.millis(
+        &key("wedge_deadline_ms"),
+        deadline,
+        default.deadline,
+        bounds,
+    )?;
+    let default = default.replacements_max;
+    let replacements_max = checker.number(&key("replacements_max"), most, default, 0..=1_000)?;
+    Ok(WedgeRules {
+        deadline,
+        replacements_max,
     })
 }
 

@@ -59,6 +59,11 @@ impl Sequencer {
         self.last.as_ref()
     }
 
+    /// Takes what went out last from those who got it.
+    pub fn begin_at(&mut self, last: Option<ItemId>) {
+        self.last = last;
+    }
+
     /// Forgets the last id; what waits goes on waiting, for the next item may say where it belongs.
     pub fn forget_last(&mut self) {
         self.last = None;

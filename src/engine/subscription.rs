@@ -7,8 +7,14 @@
 /// Where a worker stands with a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Pending,
-    Live { epoch: u64, next: u64 },
+    /// Channels of earlier epochs are not listened to.
+    Pending {
+        not_before: u64,
+    },
+    Live {
+        epoch: u64,
+        next: u64,
+    },
 }
 
 /// What to make of a delivery.
@@ -34,7 +40,7 @@ impl Subscription {
     pub fn new(generation: u64) -> Self {
         Self {
             generation,
-            state: State::Pending,
+            state: State::Pending { not_before: 0 },
         }
     }
 
@@ -45,12 +51,35 @@ impl Subscription {
 
     /// Tells whether the channel has acknowledged.
     pub fn is_live(&self) -> bool {
-        self.state != State::Pending
+        matches!(self.state, State::Live { .. })
+    }
+
+    /// The channel's handler was replaced by one whose epochs begin here: whatever the lost one still
+    /// says is too old. Returns false if the new one has acknowledged already.
+    pub fn on_replaced(&mut self, not_before: u64) -> bool {
+        let is_old = self.oldest() < not_before;
+        if is_old {
+            self.state = State::Pending { not_before };
+        }
+        is_old || !self.is_live()
+    }
+
+    /// Tells whether a channel of that epoch is listened to.
+    pub fn listens_to(&self, epoch: u64) -> bool {
+        epoch >= self.oldest()
+    }
+
+    fn oldest(&self) -> u64 {
+        match self.state {
+            State::Pending { not_before } => not_before,
+            State::Live { epoch, .. } => epoch,
+        }
     }
 
     /// Takes the channel's acknowledgement; returns true if the subscription became live by it.
     pub fn on_acknowledged(&mut self, generation: u64, epoch: u64, next: u64) -> bool {
-        let became_live = generation == self.generation && !self.is_live();
+        let is_for_this = generation == self.generation && self.listens_to(epoch);
+        let became_live = is_for_this && !self.is_live();
         if became_live {
             self.state = State::Live { epoch, next };
         }
@@ -96,6 +125,22 @@ mod tests {
             "only the first one counts"
         );
         assert_eq!(subscription.on_delivery(0, 5), Receipt::InOrder);
+    }
+
+    #[test]
+    fn what_a_replaced_handler_still_says_is_ignored() {
+        let mut subscription = Subscription::new(1);
+        subscription.on_acknowledged(1, 3, 0);
+        assert!(subscription.on_replaced(100));
+        assert!(!subscription.is_live());
+        assert_eq!(subscription.on_delivery(3, 0), Receipt::Stale);
+        assert!(!subscription.on_acknowledged(1, 4, 0), "of the lost one");
+        assert!(!subscription.listens_to(99));
+        assert!(subscription.on_replaced(100), "it may be announced twice");
+        assert!(subscription.on_acknowledged(1, 100, 0));
+        assert!(!subscription.on_replaced(100), "nothing is to be announced");
+        assert_eq!(subscription.on_delivery(3, 1), Receipt::Stale);
+        assert_eq!(subscription.on_delivery(100, 0), Receipt::InOrder);
     }
 
     #[test]

@@ -223,7 +223,8 @@ fn told(receipts: &[Receipt]) -> HttpResponse {
 fn failed(failure: PublishFailure) -> HttpResponse {
     match failure {
         PublishFailure::Partly => text(500, "publish-partly-taken", &failure.to_string()),
-        PublishFailure::Full(_) => busy(&failure.to_string()),
+        PublishFailure::Full(_) => busy("publish-queue-full", &failure.to_string()),
+        PublishFailure::HandlerLost => busy("publish-handler-lost", &failure.to_string()),
         PublishFailure::Crashed => text(
             500,
             "publish-crashed",
@@ -276,12 +277,8 @@ fn done(format: Format, what: &str) -> HttpResponse {
     }
 }
 
-fn busy(why: &str) -> HttpResponse {
-    let mut refusal = text(
-        503,
-        "publish-queue-full",
-        &format!("Service unavailable: {why}"),
-    );
+fn busy(reason: &'static str, why: &str) -> HttpResponse {
+    let mut refusal = text(503, reason, &format!("Service unavailable: {why}"));
     refusal
         .headers_mut()
         .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));

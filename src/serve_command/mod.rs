@@ -28,38 +28,56 @@ pub(crate) async fn run(
     server.on_reload(|settings| logger.set_filter(&settings.log));
     banner::print(&server);
     server.tell_ready();
-    let is_replaced = serve(&server, &mut signals, &origin).await;
+    let why = serve(&server, &mut signals, &origin).await;
     log::info!("stopping: holds are ended, requests in flight finish");
     let ending = async {
-        match is_replaced {
-            true => server.hand_over().await,
-            false => server.stop().await,
+        match why {
+            End::Replaced => server.hand_over().await,
+            End::Stopped | End::GivenUp => server.stop().await,
         }
     };
     tokio::select! {
         () = ending => {}
         () = signals.stop() => log::warn!("second signal: ending now"),
     }
-    Ok(())
+    match why {
+        End::GivenUp => Err(p8::Error::GivenUp),
+        End::Stopped | End::Replaced => Ok(()),
+    }
 }
 
-/// Follows the signals until one ends this process; tells whether another has taken its place.
-async fn serve(server: &Server, signals: &mut Signals, origin: &Origin) -> bool {
+/// Why the process ends.
+#[derive(Clone, Copy)]
+enum End {
+    /// A signal.
+    Stopped,
+    /// Another one has taken its place.
+    Replaced,
+    /// Too many handlers had to be replaced.
+    GivenUp,
+}
+
+/// Follows the signals until the process is to end.
+async fn serve(server: &Server, signals: &mut Signals, origin: &Origin) -> End {
     loop {
-        match signals.next().await {
-            Wish::Stop => return false,
+        let wish = tokio::select! {
+            wish = signals.next() => wish,
+            () = server.broker().given_up() => return End::GivenUp,
+        };
+        match wish {
+            Wish::Stop => return End::Stopped,
             // What came of it is in the log.
             Wish::Reload => drop(server.reload(false)),
             Wish::Replace => {
                 log::info!("a new process is started to take over");
                 let replaced = tokio::select! {
                     replaced = origin.replace(server) => replaced,
-                    () = signals.stop() => return false,
+                    () = signals.stop() => return End::Stopped,
                 };
                 match replaced {
                     Ok(pid) => {
                         log::info!(pid; "the new process serves in this one's place");
-                        return true;
+                        return End::Replaced;
                     }
                     Err(error) => {
                         log::error!(error:%; "no new process took over: this one goes on");

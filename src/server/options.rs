@@ -27,6 +27,7 @@ pub(super) fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerO
     let mut options = BrokerOptions::default().routes(routes);
     let handler = &settings.handler;
     options.arbiters = handler.arbiters;
+    options.wedges = handler.wedges;
     options.handler = HandlerOptions {
         channel_queue_items_max: handler.channel_queue_items_max,
         channels_max: handler.channels_max,

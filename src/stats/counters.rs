@@ -1,10 +1,11 @@
 //! The counters of one thread. Every drop and refusal has a reason here; reasons are stable words.
 
 use std::{
-    cell::Cell,
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
+
+pub use super::readings::Readings;
 
 macro_rules! names {
     ($(#[$doc:meta])* $kind:ident { $($(#[$entry_doc:meta])* $entry:ident = $name:literal,)+ }) => {
@@ -149,6 +150,12 @@ names! {
         ZmqMessagesDropped = "zmq_messages_dropped_total",
         /// Publishers, and those who send commands or take statistics, connected over ZeroMQ now.
         ZmqPeers = "zmq_peers_current",
+        /// Threads that did not turn any more.
+        ThreadsWedged = "threads_wedged_total",
+        /// Handlers that were replaced, for their threads did not turn any more.
+        HandlersReplaced = "handlers_replaced_total",
+        /// Subscriptions that workers announced to fresh handlers.
+        SubscriptionsAnnounced = "subscriptions_announced_total",
         /// Sessions that panicked.
         SessionPanics = "session_panics_total",
     }
@@ -183,6 +190,10 @@ names! {
         WaitingUnsubscribed = "waiting-unsubscribed",
         /// A worker was gone when the channel wanted to deliver.
         WorkerGone = "worker-gone",
+        /// A worker had not announced its subscriptions to a fresh handler.
+        WorkerLate = "worker-late",
+        /// It waited for another when its handler was replaced, or the handler never got through it.
+        HandlerLost = "handler-lost",
     }
 }
 
@@ -207,6 +218,8 @@ names! {
         Publish = "bad-publish",
         /// A publish while a channel's queue was full.
         PublishQueue = "publish-queue-full",
+        /// A publish whose handler was replaced meanwhile.
+        HandlerLost = "publish-handler-lost",
         /// A connection over `client_maxconn`.
         Connections = "too-many-connections",
         /// A TLS handshake that failed or took too long.
@@ -238,20 +251,21 @@ names! {
     }
 }
 
-/// The counters of one thread.
+/// The counters of one thread: only it may change them, so that this costs no more than a plain number;
+/// every thread may read them.
 #[derive(Debug)]
 pub struct Counters {
-    totals: [Cell<u64>; Total::NAMES.len()],
-    dropped: [Cell<u64>; Dropped::NAMES.len()],
-    refused: [Cell<u64>; Refused::NAMES.len()],
+    totals: [AtomicU64; Total::NAMES.len()],
+    dropped: [AtomicU64; Dropped::NAMES.len()],
+    refused: [AtomicU64; Refused::NAMES.len()],
 }
 
 impl Default for Counters {
     fn default() -> Self {
         Self {
-            totals: [const { Cell::new(0) }; Total::NAMES.len()],
-            dropped: [const { Cell::new(0) }; Dropped::NAMES.len()],
-            refused: [const { Cell::new(0) }; Refused::NAMES.len()],
+            totals: [const { AtomicU64::new(0) }; Total::NAMES.len()],
+            dropped: [const { AtomicU64::new(0) }; Dropped::NAMES.len()],
+            refused: [const { AtomicU64::new(0) }; Refused::NAMES.len()],
         }
     }
 }
@@ -260,33 +274,35 @@ impl Counters {
     /// Adds to a total or gauge.
     pub fn add(&self, total: Total, n: u64) {
         if let Some(cell) = self.totals.get(total as usize) {
-            cell.set(cell.get().wrapping_add(n));
+            cell.store(cell.load(Relaxed).wrapping_add(n), Relaxed);
         }
     }
 
     /// Lowers a gauge.
     pub fn subtract(&self, gauge: Total, n: u64) {
         if let Some(cell) = self.totals.get(gauge as usize) {
-            cell.set(cell.get().saturating_sub(n));
+            cell.store(cell.load(Relaxed).saturating_sub(n), Relaxed);
         }
     }
 
     /// Returns a total or gauge.
     pub fn total(&self, total: Total) -> u64 {
-        self.totals.get(total as usize).map_or(0, Cell::get)
+        self.totals
+            .get(total as usize)
+            .map_or(0, |cell| cell.load(Relaxed))
     }
 
     /// Counts items that did not reach a session.
     pub fn drop_items(&self, reason: Dropped, n: u64) {
         if let Some(cell) = self.dropped.get(reason as usize) {
-            cell.set(cell.get() + n);
+            cell.store(cell.load(Relaxed).wrapping_add(n), Relaxed);
         }
     }
 
     /// Counts a refusal.
     pub fn refuse(&self, reason: Refused, n: u64) {
         if let Some(cell) = self.refused.get(reason as usize) {
-            cell.set(cell.get() + n);
+            cell.store(cell.load(Relaxed).wrapping_add(n), Relaxed);
         }
     }
 
@@ -321,70 +337,40 @@ impl SharedCounters {
     /// Adds to a total or gauge.
     pub fn add(&self, total: Total, n: u64) {
         if let Some(cell) = self.totals.get(total as usize) {
-            cell.fetch_add(n, Ordering::Relaxed);
+            cell.fetch_add(n, Relaxed);
         }
     }
 
     /// Lowers a gauge by one.
     pub fn subtract_one(&self, gauge: Total) {
         if let Some(cell) = self.totals.get(gauge as usize) {
-            cell.fetch_sub(1, Ordering::Relaxed);
+            cell.fetch_sub(1, Relaxed);
         }
     }
 
     /// Counts a refusal.
     pub fn refuse(&self, reason: Refused) {
         if let Some(cell) = self.refused.get(reason as usize) {
-            cell.fetch_add(1, Ordering::Relaxed);
+            cell.fetch_add(1, Relaxed);
         }
     }
 
     /// Reads everything.
     pub fn read(&self) -> Readings {
-        let values = |names: &[&'static str], cells: &[AtomicU64]| {
-            let values = cells.iter().map(|cell| cell.load(Ordering::Relaxed));
-            names.iter().copied().zip(values).collect()
-        };
         Readings {
-            totals: values(Total::NAMES, &self.totals),
+            totals: read(Total::NAMES, &self.totals),
             dropped: BTreeMap::new(),
-            refused: values(Refused::NAMES, &self.refused),
+            refused: read(Refused::NAMES, &self.refused),
         }
     }
 }
 
-fn read(names: &[&'static str], cells: &[Cell<u64>]) -> BTreeMap<&'static str, u64> {
+fn read(names: &[&'static str], cells: &[AtomicU64]) -> BTreeMap<&'static str, u64> {
     names
         .iter()
         .copied()
-        .zip(cells.iter().map(Cell::get))
+        .zip(cells.iter().map(|cell| cell.load(Relaxed)))
         .collect()
-}
-
-/// The values of a [`Counters`] at one moment; can cross threads and be merged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Readings {
-    /// Totals and gauges by name.
-    pub totals: BTreeMap<&'static str, u64>,
-    /// Items not delivered, by reason.
-    pub dropped: BTreeMap<&'static str, u64>,
-    /// Refusals by reason.
-    pub refused: BTreeMap<&'static str, u64>,
-}
-
-impl Readings {
-    /// Adds another thread's values.
-    pub fn merge(&mut self, other: &Readings) {
-        for (mine, theirs) in [
-            (&mut self.totals, &other.totals),
-            (&mut self.dropped, &other.dropped),
-            (&mut self.refused, &other.refused),
-        ] {
-            for (name, value) in theirs {
-                *mine.entry(name).or_default() += value;
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,5 +2,6 @@
 //! each worker counts for itself, and snapshots are merged when somebody looks.
 
 pub mod counters;
+pub mod readings;
 pub mod receipt;
 pub mod snapshot;

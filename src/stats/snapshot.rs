@@ -20,6 +20,12 @@ pub struct Snapshot {
     pub workers: usize,
     /// Actors by kind.
     pub actors: BTreeMap<&'static str, ActorSnapshot>,
+    /// Its threads, as the supervisor last saw them; lost ones until they end.
+    pub threads: Vec<ThreadSnapshot>,
+    /// Why not everybody is well; empty: everybody is.
+    pub unwell: Vec<String>,
+    /// The latest items that crashed an actor, or that one never got through, at most 20.
+    pub lost_items: Vec<LostItemSnapshot>,
     /// Totals and gauges by name.
     pub totals: BTreeMap<&'static str, u64>,
     /// Items not delivered, by reason.
@@ -54,6 +60,43 @@ pub struct ActorSnapshot {
     pub restarts: u64,
     /// What the last panic said.
     pub last_panic: Option<String>,
+}
+
+/// One thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ThreadSnapshot {
+    /// Its name among the threads, for ever.
+    pub thread: u64,
+    /// What it is for: `handler N` with share N of the channels, or `worker N`.
+    pub role: String,
+    /// `well`, `wedged`, or `lost`: another one has its channels.
+    pub state: &'static str,
+    /// For how long it has been silent, in milliseconds.
+    pub silent_ms: u64,
+}
+
+impl ThreadSnapshot {
+    /// Makes the part of a thread.
+    pub fn new(thread: u64, role: String, state: &'static str, silent_ms: u64) -> Self {
+        Self {
+            thread,
+            role,
+            state,
+            silent_ms,
+        }
+    }
+}
+
+/// An item that crashed an actor, or that one never got through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LostItemSnapshot {
+    /// Where it was published.
+    pub channel: String,
+    /// Its id, if it had one.
+    pub id: Option<String>,
+    /// What came of it.
+    pub consequence: &'static str,
 }
 
 /// One channel.

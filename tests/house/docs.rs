@@ -124,6 +124,14 @@ fn every_page_and_test_that_is_cited_is_there() {
             faults.push(format!("docs/compatibility.md: {cited}"));
         }
     }
+    let texts: Vec<_> = sources().into_iter().map(|s| s.text).collect();
+    for cited in read("docs/reliability.md").split('`').skip(1).step_by(2) {
+        let is_test = cited.matches('_').count() > 4;
+        let named = format!("fn {cited}(");
+        if is_test && !texts.iter().any(|text| text.contains(&named)) {
+            faults.push(format!("docs/reliability.md: {cited}"));
+        }
+    }
     report("what is cited exists", &faults);
 }
 

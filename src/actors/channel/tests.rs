@@ -6,7 +6,7 @@ use super::*;
 use crate::actors::outgoing::HUB_QUEUE_MAX;
 use crate::{
     actors::{
-        handler_state::HandlerOptions,
+        handler_state::{HandlerOptions, HandlerView},
         messages::{Depth, Ticket},
         supervisor::{supervise, CrashRecord},
     },
@@ -65,7 +65,7 @@ impl Setup {
         let state = Rc::<RefCell<ChannelState>>::default();
         let beside = state.clone();
         let channel = supervise(CrashRecord::new("channel"), |_| {
-            let handler = Rc::new(HandlerState::new(options));
+            let handler = Rc::new(HandlerState::new(options, HandlerView::default()));
             actix_rt::spawn(handler.outgoing.clone().carry());
             Channel::new(("a".into(), 0), beside, publisher, handler)
         });

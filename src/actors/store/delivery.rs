@@ -76,8 +76,9 @@ impl HubStore {
             FromChannel::Refused {
                 channel,
                 generation,
-            } => self.refuse(&channel, generation),
-            FromChannel::Refresh { channel } => self.refresh(&channel),
+                epoch,
+            } => self.refuse(&channel, generation, epoch),
+            FromChannel::Refresh { channel, epoch } => self.refresh(&channel, epoch),
             FromChannel::Deliver {
                 channel,
                 epoch,
@@ -111,6 +112,13 @@ impl HubStore {
         if !encoded.item.no_seq {
             channel.last.clone_from(&encoded.item.id);
         }
+        let generation = channel.subscription.generation();
+        if self
+            .reannounced
+            .is_repeat(generation, encoded.item.id.as_ref())
+        {
+            return self.counters.add(Total::ItemsRepeated, 1);
+        }
         if channel.members.is_empty() {
             return;
         }
@@ -140,7 +148,7 @@ impl HubStore {
         #[cfg(feature = "chaos")]
         {
             in_flight.served += 1;
-            crate::actors::chaos::maybe_panic_hub(&in_flight.encoded.item, in_flight.served);
+            crate::actors::chaos::maybe_fail_hub(&in_flight.encoded.item, in_flight.served);
         }
         let encoded = in_flight.encoded.clone();
         self.served += 1;

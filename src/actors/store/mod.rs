@@ -3,7 +3,7 @@
 //! It lives beside the `Hub` actor, not in it: a hub that panicked finds everything here and goes on
 //! behind the session it was serving. Same thread only. No rule is made here: places, order and
 //! bounds are decided by `engine`. `subscribing.rs`: who is subscribed to what. `delivery.rs`: the item
-//! in flight. `rated.rs`: what a rate lets wait. `outlets.rs`: what waits to be written, and when
+//! in flight. `reannouncing.rs`: what a fresh handler hears. `rated.rs`: what a rate lets wait. `outlets.rs`: what waits to be written, and when
 //! sessions are woken. `notices.rs`: what all hear.
 
 mod delivery;
@@ -12,6 +12,7 @@ mod notices;
 mod outlets;
 mod places;
 mod rated;
+mod reannouncing;
 mod subscribing;
 
 use std::{
@@ -26,7 +27,7 @@ use slab::Slab;
 use tokio::sync::oneshot;
 
 pub use self::rated::Release;
-use self::{losses::Losses, places::Places, rated::Rated};
+use self::{losses::Losses, places::Places, rated::Rated, reannouncing::Reannounced};
 use super::{
     connection_ids::ConnectionIds,
     delivery_rate::SharedRate,
@@ -121,6 +122,8 @@ pub struct HubStore {
     /// What channels sent, behind the item in flight.
     incoming: VecDeque<ToHub>,
     in_flight: Option<InFlight>,
+    /// What fresh handlers are told, and were.
+    reannounced: Reannounced,
     /// Members served since the worker's other work last had its turn.
     served: usize,
     generations: u64,
@@ -213,6 +216,7 @@ impl HubStore {
             is_ending_told: false,
             incoming: VecDeque::new(),
             in_flight: None,
+            reannounced: Reannounced::default(),
             served: 0,
             generations: 0,
             holds: 0,

@@ -5,6 +5,7 @@ use crate::{
     actors::messages::{SessionEvent, SessionKind},
     engine::fan_out::SessionKey,
     grip::channel::ChannelName,
+    stats::counters::Total,
 };
 
 impl HubStore {
@@ -41,11 +42,14 @@ impl HubStore {
     }
 
     /// Tells every session on a channel that it may have missed items.
-    pub fn refresh(&mut self, name: &ChannelName) {
+    pub fn refresh(&mut self, name: &ChannelName, epoch: u64) {
         let index = self.names.get(name).copied();
         let Some(channel) = index.and_then(|index| self.channels.get(index as usize)) else {
             return;
         };
+        if !channel.subscription.listens_to(epoch) {
+            return self.counters.add(Total::DeliveriesStale, 1);
+        }
         for key in channel.members.iter() {
             self.tell_to_refresh(key);
         }

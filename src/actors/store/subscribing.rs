@@ -333,6 +333,7 @@ impl HubStore {
         self.in_flight
             .take_if(|in_flight| in_flight.channel == index);
         let generation = channel.subscription.generation();
+        self.reannounced.forget(generation);
         self.changes.push(ChannelChange::Unsubscribe {
             channel: channel.name,
             generation,
@@ -381,12 +382,13 @@ impl HubStore {
     }
 
     /// The channel cannot be made: sessions that wait for it are refused, and it is forgotten with them.
-    pub fn refuse(&mut self, name: &ChannelName, generation: u64) {
+    pub fn refuse(&mut self, name: &ChannelName, generation: u64, epoch: u64) {
         let index = self.names.get(name).copied();
         let Some(channel) = index.and_then(|index| self.channels.get_mut(index as usize)) else {
             return;
         };
-        if channel.subscription.generation() != generation {
+        let subscription = &channel.subscription;
+        if subscription.generation() != generation || !subscription.listens_to(epoch) {
             return;
         }
         for key in std::mem::take(&mut channel.waiters) {

@@ -142,6 +142,7 @@ impl Commands {
                     PublishFailure::Full(_) => "publish-queue-full",
                     PublishFailure::Partly => "publish-partly-taken",
                     PublishFailure::Crashed => "publish-crashed",
+                    PublishFailure::HandlerLost => "publish-handler-lost",
                 };
                 Err(Refusal::new(condition, failure))
             }

@@ -38,7 +38,7 @@ impl Intake {
         match read {
             Ok(item) => {
                 #[cfg(feature = "chaos")]
-                crate::actors::chaos::maybe_panic(&item, "panic-zmq");
+                crate::actors::chaos::maybe_fail(&item, "zmq");
                 let intake = self.clone();
                 Some(Box::pin(async move { intake.publish(item).await }))
             }
