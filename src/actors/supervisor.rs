@@ -7,9 +7,9 @@
 
 use std::{
     any::Any,
-    future::Future,
+    future::{poll_fn, Future},
     panic::{catch_unwind, AssertUnwindSafe},
-    pin::Pin,
+    pin::{pin, Pin},
     sync::{
         atomic::{AtomicU64, Ordering},
         Arc, Mutex,
@@ -101,15 +101,24 @@ pub fn start_temporary(
     });
 }
 
-/// Runs a temporary actor within the caller's task, until it has stopped itself or crashed.
-pub fn run_temporary<A>(record: Arc<CrashRecord>, actor: A) -> impl Future<Output = ()>
-where
-    A: Actor<Context = Context<A>> + Unpin,
-{
-    Temporary {
-        running: Some(Context::new().into_future(actor)),
-        record,
-    }
+/// Runs what nobody sends messages to within the caller's task; none if it panicked.
+///
+/// What an async block holds is dropped while its panic unwinds.
+pub async fn run_guarded<T>(
+    record: Arc<CrashRecord>,
+    running: impl Future<Output = T>,
+) -> Option<T> {
+    let mut running = pin!(running);
+    poll_fn(
+        |task| match catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(task))) {
+            Ok(outcome) => outcome.map(Some),
+            Err(panic) => {
+                record.note(&*panic, "request panicked: it is ended");
+                Poll::Ready(None)
+            }
+        },
+    )
+    .await
 }
 
 struct Permanent<A: Actor<Context = Context<A>> + Supervised> {
@@ -237,5 +246,20 @@ mod tests {
         assert!(address.send(Number(13)).await.is_err());
         assert!(!address.connected());
         assert_eq!(record.panics(), 1);
+    }
+
+    #[actix_rt::test]
+    async fn what_panics_within_a_task_ends_without_it() {
+        let record = CrashRecord::new("upstream");
+        let held = std::rc::Rc::new(());
+        let kept = held.clone();
+        let crashed = run_guarded(record.clone(), async move {
+            actix::clock::sleep(std::time::Duration::from_millis(1)).await;
+            assert!(std::rc::Rc::strong_count(&kept) > 2, "unlucky");
+        });
+        assert_eq!(crashed.await, None);
+        assert_eq!(std::rc::Rc::strong_count(&held), 1);
+        assert_eq!(record.panics(), 1);
+        assert_eq!(run_guarded(record, async { 4 }).await, Some(4));
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! With [`Upstream::upgrade`] the request asks to switch protocols, and the answer may be a connection.
 //!
-//! The body then streams between the two sockets and never passes here. A client that leaves, or a
+//! Nobody sends it messages, so it needs no mailbox: it is a future of its request's task, guarded as an
+//! actor is. The body then streams between the two sockets and never passes here. A client that leaves, or a
 //! crash, drops the request and closes the backend connection.
 
 use std::{
-    cell::RefCell,
     io,
     pin::Pin,
     rc::Rc,
@@ -15,10 +15,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{
-    clock::{timeout, Instant},
-    prelude::*,
-};
+use actix::clock::{timeout, Instant};
 use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -27,7 +24,7 @@ use super::{
         BackendBody, BackendRequest, BackendResponse, BackendStream, Fetch, FetchError,
         FetchFailure, Informational, Promise, Upgrade,
     },
-    supervisor::{run_temporary, CrashRecord},
+    supervisor::{run_guarded, CrashRecord},
     targets::{Targets, Ticket},
 };
 use crate::{
@@ -151,83 +148,55 @@ impl Answer for Upgrade {
     }
 }
 
-/// What became of an assignment; none until it is done.
-type Outcome<A> = Rc<RefCell<Option<Result<Answered<A>, Unanswered>>>>;
-
-/// The actor.
-pub struct Upstream<A> {
-    fetch: Rc<dyn Fetch>,
-    assignment: Option<Assignment>,
-    outcome: Outcome<A>,
-    targets: Rc<Targets>,
+/// A backend request under way.
+pub struct Upstream {
+    counters: Rc<Counters>,
 }
 
-impl Upstream<BackendResponse> {
-    /// Runs an upstream to its end, within the task of whoever waits for it; none if it crashed.
+impl Upstream {
+    /// Asks the targets, within the task of whoever waits for the answer; none if that crashed.
     ///
     /// Dropping the future cancels the request.
-    pub async fn run(
+    pub fn run(
         assignment: Assignment,
         fetch: Rc<dyn Fetch>,
         targets: Rc<Targets>,
         crashes: Arc<CrashRecord>,
-    ) -> Option<Result<Answered, Unanswered>> {
-        Self::run_to_end(assignment, fetch, targets, crashes).await
+    ) -> Promise<Option<Result<Answered, Unanswered>>> {
+        Self::guarded(assignment, fetch, targets, crashes)
     }
-}
 
-impl Upstream<Upgrade> {
     /// The same for a request that asks to switch protocols: it has no body, and nobody hears interim
     /// responses.
-    pub async fn upgrade(
+    pub fn upgrade(
         assignment: Assignment,
         fetch: Rc<dyn Fetch>,
         targets: Rc<Targets>,
         crashes: Arc<CrashRecord>,
-    ) -> Option<Result<Answered<Upgrade>, Unanswered>> {
-        Self::run_to_end(assignment, fetch, targets, crashes).await
+    ) -> Promise<Option<Result<Answered<Upgrade>, Unanswered>>> {
+        Self::guarded(assignment, fetch, targets, crashes)
     }
-}
 
-impl<A: Answer> Upstream<A> {
-    async fn run_to_end(
+    /// Boxed, so that its request's future stays small enough to be moved.
+    fn guarded<A: Answer>(
         assignment: Assignment,
         fetch: Rc<dyn Fetch>,
         targets: Rc<Targets>,
         crashes: Arc<CrashRecord>,
-    ) -> Option<Result<Answered<A>, Unanswered>> {
-        let outcome = Outcome::default();
-        targets.counters().add(Total::Upstreams, 1);
-        let upstream = Self {
-            fetch,
-            assignment: Some(assignment),
-            outcome: outcome.clone(),
-            targets,
-        };
-        run_temporary(crashes, upstream).await;
-        outcome.take()
+    ) -> Promise<Option<Result<Answered<A>, Unanswered>>> {
+        let counters = targets.counters().clone();
+        counters.add(Total::Upstreams, 1);
+        let upstream = Self { counters };
+        Box::pin(async move {
+            let _counted = upstream;
+            run_guarded(crashes, try_targets(fetch, targets, assignment)).await
+        })
     }
 }
 
-impl<A: Answer> Actor for Upstream<A> {
-    type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Self::Context) {
-        let Some(assignment) = self.assignment.take() else {
-            return context.stop();
-        };
-        let work =
-            try_targets(self.fetch.clone(), self.targets.clone(), assignment).into_actor(self);
-        context.spawn(work.map(|result, upstream, context| {
-            *upstream.outcome.borrow_mut() = Some(result);
-            context.stop();
-        }));
-    }
-}
-
-impl<A> Drop for Upstream<A> {
+impl Drop for Upstream {
     fn drop(&mut self) {
-        self.targets.counters().subtract(Total::Upstreams, 1);
+        self.counters.subtract(Total::Upstreams, 1);
     }
 }
 
