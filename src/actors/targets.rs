@@ -15,6 +15,8 @@ use std::{
     time::Instant,
 };
 
+use foldhash::fast::RandomState;
+
 use super::fetch_error::FetchError;
 use crate::{
     engine::{
@@ -33,7 +35,7 @@ const SWEPT_FROM: usize = 256;
 /// The targets that a worker has asked.
 pub struct Targets {
     counters: Rc<Counters>,
-    states: RefCell<HashMap<TargetKind, Rc<State>>>,
+    states: RefCell<HashMap<TargetKind, Rc<State>, RandomState>>,
     /// By the address of their route, which stays taken as long as it is remembered here.
     rotations: RefCell<HashMap<usize, (Weak<Route>, Rotation)>>,
     swept_from: Cell<usize>,

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::engine::route::{Route, Sig, Target};
 use crate::grip::channel::{ChannelName, ItemId};
@@ -34,8 +34,15 @@ const GRIP_FEATURE: HeaderName = HeaderName::from_static("grip-feature");
 const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 /// Names the id of the route that a client wants.
 pub const PUSHPIN_ROUTE: HeaderName = HeaderName::from_static("pushpin-route");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+/// What belongs to one connection, besides `Connection` and what that names.
+static HOP_BY_HOP: [HeaderName; 6] = [
+    HeaderName::from_static("keep-alive"),
+    header::TRANSFER_ENCODING,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    HeaderName::from_static("proxy-connection"),
+];
 const ORIGINAL_PREFIX: &str = "eb9bf0f5-";
 
 static FEATURES: LazyLock<Option<HeaderValue>> =
@@ -229,10 +236,11 @@ pub fn response_headers(headers: &mut HeaderMap) {
 /// Removes hop-by-hop headers, and those that `Connection` names but for `Host` and
 /// `Content-Length`, which decide where a message goes and where it ends.
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if let Entry::Occupied(connection) = headers.entry(header::CONNECTION) {
-        let (_, values) = connection.remove_entry_mult();
-        let values: Vec<HeaderValue> = values.collect();
-        for name in values
+    let connection = headers.get_all(header::CONNECTION).iter();
+    let connection: Vec<HeaderValue> = connection.cloned().collect();
+    if !connection.is_empty() {
+        headers.remove(header::CONNECTION);
+        for name in connection
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(elements)
@@ -240,15 +248,10 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
             strip_named(headers, name);
         }
     }
-    for name in [
-        KEEP_ALIVE,
-        header::TRANSFER_ENCODING,
-        header::TE,
-        header::TRAILER,
-        header::UPGRADE,
-        PROXY_CONNECTION,
-    ] {
-        headers.remove(name);
+    if headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        for name in &HOP_BY_HOP {
+            headers.remove(name);
+        }
     }
 }
 

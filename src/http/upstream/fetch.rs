@@ -8,10 +8,16 @@
 //!
 //! Source: RFC 9110 section 9.2.2, RFC 9112 section 9.3.1.
 
-use std::{error::Error, future::poll_fn, pin::pin, task::Poll, time::Instant};
+use std::{
+    error::Error,
+    future::poll_fn,
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::Waker,
+    time::Instant,
+};
 
 use http::{HeaderMap, StatusCode};
-use tokio::sync::mpsc;
 
 use crate::{
     actors::{
@@ -181,28 +187,47 @@ async fn exchange(
     }
 }
 
-/// Has the 1xx heads of a message's answer put into a queue.
-fn listen(message: &mut Message) -> mpsc::Receiver<(u16, HeaderMap)> {
-    let (sender, receiver) = mpsc::channel(INFORMATIONAL_MAX);
+/// The 1xx heads of an answer that wait to be passed on, and who passes them on.
+#[derive(Default)]
+struct Heads {
+    waiting: Vec<(u16, HeaderMap)>,
+    listener: Option<Waker>,
+}
+
+/// Has the 1xx heads of a message's answer put into a queue; hyper wants to be able to do so from anywhere.
+fn listen(message: &mut Message) -> Arc<Mutex<Heads>> {
+    let heads = Arc::<Mutex<Heads>>::default();
+    let heard = heads.clone();
     hyper::ext::on_informational(message, move |head| {
         let status = head.status().as_u16();
-        if status != 100 && sender.try_send((status, head.headers().clone())).is_err() {
-            log::debug!(status; "informational answer dropped");
+        let Ok(mut heads) = heard.lock() else { return };
+        if status == 100 {
+            return;
         }
+        if heads.waiting.len() >= INFORMATIONAL_MAX {
+            log::debug!(status; "informational answer dropped");
+            return;
+        }
+        heads.waiting.push((status, head.headers().clone()));
+        let _ = heads.listener.take().map(Waker::wake);
     });
-    receiver
+    heads
 }
 
 /// Waits for an answer and hands every 1xx head to the listener before it.
 async fn pass_on<T>(
     answer: impl std::future::Future<Output = T>,
     listener: &Informational,
-    mut heads: mpsc::Receiver<(u16, HeaderMap)>,
+    heads: Arc<Mutex<Heads>>,
 ) -> T {
     let mut answer = pin!(answer);
     poll_fn(|cx| {
         let answered = answer.as_mut().poll(cx);
-        while let Poll::Ready(Some((status, headers))) = heads.poll_recv(cx) {
+        let waiting = heads.lock().map(|mut heads| {
+            heads.listener = Some(cx.waker().clone());
+            std::mem::take(&mut heads.waiting)
+        });
+        for (status, headers) in waiting.unwrap_or_default() {
             listener(status, &headers);
         }
         answered

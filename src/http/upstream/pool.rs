@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use foldhash::fast::RandomState;
 use futures_util::FutureExt;
 use hyper::client::conn::http1::Builder;
 use tokio::time::timeout;
@@ -316,7 +317,7 @@ impl Resting {
 /// The idle connections; those of a key are in the order in which they became idle.
 #[derive(Default)]
 struct Idle {
-    by_key: HashMap<Rc<Key>, VecDeque<Resting>>,
+    by_key: HashMap<Rc<Key>, VecDeque<Resting>, RandomState>,
     total: usize,
     surplus: IdleSurplus,
 }
