@@ -38,6 +38,7 @@ mod import;
 mod joining;
 mod jsonp;
 mod keep_alive;
+mod large_bodies;
 mod limits;
 mod lingering;
 mod link_bodies;

@@ -12,14 +12,13 @@ use std::{
 
 use actix::clock::{sleep_until, Sleep};
 use actix_web::{
-    body::{BodySize, BoxBody, MessageBody},
+    body::{BodySize, MessageBody},
     dev::Payload,
     error::PayloadError,
 };
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 
-use super::slot::Slot;
 use crate::actors::ports::{BackendBody, BodyStream, FetchError, Ticket};
 
 /// Most bytes of a request or response body that GRIP looks at.
@@ -266,40 +265,6 @@ impl MessageBody for Relay {
                 None => return Poll::Ready(None),
             }
         }
-    }
-}
-
-/// A response body that tells its connection when the response is complete.
-pub struct Tracked {
-    body: BoxBody,
-    slot: Rc<Slot>,
-}
-
-impl Tracked {
-    /// Watches a body.
-    pub fn new(body: BoxBody, slot: Rc<Slot>) -> Self {
-        Self { body, slot }
-    }
-}
-
-impl MessageBody for Tracked {
-    type Error = Box<dyn std::error::Error>;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(cx)
-    }
-}
-
-impl Drop for Tracked {
-    fn drop(&mut self) {
-        self.slot.response_ended();
     }
 }
 

@@ -250,6 +250,20 @@ impl AsyncWrite for ClientSocket {
         }
     }
 
+    /// A TLS connection takes one buffer at a time.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Self::Unix(socket) => Pin::new(&mut **socket).poll_write_vectored(cx, slices),
+            Self::Tls(socket) => Pin::new(&mut **socket).poll_write_vectored(cx, slices),
+            Self::Proxied(proxied) => Pin::new(&mut proxied.socket).poll_write_vectored(cx, slices),
+        }
+    }
+
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),

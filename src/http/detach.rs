@@ -46,27 +46,29 @@ impl AsyncWrite for Detachable {
         let slot = &self.0;
         let (mut socket, mut gate) = (slot.socket.borrow_mut(), slot.gate.borrow_mut());
         // A parked connection's dispatcher ends by this.
-        let (Some(socket), Owner::Serving) = (socket.as_mut(), slot.owner()) else {
+        let (Some(socket), Some(gate), Owner::Serving) =
+            (socket.as_mut(), gate.as_mut(), slot.owner())
+        else {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         };
         slot.is_flushed.set(false);
-        if let Some(gate) = gate.as_mut() {
-            let write = |rest: &[u8]| Pin::new(&mut *socket).poll_write(cx, rest);
-            ready!(gate.poll_unsent(write))?;
-        }
+        ready!(gate.sending.poll_interim(socket, cx))?;
         slot.has_begun_response.set(true);
-        Pin::new(socket).poll_write(cx, bytes)
+        gate.sending.poll_write(bytes, socket, cx)
     }
 
     /// The dispatcher calls this when its own buffer is empty.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let (Some(socket), Owner::Serving) =
-            (self.0.socket.borrow_mut().as_mut(), self.0.owner())
-        {
+        let slot = &self.0;
+        let (mut socket, mut gate) = (slot.socket.borrow_mut(), slot.gate.borrow_mut());
+        if let (Some(socket), Owner::Serving) = (socket.as_mut(), slot.owner()) {
+            if let Some(gate) = gate.as_mut() {
+                ready!(gate.sending.poll_piece(socket, cx))?;
+            }
             ready!(Pin::new(socket).poll_flush(cx))?;
         }
-        if !self.0.is_flushed.replace(true) {
-            let _ = self.0.watcher.take().map(Waker::wake);
+        if !slot.is_flushed.replace(true) {
+            let _ = slot.watcher.take().map(Waker::wake);
         }
         Poll::Ready(Ok(()))
     }

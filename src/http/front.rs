@@ -14,14 +14,13 @@ use std::{
 };
 
 use actix_web::{
-    body::{BodySize, BoxBody, MessageBody},
+    body::{BodySize, MessageBody},
     http::header,
     web::{self, ServiceConfig},
     FromRequest, HttpRequest, HttpResponse,
 };
 
 use super::{
-    body::Tracked,
     border, builtin,
     exchange::{log_access, log_by, stream_of, Exchange, Front, Outcome, Speech},
     http2,
@@ -30,7 +29,9 @@ use super::{
     proxy::unix_secs,
     reply::{self, Manners, OwnAnswer},
     slot::Slot,
-    sockjs, tunnel,
+    sockjs,
+    tracked::track,
+    tunnel,
     turns::Turns,
     upstream::Pool,
     websocket,
@@ -66,6 +67,7 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
     if !slot.as_ref().is_some_and(is_retry) {
         front.edge.counters().add(Total::Requests, 1);
     }
+    let method = request.method().clone();
     let is_http10 = request.version() == actix_web::http::Version::HTTP_10;
     let outcome = match &slot {
         Some(slot) => {
@@ -94,10 +96,7 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
             .set_connection_type(actix_http::ConnectionType::Close);
     }
     match slot {
-        Some(slot) => {
-            slot.begin_response();
-            response.map_body(|_, body| BoxBody::new(Tracked::new(body, slot)))
-        }
+        Some(slot) => track(response, &method, slot),
         None => response,
     }
 }

@@ -8,10 +8,10 @@ use std::{
     task::{ready, Context, Poll, Waker},
 };
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{client_socket::ClientSocket, patience::Silence, record::Record};
+use super::{client_socket::ClientSocket, patience::Silence, record::Record, sending::Sending};
 use crate::engine::{
     client_limits::RequestLimits,
     framing::{Framing, FramingError, HeadFacts, Verdict},
@@ -37,8 +37,8 @@ pub struct Gate {
     waiting: BytesMut,
     /// Passed, not yet read by the dispatcher.
     passing: Bytes,
-    /// Interim responses that the client has not taken yet.
-    unsent: Bytes,
+    /// What is sent beside the dispatcher.
+    pub sending: Sending,
     /// What the current request's head says about the connection.
     pub facts: Option<HeadFacts>,
     refusal: Option<FramingError>,
@@ -73,7 +73,7 @@ impl Gate {
             has_passed_head: false,
             waiting: BytesMut::new(),
             passing: Bytes::new(),
-            unsent: Bytes::new(),
+            sending: Sending::default(),
             facts: None,
             refusal: None,
             is_refused: false,
@@ -99,7 +99,7 @@ impl Gate {
 
     /// Tells whether the current request is with the handler whole, and nothing waits to be written.
     pub fn is_settled(&self) -> bool {
-        self.unsent.is_empty() && self.passing.is_empty() && self.framing.is_request_complete()
+        self.sending.is_empty() && self.passing.is_empty() && self.framing.is_request_complete()
     }
 
     /// Tells whether no request has begun.
@@ -157,24 +157,7 @@ impl Gate {
     /// Writes an interim response, as far as the client takes it now; the rest leaves before the response.
     pub fn send_interim(&mut self, socket: &mut ClientSocket, interim: &Bytes) -> bool {
         let is_http11 = self.facts.is_some_and(|facts| !facts.http10);
-        if !is_http11 || !self.unsent.is_empty() {
-            return false;
-        }
-        let written = socket.try_write(interim).unwrap_or(0);
-        self.unsent = interim.slice(written..);
-        true
-    }
-
-    /// Writes what is left of an interim response.
-    pub fn poll_unsent(
-        &mut self,
-        mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<()>> {
-        while !self.unsent.is_empty() {
-            let n = ready!(write(&self.unsent))?;
-            self.unsent.advance(n);
-        }
-        Poll::Ready(Ok(()))
+        is_http11 && self.sending.send_interim(socket, interim)
     }
 
     /// Gives the dispatcher bytes of the current request, and of the next one once that may pass.

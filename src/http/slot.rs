@@ -17,7 +17,7 @@ use std::{
     future::{poll_fn, Future},
     net::SocketAddr,
     rc::Rc,
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
 };
 
 use actix::{Addr, WeakAddr};
@@ -258,6 +258,19 @@ impl Slot {
     /// Notes that the response is decided: a fault in the request's body cuts the connection from now on.
     pub fn begin_response(&self) {
         self.with_gate(Gate::begin_response);
+    }
+
+    /// Puts a piece of the current response's body behind what the dispatcher has not written yet.
+    pub fn put(&self, piece: Bytes) {
+        self.is_flushed.set(false);
+        self.with_gate(|gate| gate.sending.put(piece));
+    }
+
+    /// Waits until that piece has left.
+    pub fn poll_piece_left(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut gate = self.gate.borrow_mut();
+        gate.as_mut()
+            .map_or(Poll::Ready(()), |gate| gate.sending.poll_piece_left(cx))
     }
 
     /// Notes that the current request's response is complete: the next request may pass.

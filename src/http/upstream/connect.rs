@@ -19,8 +19,11 @@ use super::{
 
 /// Most headers of an answer.
 const HEADERS_MAX: usize = 256;
-/// Most bytes of an answer's head, and of a body buffered here while the client does not read.
+/// Most bytes of an answer's head, and of a body buffered for one HTTP/2 stream.
 pub(super) const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Most bytes of a body that are read at once, and buffered here while the client does not read. As many
+/// are asked for only from backends that fill what was asked for before.
+const READ_BYTES_MAX: usize = 128 * 1024;
 
 /// One open connection. Dropping it closes the socket at once.
 pub(super) struct Connection {
@@ -54,7 +57,7 @@ pub(super) fn http1() -> Builder {
     http1.title_case_headers(true).max_headers(HEADERS_MAX);
     // The second bound is exact, the first one is not.
     http1
-        .max_buf_size(BUFFER_BYTES_MAX)
+        .max_buf_size(READ_BYTES_MAX)
         .max_header_size(BUFFER_BYTES_MAX);
     http1
 }
