@@ -63,6 +63,7 @@ mod reload;
 mod retries;
 mod route_lookup;
 mod routing;
+mod service;
 mod signing;
 mod simulation;
 mod slow_client;

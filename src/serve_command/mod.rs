@@ -4,9 +4,11 @@ use p8::{
     server::{Inherited, Server},
     Settings,
 };
+use sd_notify::NotifyState;
 
 mod banner;
 mod logger;
+mod service;
 mod signals;
 mod upgrade;
 
@@ -28,7 +30,11 @@ pub(crate) async fn run(
     server.on_reload(|settings| logger.set_filter(&settings.log));
     banner::print(&server);
     server.tell_ready();
+    let _watchdog = service::ready();
     let why = serve(&server, &mut signals, &origin).await;
+    if !matches!(why, End::Replaced) {
+        service::tell(&[NotifyState::Stopping]);
+    }
     log::info!("stopping: holds are ended, requests in flight finish");
     let ending = async {
         match why {
@@ -66,8 +72,12 @@ async fn serve(server: &Server, signals: &mut Signals, origin: &Origin) -> End {
         };
         match wish {
             Wish::Stop => return End::Stopped,
-            // What came of it is in the log.
-            Wish::Reload => drop(server.reload(false)),
+            Wish::Reload => {
+                service::reloading();
+                // What came of it is in the log; P-8 serves, whatever it was.
+                drop(server.reload(false));
+                service::tell(&[NotifyState::Ready]);
+            }
             Wish::Replace => {
                 log::info!("a new process is started to take over");
                 let replaced = tokio::select! {
@@ -76,6 +86,7 @@ async fn serve(server: &Server, signals: &mut Signals, origin: &Origin) -> End {
                 };
                 match replaced {
                     Ok(pid) => {
+                        service::tell(&[NotifyState::MainPid(pid)]);
                         log::info!(pid; "the new process serves in this one's place");
                         return End::Replaced;
                     }

@@ -20,6 +20,8 @@ use command_fds::{CommandFdExt, FdMapping};
 use p8::server::{Server, READY, VARIABLES};
 use tokio::{io::AsyncReadExt, net::UnixStream};
 
+use super::service;
+
 /// How long the new process may take to serve.
 const READY_BY: Duration = Duration::from_secs(30);
 
@@ -80,6 +82,9 @@ impl Origin {
         command.env(names_variable, names.join(":"));
         // It is the child's, whose id nobody knows yet.
         command.env_remove(owner_variable);
+        if service::watched_within().is_some() {
+            command.env_remove(service::WATCHED);
+        }
         let files = (FIRST_FILE..).zip(handed);
         let mapped = files.map(|(child_fd, (_, parent_fd))| FdMapping {
             parent_fd,

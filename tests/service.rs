@@ -1,0 +1,186 @@
+//! P-8 as a service: what a service manager hears in its socket, and what is shipped beside the program.
+//!
+//! Source: sd_notify(3); `docs/operations.md`, as a service.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::programs::{find_program, Program, TempDir, P8_BINARY};
+use crate::support::wait::DEADLINE;
+use crate::support::{wait_until, Config};
+
+/// A service manager's socket.
+struct Manager {
+    socket: UnixDatagram,
+    path: String,
+    _folder: TempDir,
+}
+
+impl Manager {
+    fn start() -> Manager {
+        let folder = TempDir::new("notify");
+        let path = folder.path().join("notify.sock");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        Manager {
+            socket,
+            path: path.to_str().expect("text").to_owned(),
+            _folder: folder,
+        }
+    }
+
+    /// Starts P-8 as its service.
+    #[track_caller]
+    fn serve(&self, more: &[(&str, &str)]) -> Program {
+        let told = [("NOTIFY_SOCKET", self.path.as_str())];
+        Program::start(&config(), &[&told[..], more].concat())
+    }
+
+    /// The next datagram.
+    #[track_caller]
+    fn hears(&self) -> String {
+        let mut datagram = [0; 4096];
+        let length = self.socket.recv(&mut datagram).expect("a datagram");
+        String::from_utf8(datagram[..length].to_vec()).expect("text")
+    }
+
+    /// The next datagram that is no sign of life.
+    #[track_caller]
+    fn hears_news(&self) -> String {
+        loop {
+            let heard = self.hears();
+            if heard != "WATCHDOG=1\n" {
+                return heard;
+            }
+        }
+    }
+}
+
+fn config() -> String {
+    let config = Config::new().control("reload_on_change = false");
+    config.route_to("host = \"*\"", "{ test = true }").toml()
+}
+
+#[test]
+fn a_service_manager_is_told_of_start_reload_and_stop() {
+    let manager = Manager::start();
+    let mut p8 = manager.serve(&[]);
+    assert_eq!(manager.hears(), "READY=1\n");
+    p8.signal("HUP");
+    let reloading = manager.hears();
+    let time = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+    let time = time.and_then(|time| time.trim_end().parse::<u64>().ok());
+    assert!(time.is_some_and(|time| time > 0), "{reloading:?}");
+    assert_eq!(manager.hears(), "READY=1\n");
+    wait_until(DEADLINE, "the reload", || {
+        p8.log().contains("the configuration was read again")
+    });
+    p8.terminate();
+    assert_eq!(manager.hears(), "STOPPING=1\n");
+    assert_eq!(p8.exit_code(), Some(0));
+}
+
+#[test]
+fn a_service_is_ready_again_after_a_reload_that_failed() {
+    let manager = Manager::start();
+    let p8 = manager.serve(&[]);
+    assert_eq!(manager.hears(), "READY=1\n");
+    fs::write(p8.config(), "[http]\nlisen = 1").expect("the file");
+    p8.signal("HUP");
+    assert!(manager.hears().starts_with("RELOADING=1\n"));
+    assert_eq!(manager.hears(), "READY=1\n");
+    assert!(p8.log().contains("[http] lisen: unknown key"));
+}
+
+#[test]
+fn a_watched_service_gives_signs_of_life_twice_as_often_as_it_must() {
+    let manager = Manager::start();
+    let mut p8 = manager.serve(&[("WATCHDOG_USEC", "100000")]);
+    assert_eq!(manager.hears(), "READY=1\n");
+    let started = std::time::Instant::now();
+    for _ in 0..5 {
+        assert_eq!(manager.hears(), "WATCHDOG=1\n");
+    }
+    // The first comes at once.
+    assert!(started.elapsed().as_millis() >= 150, "not without a pause");
+    p8.terminate();
+    assert_eq!(manager.hears_news(), "STOPPING=1\n");
+    assert_eq!(p8.exit_code(), Some(0));
+}
+
+#[test]
+fn the_process_that_takes_over_is_named_and_watched_in_place_of_the_first() {
+    let manager = Manager::start();
+    // As systemd does, which knows the id of the process that it starts.
+    let mut command = Command::new("sh");
+    let script = "WATCHDOG_PID=$$ exec \"$0\" \"$1\"";
+    command.args(["-c", script, P8_BINARY]);
+    let environment = [
+        ("NOTIFY_SOCKET", manager.path.as_str()),
+        ("WATCHDOG_USEC", "2000000"),
+    ];
+    command.envs(environment);
+    let mut p8 = Program::start_as(command, &config());
+    assert_eq!(manager.hears(), "READY=1\n");
+    assert_eq!(manager.hears(), "WATCHDOG=1\n");
+    p8.signal("USR2");
+    let mut heard = [manager.hears_news(), manager.hears_news()];
+    heard.sort();
+    assert_eq!(heard[1], "READY=1\n", "of the second process");
+    let second = heard[0]
+        .strip_prefix("MAINPID=")
+        .expect("its id")
+        .trim_end();
+    assert_ne!(second, p8.running.0.id().to_string());
+    assert_eq!(p8.exit_code(), Some(0));
+    let signs_of_first = "the first process pings no more, and does not say that the service stops";
+    for _ in 0..3 {
+        assert_eq!(manager.hears(), "WATCHDOG=1\n", "{signs_of_first}");
+    }
+    let kill = Command::new("kill").arg(second).status();
+    assert!(kill.expect("kill").success());
+    assert_eq!(manager.hears_news(), "STOPPING=1\n");
+}
+
+#[test]
+fn a_watchdog_of_another_process_is_left_alone() {
+    let manager = Manager::start();
+    let p8 = manager.serve(&[("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")]);
+    assert_eq!(manager.hears(), "READY=1\n");
+    p8.terminate();
+    assert_eq!(manager.hears(), "STOPPING=1\n");
+}
+
+#[test]
+fn a_watchdog_that_leaves_no_time_does_not_stop_the_start() {
+    let manager = Manager::start();
+    let _p8 = manager.serve(&[("WATCHDOG_USEC", "0")]);
+    assert_eq!(manager.hears(), "READY=1\n");
+    for _ in 0..3 {
+        assert_eq!(manager.hears(), "WATCHDOG=1\n");
+    }
+}
+
+#[test]
+fn systemd_understands_the_units_that_are_shipped() {
+    let Some(analyze) = find_program(&["systemd-analyze"]) else {
+        return;
+    };
+    let folder = TempDir::new("units");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
+    let units = ["p-8.service", "p-8.socket"].map(|name| {
+        let unit = fs::read_to_string(shipped.join(name)).expect("it is shipped");
+        // Where the program is here.
+        folder.file(name, unit.replace("/usr/bin/p-8", P8_BINARY))
+    });
+    let verified = Command::new(analyze)
+        .args(["verify", "--man=no"])
+        .args(units)
+        .output();
+    let verified = verified.expect("systemd-analyze");
+    let said = String::from_utf8_lossy(&verified.stderr);
+    let of_ours = said.lines().filter(|line| line.contains("p-8"));
+    assert_eq!(of_ours.collect::<Vec<_>>(), Vec::<&str>::new());
+}
