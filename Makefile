@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PYTHON ?= python3
 
-.PHONY: help check fmt lint test doc bench run eventstream sockjs interop conformance ci clean
+.PHONY: help check fmt lint test chaos doc bench run eventstream sockjs interop conformance ci clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -20,6 +20,10 @@ lint:            ## formatting and clippy, warnings are errors
 test:            ## unit and integration tests, and the embedding crate's
 	$(CARGO) test
 	$(CARGO) test --manifest-path tests/embed_consumer/Cargo.toml --target-dir target/embed_consumer
+
+chaos:           ## whatever can fail, at random, under 5,000 held clients for 5 minutes
+	P8_CHAOS_CLIENTS=$${P8_CHAOS_CLIENTS:-5000} P8_CHAOS_SECS=$${P8_CHAOS_SECS:-300} \
+		$(CARGO) test --test main -- chaos:: --nocapture
 
 doc:             ## API documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps

@@ -19,6 +19,8 @@ mod admin;
 mod backend_failures;
 mod backpressure;
 mod browser;
+#[cfg(feature = "chaos")]
+mod chaos;
 mod config;
 mod cross_origin;
 mod disconnects;
