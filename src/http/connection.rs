@@ -35,7 +35,7 @@ use crate::{
         supervisor::drop_quietly,
     },
     engine::client_limits::RequestLimits,
-    stats::counters::Total,
+    stats::counters::{Refused, Total},
 };
 
 /// A dispatcher serving one client until it is done, or its socket was parked.
@@ -153,6 +153,9 @@ impl Connection {
                     continue;
                 }
                 if self.is_over || self.slot.owner() == Owner::Serving {
+                    if self.slot.has_cut_slow() {
+                        self.worker.edge.counters().refuse(Refused::Slow, 1);
+                    }
                     return Poll::Ready(());
                 }
                 self.begin_hold();

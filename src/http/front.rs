@@ -7,6 +7,7 @@
 use std::{
     cell::RefCell,
     future::{poll_fn, Future},
+    net::SocketAddr,
     pin::pin,
     rc::Rc,
     sync::Arc,
@@ -75,7 +76,7 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
             front.answer_or_refuse(slot, answered).await
         }
         None => match stream_of(&request) {
-            Some(stream) => front.answer_stream(&stream, request, payload).await,
+            Some(stream) => front.answer_or_cut(&stream, request, payload).await,
             None => front.answer(request, payload, (None, None)).await,
         },
     };
@@ -131,10 +132,27 @@ impl Front {
     ) -> Outcome {
         let mut answer = pin!(answer);
         poll_fn(|cx| match slot.take_refusal() {
-            Some(refusal) => Poll::Ready(self.refuse(slot, &refusal)),
+            Some(refusal) => Poll::Ready(self.refuse(slot.peer(), &refusal)),
             None => answer.as_mut().poll(cx),
         })
         .await
+    }
+
+    /// Answers a stream's request, or refuses it if its body takes too long before there is an answer.
+    async fn answer_or_cut(
+        self: &Rc<Self>,
+        stream: &Rc<http2::Stream>,
+        request: HttpRequest,
+        payload: web::Payload,
+    ) -> Outcome {
+        let mut answer = pin!(self.answer_stream(stream, request, payload));
+        let outcome = poll_fn(|cx| match stream.poll_silence(cx) {
+            Poll::Ready(()) => Poll::Ready(self.refuse(stream.peer, &FramingError::BodyTooSlow)),
+            Poll::Pending => answer.as_mut().poll(cx),
+        })
+        .await;
+        stream.begin_response();
+        outcome
     }
 
     /// Answers a stream's request, which may have to be asked again while it is held.
@@ -162,13 +180,13 @@ impl Front {
         }
     }
 
-    fn refuse(&self, slot: &Slot, refusal: &FramingError) -> Outcome {
+    fn refuse(&self, peer: Option<SocketAddr>, refusal: &FramingError) -> Outcome {
         let kind = match refusal.is_slow() {
             true => Refused::Slow,
             false => Refused::Request,
         };
         self.edge.counters().refuse(kind, 1);
-        log::info!(target: "p8::access", peer:? = slot.peer(), code = refusal.status(),
+        log::info!(target: "p8::access", peer:?, code = refusal.status(),
             reason = refusal.code(); "request refused");
         reply::malformed(refusal).into()
     }

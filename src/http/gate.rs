@@ -97,6 +97,11 @@ impl Gate {
         self.refusal.take()
     }
 
+    /// Tells whether a response was cut because its request's body took too long.
+    pub fn has_cut_slow(&self) -> bool {
+        self.is_slow && !self.is_refused
+    }
+
     /// Tells whether the current request is with the handler whole, and nothing waits to be written.
     pub fn is_settled(&self) -> bool {
         self.sending.is_empty() && self.passing.is_empty() && self.framing.is_request_complete()

@@ -140,6 +140,11 @@ impl Slot {
         self.with_gate(Gate::take_refusal)
     }
 
+    /// Tells whether a response was cut because its request's body took too long.
+    pub fn has_cut_slow(&self) -> bool {
+        self.with_gate(|gate| gate.has_cut_slow())
+    }
+
     /// Returns how a response to the current request is written.
     pub fn reply(&self) -> Reply {
         let facts = self.with_gate(|gate| gate.facts);

@@ -7,6 +7,7 @@ mod hostile;
 mod limits;
 mod programs;
 mod proxying;
+mod slow_senders;
 mod sockjs;
 mod web_sockets;
 

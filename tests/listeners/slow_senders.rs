@@ -70,6 +70,9 @@ fn a_body_that_stops_behind_a_begun_response_cuts_it() {
     assert_eq!(client.final_head().status, 200);
     client.expect("early");
     assert!(client.read_to_end().is_err(), "it is cut");
+    wait_until(DEADLINE, "it to be counted", || {
+        p8.snapshot().refused("slow-request") == 1
+    });
 }
 
 #[test]

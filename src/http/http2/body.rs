@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{ready, Context, Poll},
+    time::Duration,
 };
 
 use actix_http::{error::PayloadError, BoxedPayloadStream};
@@ -19,19 +20,30 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{connection::Served, stream::Stream};
+use crate::http::patience::Silence;
 
 /// Bytes of a response that are given to hyper at once: it takes each piece whole, whatever the client's
 /// window.
 const PIECE: usize = 16_384;
 
-/// Makes a request's payload, and records it as it is read.
-pub(super) fn payload(mut body: Incoming, stream: &Rc<Stream>) -> Payload {
+/// Makes a request's payload, and records it as it is read; a client may be silent for so long while more
+/// is waited for.
+pub(super) fn payload(mut body: Incoming, stream: &Rc<Stream>, patience: Duration) -> Payload {
     if body.is_end_stream() {
         stream.record(None);
         return Payload::None;
     }
     let stream = stream.clone();
-    let parts = stream_of(move |cx| poll_part(&mut body, &stream, cx));
+    let mut silence = Silence::default();
+    let parts = stream_of(move |cx| {
+        let part = poll_part(&mut body, &stream, cx);
+        if part.is_ready() {
+            silence.body_moved();
+        } else if silence.poll_body(patience, cx).is_ready() {
+            stream.fall_silent();
+        }
+        part
+    });
     let payload: BoxedPayloadStream = Box::pin(parts);
     Payload::Stream { payload }
 }

@@ -34,6 +34,7 @@ use crate::{
     actors::{broker::Broker, edge::Edge, session::SessionState},
     engine::{
         client_limits::{ClientLimits, RequestLimits},
+        framing::FramingError,
         rate::Rate,
     },
     stats::counters::{Refused, Total},
@@ -294,6 +295,15 @@ pub(super) struct Served {
 }
 
 impl Served {
+    /// Counts a request whose body takes too long, and cuts its response.
+    pub(super) fn cut_silent(&self) {
+        let connection = &self.connection;
+        connection.http2.edge.counters().refuse(Refused::Slow, 1);
+        log::info!(peer:? = connection.peer, reason = FramingError::BodyTooSlow.code();
+            "a response is cut: its request does not end");
+        self.cut.cut();
+    }
+
     /// Its response has begun: taking it back is no flood.
     pub(super) fn answered(&self) {
         self.is_answered.set(true);

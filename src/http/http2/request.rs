@@ -112,7 +112,7 @@ fn taken(
     actix.head_mut().peer_addr = connection.peer;
     let client = (connection.peer, connection.is_secure);
     let stream = Stream::new(client, is_websocket.then_some(socket), served.clone());
-    *actix.payload() = body::payload(body, &stream);
+    *actix.payload() = body::payload(body, &stream, connection.limits.patience.body);
     actix.extensions_mut().insert(stream);
     Ok(actix)
 }

@@ -6,6 +6,7 @@ use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
     rc::Rc,
+    task::{Context, Poll, Waker},
 };
 
 use actix::Addr;
@@ -42,7 +43,11 @@ pub struct Stream {
     /// Gives the stream to a WebSocket, once its response has been sent.
     socket: Cell<Option<OnUpgrade>>,
     body: RefCell<Record>,
-    _served: Rc<Served>,
+    /// Its client sends nothing more of a body that is waited for.
+    is_silent: Cell<bool>,
+    /// Who answers it, until its response begins.
+    answering: Cell<Option<Waker>>,
+    served: Rc<Served>,
 }
 
 /// The body of a request, as far as it was read.
@@ -68,7 +73,9 @@ impl Stream {
             session: RefCell::default(),
             socket: Cell::new(socket),
             body: RefCell::default(),
-            _served: served,
+            is_silent: Cell::new(false),
+            answering: Cell::new(None),
+            served,
         })
     }
 
@@ -90,6 +97,32 @@ impl Stream {
     /// Takes the stream for a WebSocket.
     pub fn take_socket(&self) -> Option<OnUpgrade> {
         self.socket.take()
+    }
+
+    /// Its client sends nothing more of a body that is waited for: it is told so, or cut if its response
+    /// has begun.
+    pub(super) fn fall_silent(&self) {
+        if self.is_silent.replace(true) {
+            return;
+        }
+        match self.answering.take() {
+            Some(answering) => answering.wake(),
+            None => self.served.cut_silent(),
+        }
+    }
+
+    /// Ends if the request's body takes too long before its response begins.
+    pub fn poll_silence(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_silent.get() {
+            return Poll::Ready(());
+        }
+        self.answering.set(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+
+    /// Its response begins.
+    pub fn begin_response(&self) {
+        self.answering.set(None);
     }
 
     /// Notes a part of the request's body; none at its end.
