@@ -211,7 +211,8 @@ fn clients_past_the_most_connections_get_503_and_are_counted() {
         assert_eq!(client.get("/").text(), "passed");
     }
     let mut refused = p8.client();
-    assert_eq!(refused.head().status, 503);
+    let head = refused.head();
+    assert_eq!((head.status, head.header("retry-after")), (503, Some("1")));
     drop(refused);
     assert_eq!(p8.snapshot().refused("too-many-connections"), 1);
     for client in &mut clients {

@@ -134,9 +134,7 @@ pub fn unanswered(unanswered: &Unanswered, manners: Manners) -> OwnAnswer {
         return answer;
     }
     let code = match error {
-        FetchError::AnswerTimeout
-        | FetchError::RequestTimeout
-        | FetchError::ConnectTimeout { .. } => 504,
+        FetchError::AnswerTimeout | FetchError::RequestTimeout => 504,
         _ => 502,
     };
     if let (true, FetchError::AddressBlocked { .. }) = (manners.debug, error) {

@@ -56,6 +56,7 @@ fn streams_count_as_connections_of_their_own() {
         (reply.status, reply.header("p8-reason")),
         (503, Some("too-many-connections"))
     );
+    assert_eq!(reply.header("retry-after"), Some("1"));
     assert_eq!(p8.snapshot().refused("too-many-connections"), 1);
     drop(streams);
     wait_for_streams(&p8, 0);

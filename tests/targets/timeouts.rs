@@ -44,7 +44,7 @@ fn a_route_has_its_own_time_to_connect_and_the_next_target_is_asked_after_it() {
     let reply = p8.get("/");
     assert_eq!(
         (reply.status(), reply.head.header("p8-reason")),
-        (504, Some("connect-timeout"))
+        (502, Some("connect-timeout"))
     );
 }
 

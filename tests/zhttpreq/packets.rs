@@ -103,7 +103,7 @@ fn conditions_become_statuses() {
         ),
         (
             "/timeout",
-            504,
+            502,
             "connect-timeout",
             "Unable to connect to any targets. Tried: zhttpreq/",
         ),
