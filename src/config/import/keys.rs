@@ -251,16 +251,9 @@ impl Conversion<'_> {
 
     /// One level for all; those of single services have no counterpart.
     fn log_level(&mut self, setting: &Setting) {
-        let level = match setting.text().trim() {
-            "0" => "error",
-            "1" => "warn",
-            "2" => "info",
-            "3" => "debug",
-            "4" => "trace",
-            _ => {
-                let text = "left out: expected one level, 0 to 4; P-8 has no services of its own";
-                return self.notes.add(&setting.place, text);
-            }
+        let Some(level) = level(&setting.text()) else {
+            let text = "left out: expected one level, 0 to 4; P-8 has no services of its own";
+            return self.notes.add(&setting.place, text);
         };
         let filter = format!("{level},actix_http=off,actix_server=warn");
         self.add(Table::Log, "filter", quoted(&filter), setting);
@@ -348,6 +341,14 @@ fn is_true(text: &str) -> bool {
 }
 
 /// Tells whether a key goes into the result, whatever its value.
+
+/// Returns the name of a level that Pushpin has as a number.
+pub(super) fn level(number: &str) -> Option<&'static str> {
+    let names = ["error", "warn", "info", "debug", "trace"];
+    let number: usize = number.trim().parse().ok()?;
+    names.get(number).copied()
+}
+
 #[cfg(test)]
 pub(super) fn is_taken_over(table: &str, name: &str) -> bool {
     let left = |fate: &Fate| matches!(fate, NotNeeded(_) | NoEquivalent(_));

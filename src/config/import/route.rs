@@ -6,6 +6,7 @@ use http::header::{HeaderName, HeaderValue, HOST};
 
 use super::super::routes::is_own_header;
 use super::draft::{list, quoted, DraftRoute};
+use super::keys::level;
 use super::notes::Notes;
 use super::routes_line::Section;
 use super::targets;
@@ -259,11 +260,11 @@ impl Options<'_> {
 
     /// Names what is left.
     fn rest(&mut self) {
-        if self.section.has("log_level") {
-            self.note(
-                "log_level",
-                "no equivalent: levels are those of the environment's RUST_LOG",
-            );
+        if let Some(number) = self.section.property("log_level") {
+            match level(number) {
+                Some(name) => self.push("log_level", quoted(name)),
+                None => self.note("log_level", "left out, expected a level, 0 to 4"),
+            }
         }
         for (name, why) in WITHOUT_EQUIVALENT {
             if self.section.has(name) {

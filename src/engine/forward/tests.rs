@@ -3,6 +3,7 @@
 use super::*;
 use crate::grip::sig::SigKey;
 
+mod cdn_loop;
 mod forwarded;
 
 /// What one test forwards; the defaults are a plain request to an ordinary GRIP route.
@@ -207,53 +208,6 @@ fn originals_are_copied_only_where_asked() {
         case.route.orig_headers = orig_headers;
         case.options.orig_headers_need_mark = vec![HeaderName::from_static("x-b")];
         assert_eq!(case.headers(&lines), expected, "{orig_headers} {trusted}");
-    }
-}
-
-#[test]
-fn cdn_loop_is_joined_and_extended() {
-    let cases: [(Option<&str>, &[&str], &[&str]); 4] = [
-        (
-            None,
-            &["CDN-Loop: a", "CDN-Loop: b"],
-            &["cdn-loop: a", "cdn-loop: b"],
-        ),
-        (Some("own"), &[], &["cdn-loop: own"]),
-        (
-            Some("own"),
-            &["CDN-Loop: a, b", "CDN-Loop: c"],
-            &["cdn-loop: a, b, c, own"],
-        ),
-        (Some("own"), &["CDN-Loop:"], &["cdn-loop: own"]),
-    ];
-    for (own, lines, expected) in cases {
-        let mut case = Case::default();
-        case.options.cdn_loop = own.map(str::to_owned);
-        assert_eq!(case.headers(lines), expected);
-    }
-}
-
-#[test]
-fn a_request_that_has_been_here_is_known_by_its_cdn_loop() {
-    for (own, lines, expected) in [
-        (None, &["own"][..], false),
-        (Some("own"), &[], false),
-        (Some("own"), &["own"], true),
-        (Some("own"), &["OWN"], true),
-        (Some("own"), &["a, own ; v=1"], true),
-        (Some("own"), &["a", "b,own,c"], true),
-        (Some("own; v=1"), &["own"], true),
-        (Some("own"), &["owner, x.own, a;own"], false),
-        (Some("own"), &["a; x=\"b, own"], true),
-        (Some("own"), &["", ",,"], false),
-        (Some("own:80"), &["own"], false),
-    ] {
-        let options = ForwardOptions {
-            cdn_loop: own.map(str::to_owned),
-            ..ForwardOptions::default()
-        };
-        let values = lines.iter().map(|line| line.as_bytes());
-        assert_eq!(is_loop(values, &options), expected, "{own:?} {lines:?}");
     }
 }
 

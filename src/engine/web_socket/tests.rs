@@ -33,6 +33,7 @@ use crate::grip::{
 
 mod awaiting;
 mod closing;
+mod closing_directly;
 mod controls;
 mod detaching;
 mod failing;
