@@ -55,6 +55,7 @@ mod ordering;
 mod proxying;
 mod publish;
 mod publish_command;
+mod pushpin_routes;
 mod rates;
 mod real_backends;
 mod receipts;
