@@ -116,3 +116,31 @@ fn a_routes_level_and_id_are_in_its_access_lines() {
     assert_eq!(lines.len(), 5, "b too: {lines:#?}");
     assert_eq!(log_of("p8::access=warn").len(), 2);
 }
+
+#[test]
+fn every_answer_of_the_built_in_targets_has_a_line() {
+    let config = Config::new()
+        .route_to("path_beg = \"/demo/\"", "{ demo = true }")
+        .route_to("", "{ test = true }");
+    let p8 = Program::start(&config.toml(), &[]);
+    let mut client = Client::connect(p8.clients);
+    for (target, status) in [
+        ("/", 200),
+        ("/none", 404),
+        ("/demo/", 200),
+        ("/demo/none", 404),
+    ] {
+        assert_eq!(client.get(target).status(), status);
+    }
+    assert_eq!(client.post("/demo/publish", b"hello").status(), 200);
+    let log = p8.log();
+    for line in [
+        "method=GET uri=/ backend=test route= code=200 reason=",
+        "method=GET uri=/none backend=test route= code=404 reason=no-test-resource",
+        "method=GET uri=/demo/ backend=demo route= code=200 reason=",
+        "method=GET uri=/demo/none backend=demo route= code=404 reason=no-demo-resource",
+        "method=POST uri=/demo/publish backend=demo route= code=200 reason=",
+    ] {
+        assert_eq!(log.matches(line).count(), 1, "{line}:\n{log}");
+    }
+}

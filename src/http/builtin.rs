@@ -35,7 +35,7 @@ pub async fn test(front: &Rc<Front>, exchange: Exchange) -> Outcome {
     let channels = channels_of(exchange.request.query_string());
     let channels = channels.iter().map(String::as_str).collect::<Vec<_>>();
     match path.as_str() {
-        "" | "/" => Outcome::Response(text("Hello from the P-8 test target!\n")),
+        "" | "/" => logged(&exchange, text("Hello from the P-8 test target!\n")),
         "/response" | "response" => {
             let hold = Hold {
                 mode: HoldMode::Response,
@@ -52,7 +52,10 @@ pub async fn test(front: &Rc<Front>, exchange: Exchange) -> Outcome {
             let instruct = instruct(hold, &channels, pages::TEXT, "[stream opened]\n");
             follow(front, exchange, instruct).await
         }
-        _ => reply::text(404, "no-test-resource", "no such test resource").into(),
+        _ => {
+            let answer = reply::text(404, "no-test-resource", "no such test resource");
+            logged(&exchange, answer.response)
+        }
     }
 }
 
@@ -68,7 +71,7 @@ pub async fn demo(front: &Rc<Front>, mut exchange: Exchange, payload: web::Paylo
             let mut builder = HttpResponse::Ok();
             reply::page_headers(&mut builder);
             builder.insert_header(("Content-Type", pages::HTML));
-            Outcome::Response(builder.body(pages::DEMO))
+            logged(&exchange, builder.body(pages::DEMO))
         }
         (Method::GET, "events") => {
             let hold = Hold {
@@ -92,9 +95,25 @@ pub async fn demo(front: &Rc<Front>, mut exchange: Exchange, payload: web::Paylo
             )
             .await
         }
-        (Method::POST, "publish") => publish(front, payload, &exchange).await,
-        _ => reply::text(404, "no-demo-resource", "The demo has no such page.").into(),
+        (Method::POST, "publish") => {
+            let published = publish(front, payload, &exchange).await;
+            logged(&exchange, published)
+        }
+        _ => {
+            let answer = reply::text(404, "no-demo-resource", "The demo has no such page.");
+            logged(&exchange, answer.response)
+        }
     }
+}
+
+/// Gives an answer of the target's own its line in the access log.
+fn logged(exchange: &Exchange, answer: HttpResponse) -> Outcome {
+    let target = exchange.route.targets.first().map(|target| &target.kind);
+    let reason = answer.headers().get(reply::REASON_HEADER);
+    let reason = reason.and_then(|reason| reason.to_str().ok());
+    let code = answer.status().as_u16();
+    log_access(&exchange.request, target, code, reason.unwrap_or_default());
+    Outcome::Response(answer)
 }
 
 async fn follow(front: &Rc<Front>, exchange: Exchange, instruct: Instruct) -> Outcome {
@@ -149,7 +168,7 @@ fn passed_on(instruct: &Instruct) -> HttpResponse {
         .body(told.to_string())
 }
 
-async fn publish(front: &Front, payload: web::Payload, exchange: &Exchange) -> Outcome {
+async fn publish(front: &Front, payload: web::Payload, exchange: &Exchange) -> HttpResponse {
     let body = payload
         .to_bytes_limited(pages::DEMO_MESSAGE_MAX_BYTES * 3 + 16)
         .await;
@@ -164,7 +183,7 @@ async fn publish(front: &Front, payload: web::Payload, exchange: &Exchange) -> O
             "demo-message-too-large",
             "A demo message has at most 1 KB of text.",
         )
-        .into();
+        .response;
     };
     if !front.broker.take_demo_publish() {
         front.edge.counters().refuse(Refused::Demo, 1);
@@ -174,11 +193,11 @@ async fn publish(front: &Front, payload: web::Payload, exchange: &Exchange) -> O
             .response
             .headers_mut()
             .insert(actix_web::http::header::RETRY_AFTER, one);
-        return answer.into();
+        return answer.response;
     }
     match front.broker.publish(demo_item(&message)).await {
-        Ok(()) => Outcome::Response(text("Published\n")),
-        Err(error) => reply::text(503, "publish-failed", &error.to_string()).into(),
+        Ok(()) => text("Published\n"),
+        Err(error) => reply::text(503, "publish-failed", &error.to_string()).response,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Source: `docs/operations.md`, reload.
 
 use std::fs;
+use std::io::Write;
 use std::process::Command;
 
 use serde_json::{json, Value};
@@ -16,6 +17,7 @@ use crate::support::ws::WsClient;
 use crate::support::{wait_until, Answer, Backend, Client, Config};
 
 mod limits;
+mod zhttpreq;
 
 /// A configuration that only signals and operators have read again.
 fn quiet(config: Config) -> Config {
@@ -79,6 +81,27 @@ fn a_changed_file_is_applied_however_it_was_changed() {
     fs::write(&file, appended).expect("the file");
     wait_until(DEADLINE, "the new route", || get(&p8, "/more") == "four");
     assert_eq!(get(&p8, "/"), "three");
+}
+
+#[test]
+fn what_is_appended_to_the_file_is_applied() {
+    let backends = ["one", "two"].map(named);
+    let p8 = Program::start(&Config::to(backends[0].addr).toml(), &[]);
+    let route = |backend: &Backend| {
+        let addr = backend.addr;
+        format!("[[routes]]\npath_beg = \"/more\"\ntargets = [{{ url = \"http://{addr}\" }}]\n")
+    };
+    let append = |text: &str| {
+        let file = fs::OpenOptions::new().append(true).open(p8.config());
+        let written = file.expect("the file").write_all(text.as_bytes());
+        written.expect("more of it");
+    };
+    append(&route(&backends[1]));
+    wait_until(DEADLINE, "the new route", || get(&p8, "/more") == "two");
+    assert_eq!(get(&p8, "/"), "one");
+    append("[[rout");
+    wait_until(DEADLINE, "the reload to fail", || reloads(&p8).1 > 0);
+    assert_eq!(get(&p8, "/more"), "two");
 }
 
 #[test]

@@ -15,9 +15,10 @@ mod peers;
 mod sockets;
 
 use peers::Fields;
+pub use peers::Rep;
 
 /// An answer of that status with that body.
-fn answer(code: i64, body: &str) -> Fields {
+pub fn answer(code: i64, body: &str) -> Fields {
     vec![
         ("code", Value::Int(code)),
         ("reason", Value::bytes("Reason")),
