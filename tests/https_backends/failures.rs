@@ -77,7 +77,7 @@ fn a_server_that_speaks_no_tls_is_told_apart() {
 fn a_server_that_hangs_in_the_handshake_is_given_up_as_one_that_does_not_accept() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("https://{}", silent.local_addr().expect("an address"));
-    assert_fails(&url, "", "connect-timeout", 504);
+    assert_fails(&url, "", "connect-timeout", 502);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::support::programs::{Program, TempDir};
 use crate::support::snapshot::Snapshot;
 use crate::support::wait::DEADLINE;
 use crate::support::zmtp::{ipc, path};
-use crate::support::{wait_until, Backend, Client, Config};
+use crate::support::{wait_until, Client, Config};
 use crate::zhttpreq::{answer, Rep};
 
 /// Every request to that socket.

@@ -4,10 +4,11 @@ use std::{
     collections::HashMap,
     io,
     sync::{mpsc, Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use actix::{Addr, AsyncContext as _};
-use actix_rt::Arbiter;
+use actix_rt::{Arbiter, System};
 
 use super::{
     bound::BoundListener,
@@ -26,6 +27,9 @@ use crate::{
     },
 };
 
+/// How long the system may take to start a thread.
+const START_MAX: Duration = Duration::from_secs(2);
+
 /// A socket could not be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot bind {endpoint} for zhttpreq: {source}")]
@@ -42,6 +46,8 @@ pub struct Sockets(Arc<Shared>);
 
 struct Shared {
     broker: Broker,
+    /// Starts threads for those that are not its own, such as that of a reload.
+    system: Option<System>,
     bound: Mutex<Bound>,
 }
 
@@ -57,6 +63,7 @@ impl Sockets {
     pub fn new(broker: &Broker) -> Self {
         Self(Arc::new(Shared {
             broker: broker.clone(),
+            system: System::try_current(),
             bound: Mutex::default(),
         }))
     }
@@ -133,9 +140,25 @@ impl Sockets {
         self.0.bound.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn new_arbiter(&self) -> Option<Arbiter> {
+        if System::try_current().is_some() {
+            return Some(Arbiter::new());
+        }
+        let (tell, made) = mpsc::channel();
+        let make = move || drop(tell.send(Arbiter::new()));
+        self.0.system.as_ref()?.arbiter().spawn_fn(make);
+        made.recv_timeout(START_MAX).ok()
+    }
+
     /// Starts the dealer of a socket.
     fn start(&self, bound: &mut Bound, endpoint: Endpoint, listener: BoundListener) {
-        let arbiter = bound.arbiter.get_or_insert_with(Arbiter::new);
+        if bound.arbiter.is_none() {
+            bound.arbiter = self.new_arbiter();
+        }
+        let Some(arbiter) = &bound.arbiter else {
+            log::error!(endpoint:%; "no thread could be started for ZeroMQ backends");
+            return;
+        };
         let broker = &self.0.broker;
         let dealers = broker.dealers().clone();
         let record = broker.crashes().dealer.clone();
