@@ -340,8 +340,6 @@ fn is_true(text: &str) -> bool {
     !matches!(text.to_ascii_lowercase().as_str(), "" | "0" | "false")
 }
 
-/// Tells whether a key goes into the result, whatever its value.
-
 /// Returns the name of a level that Pushpin has as a number.
 pub(super) fn level(number: &str) -> Option<&'static str> {
     let names = ["error", "warn", "info", "debug", "trace"];
@@ -349,6 +347,7 @@ pub(super) fn level(number: &str) -> Option<&'static str> {
     names.get(number).copied()
 }
 
+/// Tells whether a key goes into the result, whatever its value.
 #[cfg(test)]
 pub(super) fn is_taken_over(table: &str, name: &str) -> bool {
     let left = |fate: &Fate| matches!(fate, NotNeeded(_) | NoEquivalent(_));
