@@ -20,7 +20,16 @@ fn the_page_is_html_that_loads_nothing_from_elsewhere() {
         .header("content-security-policy")
         .expect("a policy");
     assert!(policy.contains("default-src 'none'"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
     assert!(reply.text().contains("api/snapshot"));
+    for (file, kind) in [("style.css", "text/css"), ("app.js", "text/javascript")] {
+        let reply = Client::connect(p8.control).get(&format!("/admin/{file}"));
+        let found = reply.head.header("content-type");
+        assert!(
+            found.is_some_and(|found| found.starts_with(kind)),
+            "{found:?}"
+        );
+    }
 }
 
 #[test]

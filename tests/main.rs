@@ -16,6 +16,7 @@
 mod support;
 
 mod admin;
+mod admin_api;
 mod backend_failures;
 mod backpressure;
 mod browser;

@@ -3,6 +3,9 @@
 //! It starts the handler and control arbiters and hands out each thread's [`Edge`]. No global state:
 //! brokers in one process know nothing of each other. The http floor adds `hold`.
 
+mod looking;
+mod publishing;
+
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -19,6 +22,8 @@ use actix_rt::Arbiter;
 use arc_swap::{ArcSwap, Guard};
 use uuid::Uuid;
 
+use self::looking::Operators;
+pub use self::looking::{Gathered, Tail, STREAMS_MAX};
 pub use super::broker_options::{BrokerOptions, TcpOptions};
 use super::{
     crash_records::CrashRecords,
@@ -28,11 +33,10 @@ use super::{
     handler_thread::{started_on, HandlerThread},
     handlers::{Handlers, PATIENCE},
     hearts::Hearts,
-    messages::{Drain, FindConnections, PublishFailure, Recover, TakeSnapshot},
-    meter::{Hubs, Meter},
+    messages::{Drain, FindConnections, Recover, TakeSnapshot},
+    meter::{Hubs, Meter, MeterParts},
     polled_sessions::PolledSessions,
     publisher::Place,
-    slip::{receipts, slips},
     store::SharedHubOptions,
     supervisor::supervise,
     wedge_watch::{Supervisor, Wards, Wellness},
@@ -40,10 +44,8 @@ use super::{
 pub use crate::engine::wedges::Unwell;
 use crate::{
     engine::{delivery_rate::QueueIndex, rate::Rate, wedges::Role},
-    grip::publish::Item,
     stats::{
         counters::{Refused, SharedCounters, Total},
-        receipt::Receipt,
         snapshot::{Snapshot, TargetSnapshot},
     },
 };
@@ -84,6 +86,7 @@ struct Inner {
     rate: Arc<SharedRate>,
     polled: PolledSessions,
     dealers: Dealers,
+    operators: Operators,
 }
 
 /// Why a broker could not start.
@@ -111,9 +114,8 @@ impl Broker {
         let hubs = Hubs::default();
         let control = Arbiter::try_new()?;
         let parts = (hubs.clone(), handlers.clone(), crashes.clone());
-        let shared = Arc::<SharedCounters>::default();
-        let dealers = Dealers::default();
-        let counts = (shared.clone(), dealers.clone(), wellness.clone());
+        let counts = MeterParts::new(wellness.clone());
+        let read = counts.clone();
         let wards = Wards {
             hearts: hearts.clone(),
             handlers: handlers.clone(),
@@ -124,7 +126,7 @@ impl Broker {
         let meter = started_on(&control, move || {
             let (meter, supervisor) = (parts.2.meter.clone(), parts.2.supervisor.clone());
             supervise(supervisor, |_| Supervisor::new(wards, seen));
-            supervise(meter, |_| Meter::new(parts.0, parts.1, parts.2, counts))
+            supervise(meter, |_| Meter::new(parts.0, parts.1, parts.2, read))
         })
         .await?;
         let rate = Arc::new(SharedRate::new(options.rate, &options.routes));
@@ -144,13 +146,14 @@ impl Broker {
             wellness,
             next_hub: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
-            shared,
+            shared: counts.shared,
             health_failures: Arc::default(),
             reloads: Default::default(),
             demo_rate: Mutex::new(Rate::new(DEMO_PUBLISHES_PER_SEC)),
             rate,
             polled,
-            dealers,
+            dealers: counts.dealers,
+            operators: Operators::new(counts.publish_times, counts.history),
         })))
     }
 
@@ -181,29 +184,6 @@ impl Broker {
         self.0.polled.set_max(options.polled_sessions_max);
         self.0.options.store(Arc::new(options));
         self.0.generation.fetch_add(1, Ordering::Release);
-    }
-
-    /// Publishes an item; returns when the last delivery is queued, or the item waits for another.
-    ///
-    /// **Errors**: a channel's queue is full (nothing was taken), or a crash on the way.
-    pub async fn publish(&self, item: Item) -> Result<(), PublishFailure> {
-        self.publish_all(vec![item]).await
-    }
-
-    /// Publishes items in order; all or, if a queue is full, none.
-    pub async fn publish_all(&self, items: Vec<Item>) -> Result<(), PublishFailure> {
-        self.0.handlers.publish(items, Vec::new()).await
-    }
-
-    /// As [`publish_all`](Self::publish_all); then tells of each item what became of it, as far as that
-    /// is known within a second.
-    pub async fn publish_with_receipts(
-        &self,
-        items: Vec<Item>,
-    ) -> Result<Vec<Receipt>, PublishFailure> {
-        let (slips, awaited) = slips(&items);
-        self.0.handlers.publish(items, slips).await?;
-        Ok(receipts(awaited).await)
     }
 
     /// Returns everything the broker knows about itself.

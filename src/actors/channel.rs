@@ -123,6 +123,7 @@ impl Channel {
             sheet.settle(Outcome::Dropped);
             sheet.dropped(reason);
         });
+        self.state.borrow_mut().unordered += 1;
         // It was not delivered, so it may be published again.
         self.handler.forget_id(&self.name, dropped.id.as_ref());
         self.handler.drop_unordered(&self.name, reason, 1);
@@ -143,6 +144,7 @@ impl Channel {
         let messages = {
             let mut state = self.state.borrow_mut();
             state.sequencer.on_delivered(&encoded.item);
+            state.items += 1;
             state.deliveries(|sequence| FromChannel::Deliver {
                 channel: self.name.clone(),
                 epoch: self.epoch,
@@ -241,6 +243,7 @@ impl Channel {
         let gauge = Total::ItemsWaiting;
         self.handler.counters.subtract(gauge, thrown_away as u64);
         let reason = Dropped::WaitingUnsubscribed;
+        self.state.borrow_mut().unordered += thrown_away as u64;
         self.handler.drop_unordered(&self.name, reason, thrown_away);
         self.wake_when_due(context);
         self.publisher.do_send(ChannelEmptied(self.name.clone()));
@@ -327,6 +330,7 @@ impl Handler<Subscribe> for Channel {
             channel,
             hub,
             generation,
+            tally,
             waiting,
         } = subscribe;
         let link = hub.clone();
@@ -339,7 +343,7 @@ impl Handler<Subscribe> for Channel {
                 channel,
                 generation,
                 epoch: self.epoch,
-                next: state.subscribe(hub, generation),
+                next: state.subscribe(hub, generation, tally),
                 last: state.sequencer.last().cloned(),
             }
         };

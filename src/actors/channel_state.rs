@@ -1,11 +1,18 @@
 //! What outlives a crash of a channel: its hubs with their numbers, and the order of its items.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::messages::{FromChannel, HubLink};
+use super::{
+    messages::{FromChannel, HubLink},
+    tally::Tally,
+};
 use crate::{
     engine::sequencer::Sequencer,
     grip::channel::{ChannelName, ItemId},
+    stats::views::ChannelRow,
 };
 
 /// How long after the first subscription the sessions ask again.
@@ -19,12 +26,17 @@ pub struct ChannelState {
     pub sequencer: Sequencer,
     /// When the sessions of a channel that is new here ask their backends again.
     refresh_at: Option<Instant>,
+    /// Items that it sent out.
+    pub items: u64,
+    /// Items that it dropped as they came out of order.
+    pub unordered: u64,
 }
 
 struct Subscriber {
     link: HubLink,
     generation: u64,
     next: u64,
+    tally: Arc<Tally>,
 }
 
 impl ChannelState {
@@ -42,7 +54,7 @@ impl ChannelState {
 
     /// Subscribes a hub and returns the number of its next delivery: the first, unless it is subscribed
     /// already and says so once more.
-    pub fn subscribe(&mut self, link: HubLink, generation: u64) -> u64 {
+    pub fn subscribe(&mut self, link: HubLink, generation: u64, tally: Arc<Tally>) -> u64 {
         let is_it =
             |known: &&Subscriber| known.link.id == link.id && known.generation == generation;
         if let Some(known) = self.hubs.iter().find(is_it) {
@@ -54,6 +66,7 @@ impl ChannelState {
             link,
             generation,
             next,
+            tally,
         });
         next
     }
@@ -114,6 +127,35 @@ impl ChannelState {
             )
         };
         self.hubs.iter().map(refresh).collect()
+    }
+
+    /// Returns its sessions: long-polls, streams, WebSockets.
+    pub fn subscribers(&self) -> [u64; 3] {
+        let tallies = self.hubs.iter().map(|known| known.tally.sessions());
+        tallies.fold([0; 3], |[a, b, c], [x, y, z]| [a + x, b + y, c + z])
+    }
+
+    /// Returns how many of its items were dropped.
+    pub fn dropped(&self) -> u64 {
+        let lost = self.hubs.iter().map(|known| known.tally.dropped());
+        self.unordered + lost.sum::<u64>()
+    }
+
+    /// Returns what operators see of it.
+    pub fn row(&self, name: &ChannelName) -> ChannelRow {
+        let [response, stream, socket] = self.subscribers();
+        ChannelRow {
+            name: name.as_str().to_owned(),
+            subscribers: response + stream + socket,
+            response,
+            stream,
+            socket,
+            items: self.items,
+            last_id: self.sequencer.last().map(ToString::to_string),
+            waiting: self.sequencer.waiting() as u64,
+            dropped: self.dropped(),
+            workers: self.hubs.len(),
+        }
     }
 
     /// Returns when something is due.

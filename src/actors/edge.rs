@@ -24,13 +24,13 @@ use super::{
     messages::{ChangeChannels, Encoded, Forget, Join, Leave, SessionEvent, Subscribed, Waiting},
     ports::Outlet,
     store::{HubStore, SharedHubOptions},
-    supervisor::supervise,
+    supervisor::{supervise_timed, Busy},
     targets::Targets,
 };
 use crate::{
     engine::{fan_out::SessionKey, plan::Wanted},
     grip::channel::ChannelName,
-    stats::counters::Counters,
+    stats::counters::{Counters, Total},
 };
 
 /// A broker on one worker thread.
@@ -72,7 +72,9 @@ impl Edge {
         let store = HubStore::new(options, counters.clone(), rate);
         let store = Rc::new(RefCell::new(store));
         let bells = Rc::new(Bells::default());
-        let hub = supervise(crashes.hub.clone(), |context| {
+        let busy_hub = counters.clone();
+        let busy: Busy = Rc::new(move |ns| busy_hub.add(Total::HubBusy, ns));
+        let hub = supervise_timed(crashes.hub.clone(), Some(busy), |context| {
             Hub::new(
                 id,
                 context,

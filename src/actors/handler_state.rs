@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{crash_records::LostItems, encoded::Encoded, outgoing::Outgoing};
+use super::{crash_records::LostItems, encoded::Encoded, outgoing::Outgoing, supervisor::Busy};
 use crate::{
     engine::{
         id_cache::{IdCache, Sighting},
@@ -128,6 +128,12 @@ impl HandlerState {
             lines: Rate::new(1).into(),
             deflater: RefCell::default(),
         }
+    }
+
+    /// Counts in a total for how long an actor is busy.
+    pub fn busy(&self, total: Total) -> Option<Busy> {
+        let counters = self.counters.clone();
+        Some(Rc::new(move |ns| counters.add(total, ns)))
     }
 
     /// Returns their bounds and rules.

@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use super::{
     handler_state::HandlerOptions,
     handler_thread::HandlerThread,
+    looks::Listen,
     messages::{
         Announce, ForgetLast, Publish, PublishFailure, Recover, SetOptions, Subscribe, Unsubscribe,
     },
@@ -188,6 +189,16 @@ impl Handlers {
     pub fn unsubscribe(&self, unsubscribe: Unsubscribe) {
         let thread = self.of(&unsubscribe.channel);
         let _ = thread.map(|thread| thread.load().publisher.do_send(unsubscribe));
+    }
+
+    /// Has the items of a channel told; returns when they are, or its publisher is too busy.
+    pub async fn listen(&self, listen: Listen) {
+        let thread = self.of(&listen.channel).map(|thread| thread.load_full());
+        let Some(thread) = thread else { return };
+        let told = thread.publisher.send(listen).timeout(PATIENCE).await;
+        if told.is_err() {
+            log::warn!("a publisher did not begin to tell an operator of items in time");
+        }
     }
 
     /// Passes on that a channel's last id misleads.

@@ -1,7 +1,10 @@
 //! The hub: one per worker. It knows which local sessions are on which channel, and fans items out.
 //!
 //! Its tables live beside it in `store`; after a panic it goes on behind the session it was serving.
-//! A fan-out is cut into slices, so that the worker's other work never waits long for it.
+//! A fan-out is cut into slices, so that the worker's other work never waits long for it. `looking.rs`:
+//! what operators ask.
+
+mod looking;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
@@ -168,6 +171,7 @@ impl Hub {
                 channel,
                 generation,
             } => self.handlers.subscribe(Subscribe {
+                tally: self.store.borrow().tally(&channel),
                 channel,
                 hub: self.link.clone(),
                 generation,

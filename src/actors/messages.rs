@@ -19,7 +19,6 @@ mod handover;
 mod publishing;
 
 pub use self::{handover::*, publishing::*};
-use super::session::Session;
 pub use super::{
     encoded::Encoded,
     handler_state::HandlerOptions,
@@ -28,12 +27,14 @@ pub use super::{
     waiting::{Depth, Ticket, Waiting},
     web_socket::SocketEvent,
 };
+use super::{session::Session, tally::Tally};
 use crate::{
     engine::{
         delivery_rate::QueueIndex,
         fan_out::SessionKey,
         outbox::OutboxLimits,
         plan::Wanted,
+        route::Route,
         session::{FilterAnswer, LinkAnswer},
         wire::BodyEnd,
     },
@@ -64,6 +65,8 @@ pub struct Join {
     pub queue: QueueIndex,
     /// To what; each name once.
     pub channels: Vec<Wanted>,
+    /// Its route; none in another service.
+    pub route: Option<Arc<Route>>,
 }
 
 /// Answer to [`Join`].
@@ -219,6 +222,8 @@ pub struct Subscribe {
     pub hub: HubLink,
     /// Comes back in the acknowledgement.
     pub generation: u64,
+    /// Its sessions on the channel.
+    pub tally: Arc<Tally>,
     /// Counts as waiting at the channel until dropped.
     pub waiting: Option<Waiting>,
 }

@@ -10,21 +10,29 @@ use actix::prelude::*;
 use super::{
     crash_records::CrashRecords,
     dealers::Dealers,
+    footprint,
     handlers::Handlers,
     hub::Hub,
+    looks::TakeReadings,
     messages::{TakeHandlerSnapshot, TakeSnapshot, TakeWorkerSnapshot},
+    timing::Timing,
     wedge_watch::Wellness,
 };
 use crate::{
     engine::wedges::Watched,
     stats::{
         counters::{Refused, SharedCounters, Total},
+        history::{History, Point, POINT_SECS},
+        readings::Readings,
         snapshot::{Snapshot, ThreadSnapshot},
     },
 };
 
 /// Longest wait for one actor's part; who is later is left out and missed in `workers`.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Between two points of its history.
+const POINT: Duration = Duration::from_secs(POINT_SECS);
 
 /// Every hub of a broker, as threads come and go.
 #[derive(Clone, Default)]
@@ -53,32 +61,51 @@ impl Hubs {
     }
 }
 
+/// What a meter reads or writes that is a broker's.
+#[derive(Clone)]
+pub struct MeterParts {
+    /// Counters of no thread.
+    pub shared: Arc<SharedCounters>,
+    /// Sockets that backends connect to.
+    pub dealers: Dealers,
+    /// How long publishes took.
+    pub publish_times: Arc<Timing>,
+    /// What the plots show.
+    pub history: Arc<Mutex<History>>,
+    /// Which threads turn.
+    pub wellness: Wellness,
+}
+
+impl MeterParts {
+    /// Makes parts that have counted nothing yet.
+    pub fn new(wellness: Wellness) -> Self {
+        Self {
+            shared: Arc::default(),
+            dealers: Dealers::default(),
+            publish_times: Arc::default(),
+            history: Arc::default(),
+            wellness,
+        }
+    }
+}
+
 /// The actor.
 pub struct Meter {
     hubs: Hubs,
     handlers: Handlers,
     crashes: CrashRecords,
-    shared: Arc<SharedCounters>,
-    dealers: Dealers,
-    wellness: Wellness,
+    parts: MeterParts,
     since: Instant,
 }
 
 impl Meter {
     /// Makes the meter of a broker.
-    pub fn new(
-        hubs: Hubs,
-        handlers: Handlers,
-        crashes: CrashRecords,
-        (shared, dealers, wellness): (Arc<SharedCounters>, Dealers, Wellness),
-    ) -> Self {
+    pub fn new(hubs: Hubs, handlers: Handlers, crashes: CrashRecords, parts: MeterParts) -> Self {
         Self {
             hubs,
             handlers,
             crashes,
-            shared,
-            dealers,
-            wellness,
+            parts,
             since: actix::clock::Instant::now().into_std(),
         }
     }
@@ -103,34 +130,92 @@ impl Meter {
     }
 
     fn add_wellness(&self, snapshot: &mut Snapshot) {
-        let threads = self.wellness.report().threads.clone().into_iter();
+        let threads = self.parts.wellness.report().threads.clone().into_iter();
         let thread = |known: Watched| {
             let silent_ms = known.silent.as_millis() as u64;
             let state = known.state.as_str();
             ThreadSnapshot::new(known.thread, known.role.to_string(), state, silent_ms)
         };
         snapshot.threads = threads.map(thread).collect();
-        let unwell = self.wellness.unwell().into_iter();
+        let unwell = self.parts.wellness.unwell().into_iter();
         snapshot.unwell = unwell.map(|unwell| unwell.to_string()).collect();
-        snapshot.add_shared(&self.wellness.counters.read());
+        snapshot.add_shared(&self.parts.wellness.counters.read());
         snapshot.add_shared(&self.handlers.past());
     }
 }
 
 impl Actor for Meter {
     type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.notify(TakePoint);
+        context.run_interval(POINT, |_, context| context.notify(TakePoint));
+    }
 }
 
-impl Supervised for Meter {}
+impl Supervised for Meter {
+    /// actix forgets the timers of an actor that panicked.
+    fn restarting(&mut self, context: &mut Self::Context) {
+        context.run_interval(POINT, |_, context| context.notify(TakePoint));
+    }
+}
+
+/// Meter to itself: another point of its history is due.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct TakePoint;
+
+impl Handler<TakePoint> for Meter {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: TakePoint, _: &mut Self::Context) -> Self::Result {
+        let now = actix::clock::Instant::now().into_std();
+        let uptime_secs = now.duration_since(self.since).as_secs();
+        let timed = self.parts.publish_times.take();
+        let hubs = self.hubs.all().into_iter();
+        let hubs: Vec<_> = hubs
+            .map(|hub| hub.send(TakeReadings).timeout(PATIENCE))
+            .collect();
+        let handlers = self.handlers.all().into_iter();
+        let handlers: Vec<_> = handlers
+            .map(|publisher| publisher.send(TakeReadings).timeout(PATIENCE))
+            .collect();
+        let history = self.parts.history.clone();
+        Box::pin(async move {
+            let mut all = Readings::default();
+            for told in hubs {
+                all.merge(&told.await.unwrap_or_default());
+            }
+            for told in handlers {
+                all.merge(&told.await.unwrap_or_default());
+            }
+            let of = |total: Total| all.totals.get(total.as_str()).copied().unwrap_or_default();
+            let point = Point {
+                uptime_secs,
+                connections: of(Total::Connections),
+                sessions: of(Total::Sessions),
+                published_total: of(Total::ItemsPublished),
+                delivered_total: of(Total::ItemsDelivered) + of(Total::ResponsesSent),
+                publishes: timed.count,
+                publish_mean_us: timed.mean_us,
+                publish_max_us: timed.max_us,
+                memory_bytes: footprint::memory_bytes().unwrap_or_default(),
+            };
+            if let Ok(mut history) = history.lock() {
+                history.add(point);
+            }
+        })
+    }
+}
 
 impl Handler<TakeSnapshot> for Meter {
     type Result = ResponseFuture<Snapshot>;
 
     fn handle(&mut self, _: TakeSnapshot, _: &mut Self::Context) -> Self::Result {
         let mut snapshot = self.begin();
-        snapshot.add_shared(&self.shared.read());
+        snapshot.add_shared(&self.parts.shared.read());
+        let dealers = self.parts.dealers.clone();
         let lost_publishes = self.handlers.lost_publishes();
-        let dealers = self.dealers.clone();
         let hubs = self
             .hubs
             .all()

@@ -2,7 +2,7 @@
 //!
 //! Actors reach the network only through these traits, so they are tested without one.
 
-use std::{future::Future, pin::Pin, rc::Rc, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::Pin, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
@@ -57,6 +57,11 @@ pub trait Outlet {
 
     /// The connection takes no further request after this response.
     fn close_after(&self) {}
+
+    /// Returns where the client is, if that is known.
+    fn peer(&self) -> Option<SocketAddr> {
+        None
+    }
 
     /// Tells whether the request can be asked again.
     fn can_retry(&self) -> bool {

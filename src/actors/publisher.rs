@@ -5,6 +5,7 @@
 //! poisonous request alone.
 
 mod fresh;
+mod looking;
 
 use std::{
     cell::{Cell, RefCell},
@@ -20,13 +21,14 @@ use super::{
     channel::Channel,
     channel_state::ChannelState,
     handler_state::{HandlerOptions, HandlerState, HandlerView},
+    looks::Tap,
     messages::{
         Accept, ChannelEmptied, Depth, ForgetLast, FromChannel, FromChannels, Publish,
         PublishFailure, Reannounce, Recover, SetOptions, Subscribe, TakeHandlerSnapshot, Ticket,
         ToHub, Unsubscribe,
     },
     slip::Slip,
-    supervisor::{supervise, CrashRecord},
+    supervisor::{supervise_timed, CrashRecord},
 };
 use crate::{
     engine::handover::first_epoch,
@@ -43,6 +45,8 @@ use crate::{
 pub struct Directory {
     channels: RefCell<HashMap<ChannelName, Listed>>,
     epochs: Cell<u64>,
+    /// Where the items of channels go that operators tail.
+    taps: RefCell<HashMap<ChannelName, Vec<Tap>>>,
 }
 
 struct Listed {
@@ -88,7 +92,8 @@ impl Publisher {
         actix_rt::spawn(handler.outgoing.clone().carry());
         let directory = Directory::default();
         directory.epochs.set(first_epoch(place.incarnation));
-        let publisher = supervise(own_crashes, |context| Self {
+        let busy = handler.busy(Total::PublisherBusy);
+        let publisher = supervise_timed(own_crashes, busy, |context| Self {
             directory: Rc::new(directory),
             handler,
             crashes: channel_crashes,
@@ -158,12 +163,21 @@ impl Publisher {
     fn pass_on(&self, (item, slip): (Item, Option<Slip>), ticket: &Arc<Ticket>) {
         self.handler.counters.add(Total::ItemsPublished, 1);
         self.note_late();
+        let is_tapped = !self.directory.taps.borrow().is_empty();
         if self.handler.is_repeat(&item) {
+            if is_tapped {
+                self.tap(&item, Outcome::Duplicate);
+            }
             settle(slip, Outcome::Duplicate);
             return ticket.item_queued();
         }
         let channels = self.directory.channels.borrow();
-        match channels.get(&item.channel) {
+        let listed = channels.get(&item.channel);
+        if is_tapped {
+            let known = listed.map_or(Outcome::NoSubscribers, |_| Outcome::Accepted);
+            self.tap(&item, known);
+        }
+        match listed {
             Some(listed) => {
                 let waiting = listed.waiting.enter();
                 listed.address.do_send(Accept {
@@ -185,7 +199,8 @@ impl Publisher {
         let epoch = self.directory.epochs.get();
         self.directory.epochs.set(epoch + 1);
         let state = Rc::new(RefCell::new(ChannelState::default()));
-        let address = supervise(self.crashes.clone(), |_| {
+        let busy = self.handler.busy(Total::ChannelBusy);
+        let address = supervise_timed(self.crashes.clone(), busy, |_| {
             Channel::new(
                 (name, epoch),
                 state.clone(),

@@ -10,6 +10,7 @@ use std::{
     future::{poll_fn, Future},
     panic::{catch_unwind, AssertUnwindSafe},
     pin::{pin, Pin},
+    rc::Rc,
     sync::{
         atomic::{AtomicU64, Ordering},
         Arc, Mutex,
@@ -78,12 +79,28 @@ pub fn supervise<A>(record: Arc<CrashRecord>, make: impl FnOnce(&mut Context<A>)
 where
     A: Actor<Context = Context<A>> + Supervised + Unpin,
 {
+    supervise_timed(record, None, make)
+}
+
+/// Hears for how many nanoseconds an actor was busy, each time that it was.
+pub type Busy = Rc<dyn Fn(u64)>;
+
+/// As [`supervise`]; counts the nanoseconds that the actor is busy, if it is said where.
+pub fn supervise_timed<A>(
+    record: Arc<CrashRecord>,
+    busy: Option<Busy>,
+    make: impl FnOnce(&mut Context<A>) -> A,
+) -> Addr<A>
+where
+    A: Actor<Context = Context<A>> + Supervised + Unpin,
+{
     let mut context = Context::new();
     let address = context.address();
     let actor = make(&mut context);
     actix_rt::spawn(Permanent {
         context: context.into_future(actor),
         record,
+        busy,
         budget: RestartBudget::default(),
         pause: None,
     });
@@ -124,6 +141,7 @@ pub async fn run_guarded<T>(
 struct Permanent<A: Actor<Context = Context<A>> + Supervised> {
     context: ContextFut<A, Context<A>>,
     record: Arc<CrashRecord>,
+    busy: Option<Busy>,
     budget: RestartBudget,
     pause: Option<Pin<Box<actix::clock::Sleep>>>,
 }
@@ -137,8 +155,13 @@ impl<A: Actor<Context = Context<A>> + Supervised + Unpin> Future for Permanent<A
                 ready!(pause.as_mut().poll(task));
                 self.pause = None;
             }
+            let began = self.busy.is_some().then(std::time::Instant::now);
             let context = &mut self.context;
-            let panic = match catch_unwind(AssertUnwindSafe(|| Pin::new(context).poll(task))) {
+            let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(context).poll(task)));
+            if let Some((busy, began)) = self.busy.as_ref().zip(began) {
+                busy(began.elapsed().as_nanos() as u64);
+            }
+            let panic = match polled {
                 Ok(outcome) => return outcome,
                 Err(panic) => panic,
             };

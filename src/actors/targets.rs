@@ -12,7 +12,7 @@ use std::{
     collections::HashMap,
     rc::Rc,
     sync::{Arc, Weak},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use foldhash::fast::RandomState;
@@ -47,8 +47,13 @@ struct State {
     health: RefCell<Health>,
     failures: Cell<u64>,
     ejections: Cell<u64>,
+    /// A moving mean of the time until answers, in microseconds; 0 before the first.
+    latency_us: Cell<u64>,
     counters: Rc<Counters>,
 }
+
+/// The share of the newest answer in the mean: one of so many parts.
+const LATENCY_PARTS: u64 = 8;
 
 impl Targets {
     /// Makes the table of a worker.
@@ -102,6 +107,7 @@ impl Targets {
         Ticket {
             state,
             trial,
+            begun: now(),
             is_decided: false,
             deadline: None,
         }
@@ -148,6 +154,7 @@ impl Targets {
             health: RefCell::default(),
             failures: Cell::new(0),
             ejections: Cell::new(0),
+            latency_us: Cell::new(0),
             counters: self.counters.clone(),
         });
         states.insert(target.clone(), state.clone());
@@ -156,6 +163,15 @@ impl Targets {
 }
 
 impl State {
+    fn note_latency(&self, took: Duration) {
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
+        let mean = match self.latency_us.get() {
+            0 => us,
+            mean => (mean.saturating_mul(LATENCY_PARTS - 1)).saturating_add(us) / LATENCY_PARTS,
+        };
+        self.latency_us.set(mean);
+    }
+
     fn is_in_use(&self, now: Instant) -> bool {
         self.under_way.get() > 0 || self.health.borrow().standing(now) == Standing::Ejected
     }
@@ -169,6 +185,7 @@ impl State {
             ejections_total: self.ejections.get(),
             workers_ejecting: usize::from(health.standing(now) != Standing::InService),
             check: None,
+            latency_us: Some(self.latency_us.get()).filter(|us| *us > 0),
         }
     }
 }
@@ -177,6 +194,7 @@ impl State {
 pub struct Ticket {
     state: Rc<State>,
     trial: Option<Trial>,
+    begun: Instant,
     is_decided: bool,
     /// When the exchange must be over.
     pub deadline: Option<actix::clock::Instant>,
@@ -196,6 +214,8 @@ impl Ticket {
     /// The target has answered.
     pub fn on_answer(&mut self) {
         self.is_decided = true;
+        self.state
+            .note_latency(now().saturating_duration_since(self.begun));
         if self.state.health.borrow_mut().on_answer() {
             self.state.counters.add(Total::TargetsBack, 1);
             log::info!(backend:% = self.state.target; "target is back");

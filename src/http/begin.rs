@@ -7,7 +7,7 @@
 //!
 //! Taking the socket is the last act; whatever may fail comes before it.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use actix_web::{body::BoxBody, HttpResponse};
@@ -18,9 +18,9 @@ use super::{
     body::BodyThen,
     border,
     exchange::Outcome,
-    held_body::{BodyOutlet, HeldBody},
+    held_body::{AbandonOnDrop, BodyOutlet, HeldBody},
     hold::{plain, Client},
-    http2::{Again, Cut},
+    http2::Again,
     reply,
     slot::Slot,
 };
@@ -80,6 +80,8 @@ pub struct Begin {
     pub slow_client: Option<SlowClient>,
     /// Where its deliveries wait if a rate is set.
     pub queue: QueueIndex,
+    /// Its route; none in another service.
+    pub route: Option<Arc<Route>>,
     /// How a long-poll's answer, or the head of a stream, is shown.
     presentation: Option<Rc<Presentation>>,
     channels: Vec<Wanted>,
@@ -122,6 +124,7 @@ impl Begin {
             },
             slow_client: None,
             queue: QueueIndex::default(),
+            route: None,
             presentation: None,
             terms: Terms {
                 prev_ids: PrevIds::new(implicit, subscriptions, prefix),
@@ -236,8 +239,8 @@ impl Begin {
             slot.state.borrow_mut().answered();
         }
         Ok(if is_stream {
-            let cut = client.stream.as_ref().map(|stream| stream.cut.clone());
-            Outcome::Held(self.stream_body(membership, state, (rest, cut)))
+            let outlet = client.body_outlet();
+            Outcome::Held(self.stream_body(membership, state, (rest, outlet)))
         } else {
             let stream = client
                 .stream
@@ -265,6 +268,7 @@ impl Begin {
             limits,
             queue: self.queue,
             channels: std::mem::take(&mut self.channels),
+            route: self.route.take(),
         };
         let (membership, conflicts) = broker.edge().join(join).await?;
         self.conflicts = conflicts;
@@ -302,9 +306,8 @@ impl Begin {
         mut self,
         membership: Membership,
         state: Rc<RefCell<SessionState>>,
-        (rest, cut): (Option<BodyStream>, Option<Rc<Cut>>),
+        (rest, outlet): (Option<BodyStream>, Rc<BodyOutlet>),
     ) -> HttpResponse {
-        let outlet = BodyOutlet::new(cut);
         let Response {
             status,
             headers,
@@ -382,18 +385,5 @@ impl Begin {
             presentation: self.presentation,
         });
         Machine::Attentive(Attentive::new(machine, answer, self.way_back))
-    }
-}
-
-/// Ends a hold whose waiting handler was dropped: its client is gone.
-struct AbandonOnDrop(Rc<RefCell<SessionState>>);
-
-impl Drop for AbandonOnDrop {
-    fn drop(&mut self) {
-        if let Ok(mut state) = self.0.try_borrow_mut() {
-            if state.is_held() {
-                state.abandon();
-            }
-        }
     }
 }

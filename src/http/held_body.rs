@@ -6,6 +6,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    net::SocketAddr,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
@@ -47,11 +48,12 @@ pub struct BodyOutlet {
     reader: RefCell<Option<Waker>>,
     /// Ends an HTTP/2 stream, whose body is not asked while its client takes nothing.
     cut: Option<Rc<Cut>>,
+    peer: Option<SocketAddr>,
 }
 
 impl BodyOutlet {
-    /// Makes an empty outlet, of an HTTP/2 stream with what cuts that.
-    pub fn new(cut: Option<Rc<Cut>>) -> Rc<Self> {
+    /// Makes an empty outlet to a client there, of an HTTP/2 stream with what cuts that.
+    pub fn new(peer: Option<SocketAddr>, cut: Option<Rc<Cut>>) -> Rc<Self> {
         Rc::new(Self {
             queue: RefCell::default(),
             queued_bytes: Cell::new(0),
@@ -59,6 +61,7 @@ impl BodyOutlet {
             is_blocked: Cell::new(false),
             reader: RefCell::default(),
             cut,
+            peer,
         })
     }
 
@@ -123,6 +126,10 @@ impl Outlet for BodyOutlet {
         )
     }
 
+    fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
     fn release(&self) {
         self.end_with(End::Released);
     }
@@ -167,6 +174,19 @@ impl Drop for HeldBody {
     fn drop(&mut self) {
         if let Ok(mut state) = self.state.try_borrow_mut() {
             state.abandon();
+        }
+    }
+}
+
+/// Ends a hold whose waiting handler was dropped: its client is gone.
+pub(super) struct AbandonOnDrop(pub(super) Rc<RefCell<SessionState>>);
+
+impl Drop for AbandonOnDrop {
+    fn drop(&mut self) {
+        if let Ok(mut state) = self.0.try_borrow_mut() {
+            if state.is_held() {
+                state.abandon();
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     body::GRIP_BODY_MAX,
     border,
     exchange::{Exchange, Front, Outcome},
+    held_body::BodyOutlet,
     http2,
     reply::{self, Manners},
     slot::Slot,
@@ -75,6 +76,14 @@ impl Client {
         }
     }
 
+    /// Makes the outlet of a body, for a client whose socket cannot be taken.
+    pub(super) fn body_outlet(&self) -> Rc<BodyOutlet> {
+        let of_slot = self.slot.as_ref().and_then(|slot| slot.peer());
+        let stream = self.stream.as_ref();
+        let peer = stream.map_or(of_slot, |stream| stream.peer);
+        BodyOutlet::new(peer, stream.map(|stream| stream.cut.clone()))
+    }
+
     /// Returns its slot, if its socket can be taken.
     pub fn parkable_slot(&self) -> Option<&Rc<Slot>> {
         self.slot
@@ -135,6 +144,7 @@ pub async fn follow(front: &Rc<Front>, client: Client, plan: HoldPlan<'_>) -> Ou
         begin.way_back.backend = way_back.map(|way_back| way_back as Rc<dyn Backend>);
     }
     begin.slow_client = Some(route.slow_client);
+    begin.route = Some(route.clone());
     begin.queue = front.broker.queue(route.id.as_deref());
     match begin.start(&front.broker, client, rest).await {
         Ok(outcome) => outcome,

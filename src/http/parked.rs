@@ -6,6 +6,7 @@
 use std::{
     future::{poll_fn, Future},
     io::{self, IoSlice},
+    net::SocketAddr,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -212,6 +213,10 @@ impl Outlet for Slot {
 
     fn abort(&self) {
         self.hand_over(Owner::Aborted);
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        Slot::peer(self)
     }
 
     fn close_after(&self) {

@@ -13,7 +13,8 @@ use actix_web::{
 };
 use serde_json::{json, Value};
 
-use super::reply::REASON_HEADER;
+use super::{admin, reply::REASON_HEADER};
+use crate::actors::broker::Broker;
 
 /// What reads the configuration again.
 pub trait Reload: Send + Sync {
@@ -66,6 +67,10 @@ async fn answer(request: HttpRequest, reload: web::Data<dyn Reload>) -> HttpResp
         "dry_run=1" => true,
         _ => return refused(400, "bad-query", "expected no query or dry_run=1"),
     };
+    if let Some(broker) = request.app_data::<web::Data<Broker>>() {
+        let what = if is_dry_run { "dry run" } else { "" };
+        admin::audit(&request, broker, "reload", what);
+    }
     let reload = reload.into_inner();
     match web::block(move || reload.reload(is_dry_run)).await {
         Ok(Ok(report)) => told(200, &report),

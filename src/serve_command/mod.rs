@@ -69,6 +69,7 @@ async fn serve(server: &Server, signals: &mut Signals, origin: &Origin) -> End {
         let wish = tokio::select! {
             wish = signals.next() => wish,
             () = server.broker().given_up() => return End::GivenUp,
+            () = server.broker().asked_to_stop() => Wish::Stop,
         };
         match wish {
             Wish::Stop => return End::Stopped,

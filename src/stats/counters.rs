@@ -156,6 +156,16 @@ names! {
         HandlersReplaced = "handlers_replaced_total",
         /// Subscriptions that workers announced to fresh handlers.
         SubscriptionsAnnounced = "subscriptions_announced_total",
+        /// What operators had P-8 do.
+        AdminActions = "admin_actions_total",
+        /// Sessions that operators ended.
+        SessionsEnded = "sessions_disconnected_total",
+        /// Nanoseconds that hubs were busy.
+        HubBusy = "hub_busy_ns_total",
+        /// Nanoseconds that publishers were busy.
+        PublisherBusy = "publisher_busy_ns_total",
+        /// Nanoseconds that channels were busy.
+        ChannelBusy = "channel_busy_ns_total",
         /// Sessions that panicked.
         SessionPanics = "session_panics_total",
     }

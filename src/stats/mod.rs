@@ -2,6 +2,9 @@
 //! each worker counts for itself, and snapshots are merged when somebody looks.
 
 pub mod counters;
+pub mod history;
 pub mod readings;
 pub mod receipt;
+pub mod rows;
 pub mod snapshot;
+pub mod views;

@@ -125,6 +125,8 @@ pub struct TargetSnapshot {
     pub workers_ejecting: usize,
     /// What its health page says: `unknown`, `healthy` or `unhealthy`; none if it is not asked.
     pub check: Option<&'static str>,
+    /// A moving mean of the time until its answers, in microseconds, of the worker where it is longest.
+    pub latency_us: Option<u64>,
 }
 
 impl TargetSnapshot {
@@ -142,6 +144,7 @@ impl TargetSnapshot {
         self.failures_total += other.failures_total;
         self.ejections_total += other.ejections_total;
         self.workers_ejecting += other.workers_ejecting;
+        self.latency_us = self.latency_us.max(other.latency_us);
         // Where two routes ask two pages of it, the worse word is told.
         let rank = |check: Option<&str>| {
             ["unhealthy", "unknown", "healthy"]

@@ -54,6 +54,12 @@ impl Config {
         self
     }
 
+    /// A line of `[control]` that replaces an earlier one with the same key.
+    pub fn control_instead(mut self, line: &str) -> Config {
+        replace(&mut self.control, line);
+        self
+    }
+
     /// A line of `[control]`.
     pub fn control(mut self, line: &str) -> Config {
         self.control.push(line.into());

@@ -85,6 +85,7 @@ impl Setup {
 
     async fn subscribe(&self) {
         let subscribe = Subscribe {
+            tally: Arc::default(),
             channel: "a".into(),
             hub: self.hub.clone(),
             generation: 1,

@@ -1,9 +1,14 @@
 //! How a fresh handler hears of the channels that a lost one had.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 
 use super::HubLink;
-use crate::grip::channel::{ChannelName, ItemId};
+use crate::{
+    actors::tally::Tally,
+    grip::channel::{ChannelName, ItemId},
+};
 
 /// Supervisor to a fresh Publisher: these hubs are to announce their subscriptions; publishes are held
 /// until they have. Never refused.
@@ -48,4 +53,6 @@ pub struct Announced {
     pub generation: u64,
     /// The id of the last item that the hub got in order.
     pub last: Option<ItemId>,
+    /// Its sessions on the channel.
+    pub tally: Arc<Tally>,
 }

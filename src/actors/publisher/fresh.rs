@@ -112,6 +112,7 @@ impl Publisher {
             channel,
             generation,
             last,
+            tally,
         } = announced;
         let channels = self.directory.channels.borrow();
         let known = channels.get(&channel);
@@ -129,6 +130,7 @@ impl Publisher {
             channel,
             hub: hub.clone(),
             generation,
+            tally,
             waiting: None,
         });
         let Some(state) = state else { return };

@@ -336,6 +336,7 @@ impl HubStore {
     /// Counts items that a slow client lost; the log hears of them once a second, with an example.
     fn note_loss(&mut self, key: SessionKey, encoded: &Encoded, items: u64, reason: Dropped) {
         self.counters.drop_items(reason, items);
+        self.tally(&encoded.item.channel).drop_items(items);
         let now_ms = self.now_ms();
         let Some(items) = self.losses.add(items, now_ms) else {
             return;

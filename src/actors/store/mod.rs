@@ -7,12 +7,15 @@
 //! sessions are woken. `notices.rs`: what all hear.
 
 mod delivery;
+mod lingerers;
+mod looking;
 mod losses;
 mod notices;
 mod outlets;
 mod places;
 mod rated;
 mod reannouncing;
+mod route_names;
 mod subscribing;
 
 use std::{
@@ -27,13 +30,17 @@ use slab::Slab;
 use tokio::sync::oneshot;
 
 pub use self::rated::Release;
-use self::{losses::Losses, places::Places, rated::Rated, reannouncing::Reannounced};
+use self::{
+    losses::Losses, places::Places, rated::Rated, reannouncing::Reannounced,
+    route_names::RouteNames,
+};
 use super::{
     connection_ids::ConnectionIds,
     delivery_rate::SharedRate,
     messages::{Depth, Encoded, SessionEvent, SessionKind, ToHub, ToSession},
     ports::Outlet,
     session::Session,
+    tally::Tally,
 };
 use crate::{
     engine::{
@@ -136,6 +143,8 @@ pub struct HubStore {
     rated: Rated,
     /// The different outbox limits in use: one for each slow-client policy.
     limits: Vec<OutboxLimits>,
+    /// The routes that sessions came by.
+    routes: RouteNames,
     since: Instant,
     /// Messages on their way to sessions.
     pub session_mailbox: Depth,
@@ -153,6 +162,8 @@ struct LocalChannel {
     waiters: Vec<SessionKey>,
     /// The id of the last item that came in order, if it had one.
     last: Option<ItemId>,
+    /// Its sessions, for operators.
+    tally: Arc<Tally>,
     /// Until when it stays without sessions.
     linger_until: Option<Instant>,
     is_lingering: bool,
@@ -184,6 +195,11 @@ struct Entry {
     deadline: Option<Instant>,
     /// Milliseconds since the store was made.
     last_sent_ms: u64,
+    sent_bytes: u64,
+    /// Seconds since the store was made.
+    begun_secs: u32,
+    /// By which route it came, in the store's `routes`.
+    route: u16,
     /// Which of the store's outbox limits.
     limits: u16,
     /// Where its deliveries wait if a rate is set.
@@ -225,6 +241,7 @@ impl HubStore {
             rated: Rated::new(rate),
             counters,
             limits: Vec::new(),
+            routes: RouteNames::default(),
             since: actix::clock::Instant::now().into_std(),
             session_mailbox: Depth::default(),
             deflating: Depth::default(),
@@ -261,6 +278,15 @@ impl HubStore {
         self.names
             .get_key_value(name)
             .map(|(known, _)| known.clone())
+    }
+
+    /// Returns the count of a channel's sessions.
+    pub fn tally(&self, name: &ChannelName) -> Arc<Tally> {
+        let index = self.names.get(name).copied();
+        let channel = index.and_then(|index| self.channels.get(index as usize));
+        channel
+            .map(|channel| channel.tally.clone())
+            .unwrap_or_default()
     }
 
     /// Lists the largest channels, for `/admin`.
@@ -322,6 +348,6 @@ impl HubStore {
 mod tests {
     #[test]
     fn an_entry_stays_small() {
-        assert!(std::mem::size_of::<super::Entry>() <= 152);
+        assert!(std::mem::size_of::<super::Entry>() <= 168);
     }
 }

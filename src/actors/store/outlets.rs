@@ -143,6 +143,7 @@ impl HubStore {
             let (flushed, bytes) = outlet.flush(&mut entry.outbox);
             if bytes > 0 {
                 entry.last_sent_ms = now_ms;
+                entry.sent_bytes += bytes as u64;
                 self.counters.add(Total::BytesWritten, bytes as u64);
             }
             match flushed {

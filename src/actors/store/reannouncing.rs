@@ -84,6 +84,7 @@ impl HubStore {
                 channel: channel.name.clone(),
                 generation,
                 last: channel.last.clone(),
+                tally: channel.tally.clone(),
             });
         }
         let is_last = to == self.channels.capacity();

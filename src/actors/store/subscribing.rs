@@ -1,6 +1,6 @@
 //! Who is subscribed to what: sessions that come, change their channels and leave.
 
-use std::time::Instant;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -9,7 +9,6 @@ use crate::{
     actors::messages::{Join, SessionKind, Subscribed},
     engine::{
         fan_out::{Members, SessionKey},
-        lingering::Lingerer,
         outbox::Outbox,
         plan::Wanted,
         subscription::Subscription,
@@ -43,9 +42,10 @@ impl HubStore {
         let key = SessionKey(self.sessions.vacant_key() as u32);
         let mut entering = Entering::default();
         for wanted in join.channels {
-            self.enter_channel(key, wanted, &mut entering);
+            self.enter_channel((key, join.kind), wanted, &mut entering);
         }
         let limits = self.limits_index(join.limits);
+        let route = self.routes.number(join.route.as_ref());
         let last_sent_ms = self.now_ms();
         self.holds += 1;
         let hold = self.holds;
@@ -59,6 +59,9 @@ impl HubStore {
             queue: join.queue,
             deadline: None,
             last_sent_ms,
+            sent_bytes: 0,
+            begun_secs: u32::try_from(last_sent_ms / 1_000).unwrap_or(u32::MAX),
+            route,
             kind: join.kind,
             body_end: join.body_end,
             is_attentive: join.is_attentive,
@@ -110,7 +113,7 @@ impl HubStore {
             let index = self.names.get(&wanted.channel).copied();
             let mut places = entering.places.iter();
             match index.filter(|index| places.any(|(known, _)| known == index)) {
-                None => self.enter_channel(key, wanted, &mut entering),
+                None => self.enter_channel((key, kind), wanted, &mut entering),
                 Some(index) => self.stay_in_channel(key, (index, wanted), &mut entering),
             }
         }
@@ -124,7 +127,12 @@ impl HubStore {
         self.subscribed(key, entering)
     }
 
-    fn enter_channel(&mut self, key: SessionKey, wanted: Wanted, entering: &mut Entering) {
+    fn enter_channel(
+        &mut self,
+        (key, kind): (SessionKey, SessionKind),
+        wanted: Wanted,
+        entering: &mut Entering,
+    ) {
         let Wanted {
             channel: name,
             prev_id,
@@ -133,6 +141,7 @@ impl HubStore {
         let Some(channel) = self.channels.get_mut(index as usize) else {
             return;
         };
+        channel.tally.enter(kind.transport());
         entering.places.push((index, channel.members.join(key)));
         if !channel.subscription.is_live() {
             channel.waiters.push(key);
@@ -212,6 +221,7 @@ impl HubStore {
             members: Members::default(),
             waiters: Vec::new(),
             last: None,
+            tally: Arc::default(),
             linger_until: None,
             is_lingering: false,
         }) as u32;
@@ -245,6 +255,7 @@ impl HubStore {
             return;
         };
         channel.waiters.retain(|waiter| *waiter != key);
+        channel.tally.leave(kind.transport());
         let sessions = &mut self.sessions;
         channel.members.leave(place, |moved, to| {
             let Some(entry) = sessions.get_mut(moved.0 as usize) else {
@@ -263,81 +274,6 @@ impl HubStore {
         if channel.members.is_empty() {
             self.linger(index);
         }
-    }
-
-    /// Keeps a subscription without sessions for a while if a long-poll had it, else ends it.
-    fn linger(&mut self, index: u32) {
-        let now = actix::clock::Instant::now().into_std();
-        let Some(channel) = self.channels.get_mut(index as usize) else {
-            return;
-        };
-        let until = channel.linger_until.filter(|until| *until > now);
-        let Some(until) = until.filter(|_| channel.subscription.is_live()) else {
-            return self.end_channel(index);
-        };
-        if std::mem::replace(&mut channel.is_lingering, true) {
-            return;
-        }
-        let generation = channel.subscription.generation();
-        self.lingering.set_max(self.options.load().lingering_max);
-        let before = self.lingering.next();
-        self.is_timer_stale |= before.is_none_or(|first| until < first);
-        let oldest = self.lingering.keep(until, Lingerer { index, generation });
-        if let Some(oldest) = oldest {
-            self.counters.add(Total::LingersCut, 1);
-            self.stop_lingering(oldest, None);
-        }
-    }
-
-    /// Ends the subscriptions that nobody came back to.
-    pub fn end_lingering(&mut self, now: Instant) {
-        self.is_ending_told = false;
-        while let Some(lingerer) = self.lingering.due(now) {
-            self.stop_lingering(lingerer, Some(now));
-        }
-        // More than one only after the bound was lowered.
-        while let Some(lingerer) = self.lingering.surplus() {
-            self.counters.add(Total::LingersCut, 1);
-            self.stop_lingering(lingerer, None);
-        }
-        self.give_back_memory();
-    }
-
-    /// With a time, only if that subscription has not been used again since.
-    fn stop_lingering(&mut self, Lingerer { index, generation }: Lingerer, now: Option<Instant>) {
-        let Some(channel) = self.channels.get_mut(index as usize) else {
-            return;
-        };
-        if channel.subscription.generation() != generation {
-            return;
-        }
-        channel.is_lingering = false;
-        let is_used_again = now.is_some_and(|now| channel.linger_until.is_some_and(|at| at > now));
-        if !channel.members.is_empty() {
-            return;
-        }
-        if is_used_again {
-            self.linger(index);
-        } else {
-            self.end_channel(index);
-        }
-    }
-
-    fn end_channel(&mut self, index: u32) {
-        let Some(channel) = self.channels.try_remove(index as usize) else {
-            return;
-        };
-        if self.names.get(&channel.name) == Some(&index) {
-            self.names.remove(&channel.name);
-        }
-        self.in_flight
-            .take_if(|in_flight| in_flight.channel == index);
-        let generation = channel.subscription.generation();
-        self.reannounced.forget(generation);
-        self.changes.push(ChannelChange::Unsubscribe {
-            channel: channel.name,
-            generation,
-        });
     }
 
     /// Takes a channel's acknowledgement; sessions for which it was the last one are ready.

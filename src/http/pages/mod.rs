@@ -84,7 +84,13 @@ pub const DEMO_MESSAGES_PER_SEC: u32 = 5;
 /// ```
 ///
 /// Names of totals follow the unit rule: `_bytes` and `_secs` are shown as such.
-pub const ADMIN: &str = include_str!("admin.html");
+pub const ADMIN: &str = include_str!("admin/index.html");
+
+/// Is how it looks.
+pub const ADMIN_STYLE: &str = include_str!("admin/style.css");
+
+/// Is what it does.
+pub const ADMIN_SCRIPT: &str = include_str!("admin/app.js");
 
 const NOTICE_STYLE: &str = include_str!("notice.css");
 const BAD_GATEWAY: &str = include_str!("bad_gateway.html");

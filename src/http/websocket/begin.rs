@@ -282,6 +282,7 @@ async fn join(
         limits,
         queue: front.broker.queue(exchange.route.id.as_deref()),
         channels: machine.map(WebSocket::channels).unwrap_or_default(),
+        route: Some(exchange.route.clone()),
     };
     let (membership, _) = front.edge.join(join).await?;
     if let Some(parts) = &mut accepted.parts {
