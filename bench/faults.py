@@ -156,6 +156,7 @@ def table(path):
         runs = [json.loads(line) for line in lines]
     machine = [run for run in runs if "fault" not in run]
     print("# Faults\n")
+    print("Pushpin stops all its processes when one is killed; nothing starts it again here.\n")
     for run in machine:
         print(", ".join("%s: %s" % pair for pair in run.items()) + "\n")
     print("| " + " | ".join(COLUMNS) + " |")
