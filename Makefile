@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PYTHON ?= python3
 
-.PHONY: help check fmt lint test chaos doc bench run eventstream sockjs interop conformance ci clean
+.PHONY: help check fmt lint test chaos doc bench run eventstream sockjs interop conformance deb ci clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -56,6 +56,17 @@ interop:         ## WebSocket libraries that others use, through the release bui
 conformance:     ## the black-box suite, against the release build
 	$(CARGO) build --release
 	$(PYTHON) .ci/conformance.py
+
+deb:             ## a Debian package; needs cargo-deb
+	$(CARGO) build --release
+	mkdir -p target/man target/completions
+	target/release/p-8 man > target/man/p-8.1
+	for command in publish import check man completions; do \
+		target/release/p-8 man $$command > target/man/p-8-$$command.1 || exit 1; done
+	target/release/p-8 completions bash > target/completions/p-8.bash
+	target/release/p-8 completions zsh > target/completions/_p-8
+	target/release/p-8 completions fish > target/completions/p-8.fish
+	$(CARGO) deb --no-build
 
 ci:              ## everything, as continuous integration runs it
 	.ci/run

@@ -6,10 +6,11 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use p8::{server::Inherited, Settings};
 
 mod check_command;
+mod describe_command;
 mod import_command;
 mod publish_command;
 mod serve_command;
@@ -39,6 +40,8 @@ enum Command {
     Publish(publish_command::Arguments),
     Import(import_command::Arguments),
     Check(check_command::Arguments),
+    Man(describe_command::Man),
+    Completions(describe_command::Completions),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +60,8 @@ fn main() -> ExitCode {
         Some(Command::Import(arguments)) => told(import_command::run(&arguments)),
         Some(Command::Check(arguments)) => configured(check_command::run(&arguments))
             .map_or_else(|code| code, |()| ExitCode::SUCCESS),
+        Some(Command::Man(man)) => told(man.print(Arguments::command())),
+        Some(Command::Completions(wanted)) => told(wanted.print(Arguments::command())),
         None => serve(&arguments.config.unwrap_or_default()).unwrap_or_else(|code| code),
     }
 }

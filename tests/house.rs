@@ -51,6 +51,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     // The commands of the program, which uses the library as `p8`.
     ("publish_command", &["grip"]),
     ("check_command", &["config", "server"]),
+    ("describe_command", &[]),
     ("import_command", &["config"]),
     ("serve_command", &["config", "server"]),
 ];

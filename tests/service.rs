@@ -184,3 +184,55 @@ fn systemd_understands_the_units_that_are_shipped() {
     let of_ours = said.lines().filter(|line| line.contains("p-8"));
     assert_eq!(of_ours.collect::<Vec<_>>(), Vec::<&str>::new());
 }
+
+/// What the program prints.
+#[track_caller]
+fn printed(arguments: &[&str]) -> String {
+    let output = Command::new(P8_BINARY).args(arguments).output();
+    let output = output.expect("it starts");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        (output.status.code(), told.as_ref()),
+        (Some(0), ""),
+        "{arguments:?}"
+    );
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn the_man_pages_name_every_command_and_option() {
+    let page = printed(&["man"]);
+    assert!(page.contains(".TH p-8 1"), "{page}");
+    for command in ["publish", "import", "check", "man", "completions"] {
+        let name = format!("p\\-8\\-{command}(1)");
+        assert!(page.contains(&name), "{name} in {page}");
+        let own = printed(&["man", command]);
+        assert!(own.contains(&format!(".TH p-8-{command} 1")), "{own}");
+    }
+    let page = printed(&["man", "publish"]);
+    for option in ["\\-\\-prev\\-id", "\\-\\-hint", "\\-\\-bearer", "GRIP_URL"] {
+        assert!(page.contains(option), "{option} in {page}");
+    }
+    let unknown = Command::new(P8_BINARY).args(["man", "nothing"]).output();
+    assert_eq!(unknown.expect("it starts").status.code(), Some(64));
+}
+
+#[test]
+fn shells_complete_commands_and_options() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = printed(&["completions", shell]);
+        for word in ["publish", "import", "check", "completions", "prev-id"] {
+            assert!(script.contains(word), "{word} for {shell}");
+        }
+    }
+    let folder = TempDir::new("completions");
+    let script = folder.file("p-8.bash", printed(&["completions", "bash"]));
+    let asked = "source \"$0\" && COMP_WORDS=(p-8 publish --prev) COMP_CWORD=2 \
+                 && _p-8 p-8 --prev publish && echo \"${COMPREPLY[@]}\"";
+    let answer = Command::new("bash")
+        .args(["-c", asked])
+        .arg(script)
+        .output();
+    let answer = answer.expect("bash");
+    assert_eq!(String::from_utf8_lossy(&answer.stdout), "--prev-id\n");
+}
