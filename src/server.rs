@@ -10,7 +10,7 @@ use crate::{
         broker::{Broker, BrokerError},
         checker::{Checker, EndChecks},
     },
-    config::Settings,
+    config::{ControlSettings, Settings},
     engine::{
         certificate::FileError,
         route::{RouteError, RouteTable},
@@ -60,6 +60,11 @@ pub enum Error {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The control listener would be open to others, and nothing asks them who they are.
+    #[error(
+        "others can reach {0} ([control] listen): expected [control] auth, or a loopback address"
+    )]
+    OpenControl(SocketAddr),
     /// A unix socket cannot be listened on.
     #[error("cannot listen on {} ({key}): {source}", path.display())]
     ListenUnix {
@@ -123,6 +128,7 @@ impl Server {
 
     /// As [`start`](Self::start), but takes over sockets that are open already.
     pub async fn start_with(settings: Settings, inherited: Inherited) -> Result<Self, Error> {
+        refuse_open(&settings.control)?;
         let mut sockets = Sockets::new(inherited);
         let routes = RouteTable::new(settings.routes.clone())?;
         let broker = Broker::start(broker_options(&settings, routes)).await?;
@@ -173,6 +179,7 @@ impl Server {
     ///
     /// **Errors**: what would stop the start.
     pub fn check(settings: &Settings) -> Result<(), Error> {
+        refuse_open(&settings.control)?;
         RouteTable::new(settings.routes.clone())?;
         Certificates::load(&settings.http.tls)?;
         Ok(())
@@ -272,5 +279,13 @@ impl Server {
         self.surfaces.stop();
         self.zmq.stop();
         self.broker.stop();
+    }
+}
+
+/// An embedding service may have made its settings itself.
+fn refuse_open(control: &ControlSettings) -> Result<(), Error> {
+    match control.is_open() {
+        true => Err(Error::OpenControl(control.listen)),
+        false => Ok(()),
     }
 }

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{handler_state::HandlerOptions, store::HubOptions};
 use crate::engine::{
-    backend_options::BackendOptions, client_limits::ClientLimits, delivery_rate::RateLimits,
-    outbox::OutboxLimits, route::RouteTable, wedges::WedgeRules,
+    backend_options::BackendOptions, client_limits::ClientLimits, control_access::ControlAccess,
+    delivery_rate::RateLimits, outbox::OutboxLimits, route::RouteTable, wedges::WedgeRules,
 };
 
 /// What a broker is started with.
@@ -34,6 +34,8 @@ pub struct BrokerOptions {
     pub clients: ClientLimits,
     /// The longest request head on the control port, in bytes.
     pub control_head_max: usize,
+    /// Who may use the control listener.
+    pub control_access: ControlAccess,
     /// The longest body of a publish, in bytes.
     pub control_body_max: usize,
     /// TCP settings of parked clients.
@@ -77,6 +79,7 @@ impl Default for BrokerOptions {
             backend: Arc::default(),
             clients: ClientLimits::default(),
             control_head_max: 10_000,
+            control_access: ControlAccess::default(),
             control_body_max: 1_000_000,
             tcp: TcpOptions::default(),
             allow_compression: false,

@@ -220,12 +220,21 @@ impl Checker<'_> {
     }
 
     /// Reads a file that a key names.
-    fn content(&self, path: &[impl AsRef<str>], named: &str) -> Result<Vec<u8>, ConfigError> {
+    pub(super) fn content(
+        &self,
+        path: &[impl AsRef<str>],
+        named: &str,
+    ) -> Result<Vec<u8>, ConfigError> {
         let content = std::fs::read(self.origin.beside(named));
         content.map_err(|error| self.unusable(path, named, error.to_string()))
     }
 
-    fn unusable(&self, path: &[impl AsRef<str>], named: &str, reason: String) -> ConfigError {
+    pub(super) fn unusable(
+        &self,
+        path: &[impl AsRef<str>],
+        named: &str,
+        reason: String,
+    ) -> ConfigError {
         ConfigError::KeyFile {
             place: self.origin.place(path),
             path: self.origin.beside(named).display().to_string(),

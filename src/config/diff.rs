@@ -65,13 +65,22 @@ impl Difference {
         let is_noted = |change: &KeyChange| change.key.starts_with("[proxy] sig_");
         let is_same = old.proxy.forward.sig == new.proxy.forward.sig;
         if !is_same && !self.keys_changed.iter().any(is_noted) {
-            let content = Some("(content of its file)".to_owned());
-            self.keys_changed.push(KeyChange {
-                key: "[proxy] sig_key".to_owned(),
-                from: content.clone(),
-                to: content,
-            });
+            self.note_content("[proxy] sig_key");
         }
+        let is_noted = |change: &KeyChange| change.key == "[control] auth";
+        let is_same = old.control.access.admitted == new.control.access.admitted;
+        if !is_same && !self.keys_changed.iter().any(is_noted) {
+            self.note_content("[control] auth");
+        }
+    }
+
+    fn note_content(&mut self, key: &str) {
+        let content = Some("(content of its file)".to_owned());
+        self.keys_changed.push(KeyChange {
+            key: key.to_owned(),
+            from: content.clone(),
+            to: content,
+        });
     }
 
     fn compare_routes(&mut self, old: &[Route], new: &[Route]) {

@@ -79,8 +79,8 @@ pub enum ConfigError {
     },
     /// The control listener would be open to others, and nothing asks them who they are.
     #[error(
-        "{place}: found {found}, which others can reach; the control port has no authentication \
-         yet, expected a loopback address such as 127.0.0.1:5561 or [::1]:5561"
+        "{place}: found {found}, which others can reach, expected [control] auth to say who they \
+         may be, or a loopback address such as 127.0.0.1:5561 or [::1]:5561"
     )]
     OpenControl {
         /// Where it is set.

@@ -10,6 +10,7 @@ use std::fmt;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use serde::Deserialize;
 
+use super::control;
 use crate::engine::{balance, outbox};
 
 #[derive(Debug, Default, Deserialize)]
@@ -18,7 +19,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) http: Http,
     #[serde(default)]
-    pub(super) control: Control,
+    pub(super) control: control::Control,
     #[serde(default)]
     pub(super) zmq: Zmq,
     #[serde(default)]
@@ -58,15 +59,6 @@ pub(super) struct Http {
     pub(super) http2_streams_max: Option<u64>,
     pub(super) http2_ping_secs: Option<u64>,
     pub(super) http2_ping_timeout_secs: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Control {
-    pub(super) listen: Option<One>,
-    pub(super) max_headers_size: Option<u64>,
-    pub(super) max_body_size: Option<u64>,
-    pub(super) reload_on_change: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

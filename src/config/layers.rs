@@ -55,7 +55,8 @@ pub(super) fn read<'a>(
     })?;
     let mut figment = Figment::new().merge(Toml::string(text));
     let mut variables = HashMap::new();
-    for variable in environment.filter_map(Variable::new) {
+    let environment: Vec<_> = environment.collect();
+    for variable in environment.iter().cloned().filter_map(Variable::new) {
         let (table, key) = (variable.table.clone(), variable.key.clone());
         let value = variable.value()?;
         let layer = Dict::from([(
@@ -65,7 +66,7 @@ pub(super) fn read<'a>(
         figment = figment.merge(Serialized::defaults(layer));
         variables.insert((table, key), variable.name);
     }
-    let origin = Origin::new(file, spans, variables);
+    let origin = Origin::new(file, spans, variables, environment.into_iter().collect());
     match figment.extract() {
         Ok(file) => Ok((file, Keys::of(&figment), origin)),
         Err(error) => Err(origin.error(error)),

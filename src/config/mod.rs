@@ -16,6 +16,7 @@ use std::path::Path;
 
 mod check;
 mod choice;
+mod control;
 mod cross_origin;
 mod diff;
 mod error;

@@ -4,6 +4,7 @@
 //! know paths but no lines, into ours.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use figment::error::{Actual, Kind};
@@ -12,7 +13,14 @@ use super::error::{ConfigError, Place};
 use super::spans::Spans;
 
 /// Keys whose values never appear in a message.
-pub(super) const SECRETS: [&str; 2] = ["sig_key", "upstream_key"];
+pub(super) const SECRETS: [&str; 6] = [
+    "auth",
+    "bearer",
+    "key",
+    "password",
+    "sig_key",
+    "upstream_key",
+];
 
 /// Longest piece of a value that a message shows.
 const SHOWN_BYTES_MAX: usize = 100;
@@ -23,6 +31,7 @@ pub(super) struct Origin<'a> {
     file: &'a Path,
     spans: Spans<'a>,
     variables: HashMap<(String, String), String>,
+    environment: HashMap<OsString, OsString>,
 }
 
 impl<'a> Origin<'a> {
@@ -30,17 +39,25 @@ impl<'a> Origin<'a> {
         file: &'a Path,
         spans: Spans<'a>,
         variables: HashMap<(String, String), String>,
+        environment: HashMap<OsString, OsString>,
     ) -> Origin<'a> {
         Origin {
             file,
             spans,
             variables,
+            environment,
         }
     }
 
     /// Makes the path of a file named in the configuration; relative to the configuration's folder.
     pub(super) fn beside(&self, named: &str) -> PathBuf {
         self.file.parent().unwrap_or(Path::new("")).join(named)
+    }
+
+    /// Returns the value of a variable that the configuration names.
+    pub(super) fn variable_value(&self, name: &str) -> Option<String> {
+        let value = self.environment.get(OsStr::new(name))?;
+        value.to_str().map(str::to_owned)
     }
 
     /// Names the place of a value.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::keys::Keys;
 use super::ConfigError;
 use crate::engine::backend_options::BackendOptions;
+use crate::engine::control_access::ControlAccess;
 use crate::engine::delivery_rate::RateLimits;
 use crate::engine::outbox::SlowClient;
 use crate::engine::proxy_header::Believed;
@@ -114,8 +115,10 @@ pub struct UnixSocket {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ControlSettings {
-    /// Where it is; a loopback address.
+    /// Where it is; an address that others can reach needs somebody in `access`.
     pub listen: SocketAddr,
+    /// Who may use it.
+    pub access: ControlAccess,
     /// The longest request head, in bytes.
     pub max_headers_size: usize,
     /// The longest request body, in bytes.
@@ -238,10 +241,18 @@ impl Default for HttpSettings {
     }
 }
 
+impl ControlSettings {
+    /// Tells whether anybody on another machine could publish and operate.
+    pub fn is_open(&self) -> bool {
+        !self.listen.ip().to_canonical().is_loopback() && !self.access.is_guarded()
+    }
+}
+
 impl Default for ControlSettings {
     fn default() -> Self {
         ControlSettings {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5561),
+            access: ControlAccess::default(),
             max_headers_size: 10_000,
             max_body_size: 1_000_000,
             reload_on_change: true,

@@ -1,16 +1,14 @@
 //! The second stage of the file and of its small tables: from what was written to [`Settings`].
 //!
 //! Each key's bounds stand here, beside the warning about keys that do nothing yet. `[http]`,
-//! `[proxy]` and the routes have files of their own.
-
-use std::net::Ipv4Addr;
+//! `[control]`, `[proxy]` and the routes have files of their own.
 
 use super::check::{given, Checker};
 use super::error::ConfigError;
 use super::file::{self, OneOrMore};
 use super::origin::Origin;
-use super::{listeners, proxy, routes, zmq};
-use super::{ControlSettings, HandlerSettings, LogSettings, Settings};
+use super::{control, listeners, proxy, routes, zmq};
+use super::{HandlerSettings, LogSettings, Settings};
 use crate::engine::delivery_rate::RateLimits;
 use crate::engine::outbox::SlowClient;
 use crate::engine::wedges::WedgeRules;
@@ -23,7 +21,7 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
     };
     let defaults = Settings::default();
     let http = listeners::check(&mut checker, written.http, defaults.http)?;
-    let control = control(&checker, written.control, defaults.control)?;
+    let control = control::check(&checker, written.control, defaults.control)?;
     let zmq = zmq::check(&mut checker, &written.zmq)?;
     zmq_to_come(&mut checker, &written.zmq);
     let handler = handler(&mut checker, written.handler, defaults.handler)?;
@@ -47,41 +45,6 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
         log,
         warnings: checker.warnings,
         ..Settings::default()
-    })
-}
-
-fn control(
-    checker: &Checker,
-    written: file::Control,
-    default: ControlSettings,
-) -> Result<ControlSettings, ConfigError> {
-    let key = |key| ["control", key];
-    let listen = match written.listen {
-        Some(listen) => checker.address(&key("listen"), &listen.0, Ipv4Addr::LOCALHOST)?,
-        None => default.listen,
-    };
-    if !listen.ip().to_canonical().is_loopback() {
-        let place = checker.origin.place(&key("listen"));
-        return Err(ConfigError::OpenControl {
-            place,
-            found: listen.to_string(),
-        });
-    }
-    Ok(ControlSettings {
-        listen,
-        max_headers_size: checker.number(
-            &key("max_headers_size"),
-            written.max_headers_size,
-            default.max_headers_size,
-            1024..=1_048_576,
-        )?,
-        max_body_size: checker.number(
-            &key("max_body_size"),
-            written.max_body_size,
-            default.max_body_size,
-            1024..=1_073_741_824,
-        )?,
-        reload_on_change: written.reload_on_change.unwrap_or(default.reload_on_change),
     })
 }
 

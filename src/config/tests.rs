@@ -147,7 +147,7 @@ fn control_stays_on_loopback() {
         "\"[::ffff:192.0.2.1]:1\"",
     ] {
         let message = error(&format!("control.listen = {text}"));
-        assert!(message.contains("no authentication"), "{message}");
+        assert!(message.contains("expected [control] auth"), "{message}");
     }
 }
 

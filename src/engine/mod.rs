@@ -8,6 +8,7 @@ pub mod backend_options;
 pub mod balance;
 pub mod certificate;
 pub mod client_limits;
+pub mod control_access;
 pub mod cross_origin;
 pub mod delivery_rate;
 pub mod draining;

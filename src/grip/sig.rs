@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use serde::{de::DeserializeOwned, Deserialize, Serialize};
 
 use super::error::SigError;
 use super::lenient::{self, hex_digit};
@@ -37,6 +37,14 @@ struct Claims<'a> {
 struct Expiry {
     /// Seconds; the RFC allows fractions.
     exp: f64,
+}
+
+#[derive(Deserialize)]
+struct Issued {
+    exp: f64,
+    iss: String,
+    /// Seconds, before which it is not good.
+    nbf: Option<f64>,
 }
 
 impl SigKey {
@@ -100,6 +108,8 @@ impl PartialEq for SigKey {
     }
 }
 
+impl Eq for SigKey {}
+
 /// Shows the algorithm only.
 impl fmt::Debug for SigKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,13 +151,41 @@ pub fn sign(key: &SigKey, iss: &str, exp_unix_secs: u64) -> Result<String, SigEr
 ///
 /// **Units**: seconds since 1970.
 pub fn verify(key: &SigKey, token: &str, now_unix_secs: u64) -> bool {
+    claims::<Expiry>(key, token).is_some_and(|claims| claims.exp > now_unix_secs as f64)
+}
+
+/// As [`verify`], and that the token is of this issuer, and good already.
+///
+/// ```
+/// use p8::grip::sig::{sign, verify_issued, SigKey};
+///
+/// let key = SigKey::from_text("changeme")?;
+/// let token = sign(&key, "realm", 1_800_003_600)?;
+/// assert!(verify_issued(&key, "realm", &token, 1_800_000_000));
+/// assert!(!verify_issued(&key, "other", &token, 1_800_000_000));
+/// # Ok::<(), p8::grip::SigError>(())
+/// ```
+pub fn verify_issued(key: &SigKey, iss: &str, token: &str, now_unix_secs: u64) -> bool {
+    let now = now_unix_secs as f64;
+    let is_good = |claims: Issued| {
+        let is_early = claims.nbf.is_some_and(|nbf| nbf > now + CLOCKS_APART_SECS);
+        claims.exp > now && !is_early && claims.iss == iss
+    };
+    claims(key, token).is_some_and(is_good)
+}
+
+/// How far an issuer's clock may be ahead.
+const CLOCKS_APART_SECS: f64 = 60.0;
+
+/// Returns what a token says, if it was signed with the key.
+fn claims<C: DeserializeOwned>(key: &SigKey, token: &str) -> Option<C> {
     let mut validation = Validation::new(key.0.algorithm);
     // The library would ask the system's clock.
     validation.validate_exp = false;
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
-    jsonwebtoken::decode::<Expiry>(token, &key.0.verifying, &validation)
-        .is_ok_and(|token| token.claims.exp > now_unix_secs as f64)
+    let read = jsonwebtoken::decode::<C>(token, &key.0.verifying, &validation);
+    read.ok().map(|token| token.claims)
 }
 
 fn private_keys(pem: &[u8]) -> Option<Keys> {

@@ -1,7 +1,6 @@
 //! The control port for publishers: `POST /publish`, `POST /recover`, and `/` as a health check.
 //!
-//! Same-origin rules and authentication come with a later capability: it listens on loopback only.
-//! Source: `docs/control-api.md`.
+//! It asks nobody who they are, see `guard`. Source: `docs/control-api.md`.
 
 use std::borrow::Cow;
 

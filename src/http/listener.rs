@@ -20,6 +20,7 @@ use actix_service::{
 };
 use actix_web::{
     dev::{AppConfig, ServiceResponse},
+    middleware::from_fn,
     App, HttpResponse,
 };
 use futures_util::FutureExt;
@@ -32,6 +33,7 @@ use super::{
     control,
     detach::Detachable,
     front,
+    guard::guard,
     http2::Http2,
     reload::{self, Reload},
     slot::Slot,
@@ -240,7 +242,11 @@ pub fn operators(
 ) -> io::Result<actix_web::dev::Server> {
     let broker = broker.clone();
     let server = actix_web::HttpServer::new(move || {
+        let guarded = broker.clone();
         App::new()
+            .wrap(from_fn(move |request, next| {
+                guard(guarded.clone(), request, next)
+            }))
             .configure(reload::reload(reload.clone()))
             .configure(admin::admin(&broker))
             .configure(control::limited(&broker))

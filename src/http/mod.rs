@@ -16,6 +16,7 @@
 //! | `way_back`, `own_request`, `link_sharing`, `turns` | what held sessions ask their backends |
 //! | `zmq` | backends that connect to P-8, by ZeroMQ |
 //! | `websocket`, `sockjs` | WebSocket handshakes, and how their sessions reach backends; SockJS clients |
+//! | `guard` | who may use the control listener |
 //! | `control`, `admin`, `reload`, `builtin`, `pages` | what P-8 serves itself |
 //! | `present` | answers shown to pages of other origins: cross-origin headers, JSON-P |
 //! | `reply` | the only map from errors to statuses |
@@ -35,6 +36,7 @@ mod embed;
 pub mod exchange;
 pub mod front;
 pub mod gate;
+pub mod guard;
 pub mod health;
 pub mod held_body;
 pub mod hold;

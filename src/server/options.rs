@@ -53,6 +53,7 @@ pub(super) fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerO
     options.subscriptions_max = handler.connection_subscription_max;
     options.clients = client_limits(&settings.http);
     options.control_head_max = settings.control.max_headers_size;
+    options.control_access = settings.control.access.clone();
     options.control_body_max = settings.control.max_body_size;
     options.backend = settings.proxy.clone().into();
     options.polled_sessions_max = settings.http.client_maxconn;

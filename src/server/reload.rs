@@ -4,6 +4,7 @@
 //! asks for it: a signal, the watch on the file, an operator. Source: `docs/operations.md#reload`.
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -48,6 +49,11 @@ pub enum ReloadError {
     /// TLS cannot be spoken.
     #[error("cannot speak TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// Others can reach the control listener, and nobody would ask them any more who they are.
+    #[error(
+        "others can reach {0} ([control] listen): expected [control] auth as long as P-8 runs"
+    )]
+    OpenControl(SocketAddr),
     /// An address for ZeroMQ backends cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -67,6 +73,7 @@ impl ReloadError {
             Self::Routes(_) => "config-duplicate-route",
             Self::Certificate(error) => error.why.code(),
             Self::Tls(_) => "cannot-speak-tls",
+            Self::OpenControl(_) => "config-open-control",
             Self::Bind(_) => "zmq-cannot-bind",
         }
     }
@@ -102,6 +109,8 @@ pub(super) struct Reloader {
     broker: Broker,
     file: Option<PathBuf>,
     replaced: Replaced,
+    /// The settings that P-8 was started with have it; a reload moves no listener.
+    control_listen: SocketAddr,
     current: Mutex<Settings>,
     told: Mutex<Vec<Told>>,
 }
@@ -112,6 +121,7 @@ impl Reloader {
             broker: broker.clone(),
             file: settings.source.clone(),
             replaced,
+            control_listen: settings.control.listen,
             current: Mutex::new(settings.clone()),
             told: Mutex::default(),
         }
@@ -161,6 +171,11 @@ impl Reloader {
         let mut current = self.current();
         let file = self.file.as_ref().ok_or(ReloadError::NoFile)?;
         let settings = Settings::load(file)?;
+        let mut control = settings.control.clone();
+        control.listen = self.control_listen;
+        if control.is_open() {
+            return Err(ReloadError::OpenControl(control.listen));
+        }
         let known = &self.broker.options_shared().routes;
         let routes = RouteTable::replacing(known, settings.routes.clone())?;
         // Those in force stay where a file cannot be used; but then nothing else may change either.

@@ -226,6 +226,10 @@ names! {
         ChannelsMax = "channels-max",
         /// A malformed publish.
         Publish = "bad-publish",
+        /// A request to the control port for a page of another site, or by a name that may lead anywhere.
+        CrossSite = "cross-site",
+        /// A request to the control port without good credentials.
+        Unauthorized = "unauthorized",
         /// A publish while a channel's queue was full.
         PublishQueue = "publish-queue-full",
         /// A publish whose handler was replaced meanwhile.

@@ -69,8 +69,8 @@ pub(super) fn control(address: &str, port: u16, place: &str, notes: &mut Notes) 
         Some(wanted) if wanted.ip().to_canonical().is_loopback() => wanted.to_string(),
         _ => {
             let text = format!(
-                "{address} is taken as 127.0.0.1: the control port has no authentication, so it is \
-                 for this machine only"
+                "{address} is taken as 127.0.0.1: for others, set [control] auth, which says who may \
+                 publish, and then listen"
             );
             notes.add(place, text);
             SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()

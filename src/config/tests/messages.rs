@@ -163,9 +163,9 @@ fn wrong_values_name_what_was_expected() {
         ),
         (
             "control.listen = \"0.0.0.0:5561\"",
-            "[control] listen: found 0.0.0.0:5561, which others can reach; the control port has \
-             no authentication yet, expected a loopback address such as 127.0.0.1:5561 or \
-             [::1]:5561"
+            "[control] listen: found 0.0.0.0:5561, which others can reach, expected \
+             [control] auth to say who they may be, or a loopback address such as 127.0.0.1:5561 \
+             or [::1]:5561"
                 .to_owned(),
         ),
     ];

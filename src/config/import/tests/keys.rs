@@ -186,7 +186,7 @@ fn a_control_port_for_others_becomes_one_for_this_machine() {
         let noted = imported
             .notes
             .iter()
-            .any(|note| note.text.contains("no authentication"));
+            .any(|note| note.text.contains("[control] auth"));
         assert_eq!(
             noted,
             expected == "127.0.0.1:5561" && address != "localhost",
