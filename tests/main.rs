@@ -23,6 +23,7 @@ mod browser;
 #[cfg(feature = "chaos")]
 mod chaos;
 mod config;
+mod control_access;
 mod cross_origin;
 mod disconnects;
 mod draining;

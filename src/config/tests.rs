@@ -9,6 +9,7 @@ use crate::engine::outbox::SlowClient;
 use crate::engine::route::{JsonpMode, Proto, Server, TargetKind};
 
 mod choice;
+mod control;
 mod cross_origin;
 mod diff;
 mod environment;

@@ -12,12 +12,12 @@ fn unknown_keys_name_their_place_and_the_keys_allowed() {
         ),
         (
             "\n[control]\nlisten = 1\nlisen = 2",
-            "p-8.toml:4: [control] lisen: unknown key, expected one of: listen, \
+            "p-8.toml:4: [control] lisen: unknown key, expected one of: listen, auth, hosts, \
              max_headers_size, max_body_size",
         ),
         (
             "control.lisen = 2",
-            "p-8.toml:1: [control] lisen: unknown key, expected one of: listen, \
+            "p-8.toml:1: [control] lisen: unknown key, expected one of: listen, auth, hosts, \
              max_headers_size, max_body_size",
         ),
         (
