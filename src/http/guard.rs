@@ -59,12 +59,12 @@ pub async fn guard(
 }
 
 fn asked(headers: &HeaderMap) -> Asked<'_> {
-    let mut asked = Asked::default();
-    asked.host = said(headers, "host");
-    asked.origin = said(headers, "origin");
-    asked.fetch_site = said(headers, "sec-fetch-site");
-    asked.authorization = said(headers, "authorization");
-    asked
+    Asked {
+        host: said(headers, "host"),
+        origin: said(headers, "origin"),
+        fetch_site: said(headers, "sec-fetch-site"),
+        authorization: said(headers, "authorization"),
+    }
 }
 
 /// Returns the only value of a header; what cannot be read, or is there twice, is nothing good.
