@@ -144,3 +144,49 @@ fn every_answer_of_the_built_in_targets_has_a_line() {
         assert_eq!(log.matches(line).count(), 1, "{line}:\n{log}");
     }
 }
+
+#[test]
+fn every_line_is_a_json_object_if_programs_read_the_log() {
+    let config = Config::new()
+        .handler("message_wait = 100")
+        .route_to("host = \"*\"", "{ test = true }");
+    let config = format!("{}\n[log]\nformat = \"json\"\n", config.toml());
+    let p8 = Program::start(&config, &[("RUST_LOG", "debug")]);
+    let mut stream = Client::connect(p8.clients);
+    stream.request("GET", TARGET, &[], b"");
+    assert_eq!(stream.final_head().status, 200);
+    let mut late = stream_item(CHANNEL, "late");
+    late["id"] = json!(CHANNEL);
+    late["prev-id"] = json!(CHANNEL);
+    let mut first = stream_item(CHANNEL, "first");
+    first["id"] = json!("1");
+    publish(p8.control, &[first, late]);
+    Client::connect(p8.clients).get("/response-unheld");
+    wait_until(DEADLINE, "both to be logged", || {
+        let log = p8.log();
+        log.contains("the item before this one did not come") && log.contains("/response-unheld")
+    });
+    let log = p8.log();
+    // The last one may be half written.
+    let whole = log.rsplit_once('\n').expect("lines").0;
+    let lines: Vec<serde_json::Value> = whole
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+        .collect();
+    for line in &lines {
+        for key in ["time", "level", "target", "message"] {
+            assert!(line[key].is_string(), "{key} in {line}");
+        }
+    }
+    let of_gap = |line: &&serde_json::Value| {
+        line["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("the item before this one"))
+    };
+    let gap = lines.iter().find(of_gap).expect("the gap");
+    assert!(gap.to_string().contains("FORGED"), "{gap}");
+    let access = lines.iter().find(|line| line["uri"] == "/response-unheld");
+    let access = access.expect("an access line");
+    assert_eq!(access["target"], "p8::access");
+    assert!(access["code"].is_u64(), "{access}");
+}

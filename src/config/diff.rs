@@ -121,7 +121,8 @@ fn takes_effect(table: &str, key: &str) -> bool {
         ),
         "control" => key != "listen",
         "handler" => key != "arbiters",
-        "proxy" | "log" => true,
+        "log" => key != "format",
+        "proxy" => true,
         // The addresses of [zmq] and [metrics].
         _ => false,
     }

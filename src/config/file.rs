@@ -65,6 +65,7 @@ pub(super) struct Http {
 #[serde(deny_unknown_fields)]
 pub(super) struct Log {
     pub(super) filter: Option<String>,
+    pub(super) format: Option<super::LogFormat>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -133,6 +133,20 @@ pub struct ControlSettings {
 pub struct LogSettings {
     /// Levels by target, as `RUST_LOG` has them.
     pub filter: String,
+    /// How a line is written.
+    pub format: LogFormat,
+}
+
+/// How the lines of the log are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// For readers: time, level, target, text, and keys with values.
+    #[default]
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
 }
 
 /// Holds the bounds of channels and sessions.
@@ -264,6 +278,7 @@ impl Default for LogSettings {
     fn default() -> Self {
         LogSettings {
             filter: "info,actix_http=off,actix_server=warn".to_owned(),
+            format: LogFormat::default(),
         }
     }
 }

@@ -49,11 +49,15 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
 }
 
 fn log(checker: &Checker, written: file::Log) -> Result<LogSettings, ConfigError> {
+    let format = written.format.unwrap_or_default();
     let Some(filter) = written.filter.filter(|filter| !filter.is_empty()) else {
-        return Ok(LogSettings::default());
+        return Ok(LogSettings {
+            format,
+            ..LogSettings::default()
+        });
     };
     match env_filter::Builder::new().try_parse(&filter) {
-        Ok(_) => Ok(LogSettings { filter }),
+        Ok(_) => Ok(LogSettings { filter, format }),
         Err(_) => {
             let expected = "levels by target such as \"info,p8::access=warn\"";
             Err(checker.origin.wrong(&["log", "filter"], &filter, expected))

@@ -1,10 +1,15 @@
 //! The program's log: lines on standard error, and which of them, as `RUST_LOG` or the configuration
 //! says. A reload can change that.
 
+use std::io::Write;
+
 use arc_swap::ArcSwap;
 use env_filter::Filter;
 use log::{Log, Metadata, Record};
-use p8::config::LogSettings;
+use p8::config::{LogFormat, LogSettings};
+use serde_json::Value;
+
+use super::json;
 
 /// The variable that wins over the configuration.
 const VARIABLE: &str = "RUST_LOG";
@@ -23,10 +28,17 @@ impl Logger {
         let variable = std::env::var(VARIABLE).ok();
         let filter = filter(variable.as_deref().unwrap_or(&settings.filter));
         let style = std::env::var("RUST_LOG_STYLE").unwrap_or_default();
-        let lines = env_logger::Builder::new()
+        let mut lines = env_logger::Builder::new();
+        lines
             .filter_level(log::LevelFilter::Trace)
-            .parse_write_style(&style)
-            .build();
+            .parse_write_style(&style);
+        if settings.format == LogFormat::Json {
+            lines.format(|out, record| {
+                let time = out.timestamp_millis().to_string();
+                writeln!(out, "{}", Value::Object(json::object(time, record)))
+            });
+        }
+        let lines = lines.build();
         log::set_max_level(filter.filter());
         let logger: &'static Logger = Box::leak(Box::new(Logger {
             filter: ArcSwap::from_pointee(filter),

@@ -7,6 +7,7 @@ use p8::{
 use sd_notify::NotifyState;
 
 mod banner;
+mod json;
 mod logger;
 mod service;
 mod signals;
