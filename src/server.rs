@@ -17,7 +17,7 @@ use crate::{
     },
     http::{
         certificates::Certificates,
-        health, listener,
+        health, listener, metrics,
         zmq::{self, BindError},
     },
 };
@@ -103,6 +103,8 @@ pub struct Server {
     broker: Broker,
     clients: actix_server::ServerHandle,
     operators: actix_web::dev::ServerHandle,
+    metrics: Option<actix_web::dev::ServerHandle>,
+    metrics_addr: Option<SocketAddr>,
     certificates: Arc<Certificates>,
     client_addrs: Vec<ClientAddress>,
     files: Vec<SocketFile>,
@@ -139,6 +141,11 @@ impl Server {
         let zmq = zmq::Sockets::new(&broker);
         zmq.bind(&broker.options_shared().routes)?;
         let control_addr = control.local_addr()?;
+        let metrics = settings.metrics.listen;
+        let metrics = metrics.map(|listen| sockets.tcp(listen, "[metrics] listen"));
+        let metrics = metrics.transpose()?;
+        let metrics_addr = metrics.as_ref().map(|socket| socket.local_addr());
+        let metrics_addr = metrics_addr.transpose()?;
         let (sockets, predecessor) = sockets.finish();
         let mut files = opened.files;
         files.extend(surfaces.1);
@@ -151,7 +158,14 @@ impl Server {
             sockets: zmq.clone(),
         };
         let reloader = Arc::new(Reloader::new(&broker, &settings, replaced));
-        let operators = listener::operators(control, &broker, reloader.clone())?;
+        let prefix: Arc<str> = settings.metrics.prefix.as_str().into();
+        let operators = listener::operators(control, &broker, reloader.clone(), prefix.clone())?;
+        let metrics = metrics.map(|socket| metrics::server(socket, &broker, &prefix));
+        let metrics = metrics.transpose()?.map(|server| {
+            let handle = server.handle();
+            actix_rt::spawn(server);
+            handle
+        });
         let handles = (clients.handle(), operators.handle());
         actix_rt::spawn(clients);
         actix_rt::spawn(operators);
@@ -160,10 +174,12 @@ impl Server {
             broker,
             clients: handles.0,
             operators: handles.1,
+            metrics,
             certificates,
             client_addrs: opened.addresses,
             files,
             control_addr,
+            metrics_addr,
             checker,
             _watch: Watch::start(reloader.clone()),
             reloader,
@@ -208,6 +224,11 @@ impl Server {
     /// Returns the certificates that clients are shown.
     pub fn certificates(&self) -> &Certificates {
         &self.certificates
+    }
+
+    /// Returns the address of metrics alone, if there is one.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
     }
 
     /// Returns the address for publishers and operators.
@@ -276,6 +297,9 @@ impl Server {
             log::warn!("connections are cut: they did not end in time");
         }
         let _ = timeout_at(grace, self.operators.stop(false)).await;
+        if let Some(metrics) = self.metrics {
+            let _ = timeout_at(grace, metrics.stop(false)).await;
+        }
         self.surfaces.stop();
         self.zmq.stop();
         self.broker.stop();

@@ -243,16 +243,6 @@ fn variables_win_over_the_file_and_other_variables_are_ignored() {
 }
 
 #[test]
-fn keys_of_what_is_not_built_yet_warn_but_do_not_stop_the_start() {
-    let text = Config::to(Backend::nowhere()).toml();
-    let p8 = Program::start(
-        &format!("{text}\n[zmq]\npull = \"tcp://127.0.0.1:5560\"\n"),
-        &[],
-    );
-    assert_eq!(Client::connect(p8.control).get("/").status(), 200);
-}
-
-#[test]
 fn sigterm_ends_it_with_0_within_the_drain() {
     let mut p8 = Program::start(
         &Config::to(Backend::nowhere()).http("drain_secs = 1").toml(),

@@ -52,6 +52,7 @@ mod links;
 mod listeners;
 mod logs;
 mod long_poll;
+mod metrics;
 mod network_filters;
 mod ordering;
 mod proxying;

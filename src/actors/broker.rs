@@ -26,6 +26,7 @@ use self::looking::Operators;
 pub use self::looking::{Gathered, Tail, STREAMS_MAX};
 pub use super::broker_options::{BrokerOptions, TcpOptions};
 use super::{
+    connection_ids,
     crash_records::CrashRecords,
     dealers::Dealers,
     delivery_rate::SharedRate,
@@ -33,19 +34,21 @@ use super::{
     handler_thread::{started_on, HandlerThread},
     handlers::{Handlers, PATIENCE},
     hearts::Hearts,
-    messages::{Drain, FindConnections, Recover, TakeSnapshot},
+    messages::{Drain, Recover, TakeSnapshot},
     meter::{Hubs, Meter, MeterParts},
     polled_sessions::PolledSessions,
     publisher::Place,
     store::SharedHubOptions,
     supervisor::supervise,
     wedge_watch::{Supervisor, Wards, Wellness},
+    worker_report::Followers,
 };
 pub use crate::engine::wedges::Unwell;
 use crate::{
     engine::{delivery_rate::QueueIndex, rate::Rate, wedges::Role},
     stats::{
-        counters::{Refused, SharedCounters, Total},
+        counters::{Refused, Total},
+        shared_counters::SharedCounters,
         snapshot::{Snapshot, TargetSnapshot},
     },
 };
@@ -87,6 +90,7 @@ struct Inner {
     polled: PolledSessions,
     dealers: Dealers,
     operators: Operators,
+    followers: Followers,
 }
 
 /// Why a broker could not start.
@@ -154,6 +158,7 @@ impl Broker {
             polled,
             dealers: counts.dealers,
             operators: Operators::new(counts.publish_times, counts.history),
+            followers: Followers::default(),
         })))
     }
 
@@ -231,18 +236,7 @@ impl Broker {
     ///
     /// **Bounds**: it finds none unless the hubs keep such ids.
     pub async fn find_connections(&self, ids: Vec<Uuid>, is_refresh: bool) -> Vec<Uuid> {
-        let ids = Arc::from(ids);
-        let find = FindConnections { ids, is_refresh };
-        let hubs = self.0.hubs.all();
-        let asked: Vec<_> = hubs
-            .iter()
-            .map(|hub| hub.send(find.clone()).timeout(PATIENCE))
-            .collect();
-        let mut found = Vec::new();
-        for asked in asked {
-            found.extend(asked.await.unwrap_or_default());
-        }
-        found
+        connection_ids::find(&self.0.hubs.all(), ids, is_refresh).await
     }
 
     /// Ends every held session in good order, and those that begin later at once: for a server that stops.
@@ -316,6 +310,11 @@ impl Broker {
         &self.0.dealers
     }
 
+    /// Returns those who follow the channels of all workers; see [`HubOptions::watched`].
+    pub fn followers(&self) -> &Followers {
+        &self.0.followers
+    }
+
     /// Returns what is known of crashes.
     pub fn crashes(&self) -> &CrashRecords {
         &self.0.crashes
@@ -354,7 +353,8 @@ impl Broker {
         let (handlers, crashes) = (self.0.handlers.clone(), self.0.crashes.clone());
         let (hub, rate) = (self.0.hub.clone(), self.0.rate.clone());
         let (_, beating) = self.0.hearts.enter(Role::Worker(id));
-        let edge = Edge::start(id, handlers, crashes, (hub, rate), beating);
+        let options = (hub, rate, self.0.followers.clone());
+        let edge = Edge::start(id, handlers, crashes, options, beating);
         self.0.hubs.enter(id, edge.hub().clone());
         edge
     }

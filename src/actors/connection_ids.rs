@@ -1,11 +1,39 @@
 //! The WebSockets of one worker by the id that their backends know them by; kept only if somebody may
 //! ask.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
+use actix::prelude::*;
 use uuid::Uuid;
 
+use super::{handlers::PATIENCE, hub::Hub};
 use crate::engine::fan_out::SessionKey;
+
+/// Command socket to every Hub: which of these WebSockets are there, by the ids that their backends know;
+/// and if it `is_refresh`, their backends are asked.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Vec<Uuid>")]
+pub struct FindConnections {
+    /// Which.
+    pub ids: Arc<[Uuid]>,
+    /// Their backends are asked.
+    pub is_refresh: bool,
+}
+
+/// Asks every hub, and puts what they find together.
+pub(super) async fn find(hubs: &[Addr<Hub>], ids: Vec<Uuid>, is_refresh: bool) -> Vec<Uuid> {
+    let ids = Arc::from(ids);
+    let find = FindConnections { ids, is_refresh };
+    let asked = hubs
+        .iter()
+        .map(|hub| hub.send(find.clone()).timeout(PATIENCE));
+    let asked: Vec<_> = asked.collect();
+    let mut found = Vec::new();
+    for asked in asked {
+        found.extend(asked.await.unwrap_or_default());
+    }
+    found
+}
 
 /// A session's place: its name on the worker, and its hold.
 type Place = (SessionKey, u64);

@@ -26,6 +26,7 @@ use super::{
     store::{HubStore, SharedHubOptions},
     supervisor::{supervise_timed, Busy},
     targets::Targets,
+    worker_report::Followers,
 };
 use crate::{
     engine::{fan_out::SessionKey, plan::Wanted},
@@ -64,7 +65,7 @@ impl Edge {
         id: u64,
         handlers: Handlers,
         crashes: CrashRecords,
-        (options, rate): (SharedHubOptions, Arc<SharedRate>),
+        (options, rate, followers): (SharedHubOptions, Arc<SharedRate>, Followers),
         beating: impl Future<Output = ()> + 'static,
     ) -> Rc<Self> {
         let counters = Rc::new(Counters::default());
@@ -84,7 +85,7 @@ impl Edge {
         });
         let rate_bell = store.borrow().rate_bell();
         let releasing = flusher::release(store.clone(), bells.clone(), rate_bell);
-        let tasks = vec![
+        let mut tasks = vec![
             actix_rt::spawn(beating),
             actix_rt::spawn(flusher::flush(store.clone(), bells.clone())),
             actix_rt::spawn(flusher::keep_time(
@@ -94,6 +95,11 @@ impl Edge {
             )),
             actix_rt::spawn(releasing),
         ];
+        let watch_bell = store.borrow().watch_bell();
+        if let Some(bell) = watch_bell {
+            let reporting = flusher::report(id, store.clone(), bell, followers);
+            tasks.push(actix_rt::spawn(reporting));
+        }
         Rc::new(Self {
             hub,
             store,
@@ -113,6 +119,17 @@ impl Edge {
     /// Returns what this thread knows of the targets it asks.
     pub fn targets(&self) -> &Rc<Targets> {
         &self.targets
+    }
+
+    /// Counts a client connection that has begun.
+    pub fn note_connection(&self) {
+        self.counters.note_connection(self.store.borrow().now_ms());
+    }
+
+    /// Counts one that has ended.
+    pub fn note_connection_ended(&self) {
+        let now_ms = self.store.borrow().now_ms();
+        self.counters.note_connection_ended(now_ms);
     }
 
     /// Returns the hub's address.

@@ -1,6 +1,6 @@
 //! An item with its wire forms: encoded once, shared by every session that gets it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
@@ -30,6 +30,8 @@ pub struct Encoded {
     pub deflated: Bytes,
     /// The content is for sessions with filters only.
     pub is_for_filters: bool,
+    /// When it was sent out.
+    pub since: Instant,
     /// Where to note what becomes of it, if its publisher asked for a receipt.
     pub slip: Option<Slip>,
 }
@@ -59,6 +61,7 @@ impl Encoded {
             frame,
             deflated,
             is_for_filters,
+            since: actix::clock::Instant::now().into_std(),
             slip: None,
         }
     }

@@ -10,6 +10,7 @@ use super::{
     hub::Hub,
     messages::EndLingering,
     store::{HubStore, Release},
+    worker_report::Followers,
 };
 
 /// Rings when a worker's flusher or timer has something to do.
@@ -59,6 +60,24 @@ pub async fn keep_time(store: Rc<RefCell<HubStore>>, bells: Rc<Bells>, hub: Addr
         let has_lingered = store.borrow_mut().wake_due(now);
         if has_lingered {
             hub.do_send(EndLingering);
+        }
+    }
+}
+
+/// How long a report to followers waits, so that it holds what belongs together.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// How often followers hear of requests when there is nothing else.
+const ACTIVITY: Duration = Duration::from_millis(100);
+
+/// Tells a worker's followers what has changed, for as long as the worker lives.
+pub async fn report(worker: u64, store: Rc<RefCell<HubStore>>, bell: Rc<Notify>, to: Followers) {
+    loop {
+        let _ = tokio::time::timeout(ACTIVITY, bell.notified()).await;
+        tokio::time::sleep(GATHER).await;
+        let report = store.borrow_mut().take_report(worker);
+        if !report.is_empty() {
+            to.tell(report).await;
         }
     }
 }

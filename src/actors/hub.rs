@@ -339,7 +339,7 @@ impl Handler<TakeWorkerSnapshot> for Hub {
     fn handle(&mut self, _: TakeWorkerSnapshot, _: &mut Self::Context) -> Self::Result {
         let store = self.store.borrow();
         MessageResult(WorkerSnapshot {
-            readings: self.targets.counters().read(),
+            readings: self.targets.counters().read_at(store.now_ms()),
             hub_mailbox: self.link.waiting.get() as u64,
             session_mailbox: store.session_mailbox.get() as u64,
             channels: store.channels(),

@@ -13,13 +13,13 @@ use std::{sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
-use uuid::Uuid;
 
 mod handover;
 mod publishing;
 
 pub use self::{handover::*, publishing::*};
 pub use super::{
+    connection_ids::FindConnections,
     encoded::Encoded,
     handler_state::HandlerOptions,
     ports::Turn,
@@ -332,17 +332,6 @@ pub struct Recover;
 #[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct SetOptions(pub HandlerOptions);
-
-/// Command socket to every Hub: which of these WebSockets are there, by the ids that their backends know;
-/// and if it `is_refresh`, their backends are asked.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "Vec<Uuid>")]
-pub struct FindConnections {
-    /// Which.
-    pub ids: Arc<[Uuid]>,
-    /// Their backends are asked.
-    pub is_refresh: bool,
-}
 
 /// Server to Hub: every held session ends in good order, each in its own moment of that time.
 #[derive(Clone, Copy, Message)]

@@ -21,9 +21,10 @@ use super::{
 use crate::{
     engine::wedges::Watched,
     stats::{
-        counters::{Refused, SharedCounters, Total},
+        counters::{Refused, Total},
         history::{History, Point, POINT_SECS},
         readings::Readings,
+        shared_counters::SharedCounters,
         snapshot::{Snapshot, ThreadSnapshot},
     },
 };

@@ -59,3 +59,4 @@ pub mod upstream;
 pub mod waiting;
 pub mod web_socket;
 pub mod wedge_watch;
+pub mod worker_report;

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     engine::{balance::EjectionLimits, route::TargetKind},
-    stats::counters::{Counters, Total},
+    stats::counters::{Counters, Timed, Total},
 };
 
 /// What an upstream is asked to do.
@@ -224,10 +224,13 @@ async fn try_targets<A: Answer>(
         let ticket = ejection.map(|limits| (targets.begin(&request.target), limits));
         // Until a body has arrived whole, its client may be the one who is slow.
         let is_ready = !matches!(request.body, BackendBody::Stream { .. });
+        let asked = actix::clock::Instant::now();
         let attempt = A::ask(&*fetch, request, informational.clone());
         let FetchFailure { error, unsent } = match in_time(attempt, times.response, deadline).await
         {
             Ok(mut response) => {
+                let counters = targets.counters();
+                counters.observe(Timed::Upstream, asked.elapsed());
                 if let Some((mut ticket, _)) = ticket {
                     ticket.on_answer();
                     ticket.deadline = deadline;

@@ -21,15 +21,6 @@ pub(super) struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    /// Notes that a key is set but does nothing yet, and what happens instead.
-    pub(super) fn not_built(&mut self, path: &[impl AsRef<str>], set: bool, instead: &str) {
-        if set {
-            let place = self.origin.place(path);
-            self.warnings
-                .push(format!("{place}: not built yet, {instead}"));
-        }
-    }
-
     /// Notes what an operator may not have meant.
     pub(super) fn warn(&mut self, path: &[impl AsRef<str>], why: &str) {
         self.warnings

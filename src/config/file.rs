@@ -76,6 +76,8 @@ pub(super) struct Zmq {
     pub(super) sub_connect: Option<bool>,
     pub(super) command: Option<String>,
     pub(super) stats: Option<String>,
+    pub(super) stats_format: Option<String>,
+    pub(super) stats_report_interval: Option<u64>,
     pub(super) ipc_file_mode: Option<String>,
 }
 

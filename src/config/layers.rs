@@ -23,7 +23,7 @@ use super::spans::Spans;
 const PREFIX: &str = "P8_";
 
 /// Keys that are text even if the variable looks like a number or a list.
-const TEXTS: [(&str, &str); 16] = [
+const TEXTS: [(&str, &str); 17] = [
     ("http", "tls_cert"),
     ("http", "tls_certs"),
     ("http", "tls_key"),
@@ -32,6 +32,7 @@ const TEXTS: [(&str, &str); 16] = [
     ("zmq", "ipc_file_mode"),
     ("zmq", "pull"),
     ("zmq", "stats"),
+    ("zmq", "stats_format"),
     ("control", "listen"),
     ("log", "filter"),
     ("metrics", "listen"),

@@ -42,7 +42,8 @@ mod zmq;
 pub use diff::{Difference, KeyChange};
 pub use error::{ConfigError, Place};
 pub use settings::{
-    ControlSettings, HandlerSettings, HttpSettings, LogFormat, LogSettings, Settings, UnixSocket,
+    ControlSettings, HandlerSettings, HttpSettings, LogFormat, LogSettings, MetricsSettings,
+    Settings, UnixSocket,
 };
 
 /// Reads a file and an environment.

@@ -37,6 +37,8 @@ pub struct Settings {
     pub handler: HandlerSettings,
     /// What goes over ZeroMQ, besides requests to backends.
     pub zmq: ZmqOptions,
+    /// Metrics for Prometheus.
+    pub metrics: MetricsSettings,
     /// Requests to backends.
     pub proxy: BackendOptions,
     /// Which lines the log has.
@@ -125,6 +127,16 @@ pub struct ControlSettings {
     pub max_body_size: usize,
     /// The file is read again when it changes.
     pub reload_on_change: bool,
+}
+
+/// Holds how metrics are served, besides on the control listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MetricsSettings {
+    /// A listener for them alone.
+    pub listen: Option<SocketAddr>,
+    /// What their names begin with.
+    pub prefix: String,
 }
 
 /// Holds which lines the log has.
@@ -218,6 +230,7 @@ impl Default for Settings {
             control: ControlSettings::default(),
             handler: HandlerSettings::default(),
             zmq: ZmqOptions::default(),
+            metrics: MetricsSettings::default(),
             proxy: BackendOptions::default(),
             routes: vec![route],
             warnings: Vec::new(),

@@ -3,12 +3,14 @@
 //! Each key's bounds stand here, beside the warning about keys that do nothing yet. `[http]`,
 //! `[control]`, `[proxy]` and the routes have files of their own.
 
-use super::check::{given, Checker};
+use std::net::Ipv4Addr;
+
+use super::check::Checker;
 use super::error::ConfigError;
-use super::file::{self, OneOrMore};
+use super::file;
 use super::origin::Origin;
 use super::{control, listeners, proxy, routes, zmq};
-use super::{HandlerSettings, LogSettings, Settings};
+use super::{HandlerSettings, LogSettings, MetricsSettings, Settings};
 use crate::engine::delivery_rate::RateLimits;
 use crate::engine::outbox::SlowClient;
 use crate::engine::wedges::WedgeRules;
@@ -23,11 +25,10 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
     let http = listeners::check(&mut checker, written.http, defaults.http)?;
     let control = control::check(&checker, written.control, defaults.control)?;
     let zmq = zmq::check(&mut checker, &written.zmq)?;
-    zmq_to_come(&mut checker, &written.zmq);
     let handler = handler(&mut checker, written.handler, defaults.handler)?;
     let (mut proxy, mut of_all) = proxy::check(&mut checker, written.proxy, defaults.proxy)?;
     of_all.slow_client = handler.slow_client;
-    metrics(&mut checker, &written.metrics);
+    let metrics = metrics(&checker, written.metrics)?;
     let log = log(&checker, written.log)?;
     let mut routes = defaults.routes;
     match written.routes {
@@ -40,6 +41,7 @@ pub(super) fn check(written: file::File, origin: &Origin) -> Result<Settings, Co
         control,
         handler,
         zmq,
+        metrics,
         proxy,
         routes,
         log,
@@ -65,22 +67,22 @@ fn log(checker: &Checker, written: file::Log) -> Result<LogSettings, ConfigError
     }
 }
 
-fn zmq_to_come(checker: &mut Checker, written: &file::Zmq) {
-    let publish = "nothing is published over ZeroMQ";
-    checker.not_built(&["zmq", "sub"], any(&written.sub), publish);
-    checker.not_built(
-        &["zmq", "sub_connect"],
-        written.sub_connect == Some(true),
-        publish,
-    );
-    let stats = "no stats are sent over ZeroMQ";
-    checker.not_built(&["zmq", "stats"], given(&written.stats), stats);
-}
-
-fn metrics(checker: &mut Checker, written: &file::Metrics) {
-    let none = "no Prometheus metrics are served";
-    checker.not_built(&["metrics", "listen"], written.listen.is_some(), none);
-    checker.not_built(&["metrics", "prefix"], given(&written.prefix), none);
+fn metrics(checker: &Checker, written: file::Metrics) -> Result<MetricsSettings, ConfigError> {
+    let listen = written.listen.filter(|listen| !listen.0.is_empty());
+    let listen = listen
+        .map(|listen| checker.address(&["metrics", "listen"], &listen.0, Ipv4Addr::LOCALHOST));
+    let prefix = written.prefix.unwrap_or_default();
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':';
+    let begins_well = !prefix.starts_with(|first: char| first.is_ascii_digit());
+    if prefix.len() > 100 || !prefix.bytes().all(is_of_name) || !begins_well {
+        let expected = "at most 100 letters, digits, _ and :, no digit first";
+        let place = ["metrics", "prefix"];
+        return Err(checker.origin.wrong(&place, &prefix, expected));
+    }
+    Ok(MetricsSettings {
+        listen: listen.transpose()?,
+        prefix,
+    })
 }
 
 fn handler(
@@ -225,10 +227,4 @@ fn rate(checker: &mut Checker, written: &file::Handler) -> Result<RateLimits, Co
         }
     }
     Ok(rate)
-}
-
-fn any(written: &Option<OneOrMore>) -> bool {
-    written
-        .as_ref()
-        .is_some_and(|written| written.values.iter().any(|value| !value.is_empty()))
 }

@@ -75,7 +75,7 @@ pub struct Place(Rc<Worker>);
 impl Place {
     fn take(worker: &Rc<Worker>, connections_max: usize) -> Option<Self> {
         let before = worker.broker.connections().fetch_add(1, Ordering::Relaxed);
-        worker.edge.counters().add(Total::Connections, 1);
+        worker.edge.note_connection();
         let place = Self(worker.clone());
         (before < connections_max).then_some(place)
     }
@@ -93,7 +93,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let connections = self.0.broker.connections();
         connections.fetch_sub(1, Ordering::Relaxed);
-        self.0.edge.counters().subtract(Total::Connections, 1);
+        self.0.edge.note_connection_ended();
     }
 }
 

@@ -35,6 +35,7 @@ use super::{
     front,
     guard::guard,
     http2::Http2,
+    metrics,
     reload::{self, Reload},
     slot::Slot,
     tls::PortTls,
@@ -239,6 +240,7 @@ pub fn operators(
     listener: TcpListener,
     broker: &Broker,
     reload: Arc<dyn Reload>,
+    prefix: Arc<str>,
 ) -> io::Result<actix_web::dev::Server> {
     let broker = broker.clone();
     let server = actix_web::HttpServer::new(move || {
@@ -249,6 +251,7 @@ pub fn operators(
             }))
             .configure(reload::reload(reload.clone()))
             .configure(admin::admin(&broker))
+            .configure(metrics::metrics(&broker, &prefix))
             .configure(control::limited(&broker))
     });
     Ok(server

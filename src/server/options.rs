@@ -6,7 +6,7 @@ use crate::{
     actors::{
         broker::{BrokerOptions, TcpOptions},
         handler_state::HandlerOptions,
-        store::HubOptions,
+        store::{HubOptions, Watched},
     },
     config::{HttpSettings, Settings},
     engine::{
@@ -43,6 +43,11 @@ pub(super) fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerO
         linger: handler.subscription_linger,
         lingering_max: handler.lingering_subscriptions_max,
         has_connection_ids: settings.zmq.command.is_some(),
+        watched: match (&settings.zmq.stats, &settings.zmq.sub[..]) {
+            (Some(_), _) => Watched::Deliveries,
+            (None, [_, ..]) => Watched::Channels,
+            (None, []) => Watched::Nothing,
+        },
     };
     options.outbox = OutboxLimits {
         items_max: handler.session_queue_items_max,

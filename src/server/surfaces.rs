@@ -25,6 +25,10 @@ pub(super) fn open(
                 at = Endpoint::Tcp(socket.local_addr()?);
                 ListeningSocket::Tcp(socket)
             }
+            // Never of a socket that is bound.
+            Endpoint::Named(..) => {
+                return Err(Error::Start(std::io::ErrorKind::InvalidInput.into()));
+            }
             Endpoint::Ipc(path) => {
                 let unix = UnixSocket {
                     path: path.clone(),
@@ -43,5 +47,10 @@ pub(super) fn open(
     opened.pull = pull.map(|at| open(at, "[zmq] pull")).transpose()?;
     let command = zmq.command.as_ref();
     opened.command = command.map(|at| open(at, "[zmq] command")).transpose()?;
+    let stats = zmq.stats.as_ref();
+    opened.stats = stats.map(|at| open(at, "[zmq] stats")).transpose()?;
+    let subs = zmq.sub.iter().filter(|_| !zmq.sub_connect);
+    let subs = subs.map(|at| open(at, "[zmq] sub"));
+    opened.sub = subs.collect::<Result<_, _>>()?;
     Ok((opened, files))
 }

@@ -3,19 +3,25 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
 };
+
+use super::histogram::Histogram;
 
 pub use super::readings::Readings;
 
 macro_rules! names {
-    ($(#[$doc:meta])* $kind:ident { $($(#[$entry_doc:meta])* $entry:ident = $name:literal,)+ }) => {
+    ($(#[$doc:meta])* $kind:ident { $($(#[doc = $entry_doc:literal])* $entry:ident = $name:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $kind { $($(#[$entry_doc])* $entry,)+ }
+        pub enum $kind { $($(#[doc = $entry_doc])* $entry,)+ }
 
         impl $kind {
             /// Every name, in the order of declaration.
             pub const NAMES: &'static [&'static str] = &[$($name,)+];
+
+            /// What each of them counts, in the same order.
+            pub const HELP: &'static [&'static str] = &[$(concat!($($entry_doc),*),)+];
 
             /// Returns the stable name.
             pub fn as_str(self) -> &'static str {
@@ -64,6 +70,10 @@ names! {
         TlsHandshakes = "tls_handshakes_total",
         /// Client connections now.
         Connections = "connections_current",
+        /// Client connections that were accepted.
+        ConnectionsAccepted = "connections_total",
+        /// How long client connections have lasted, all together.
+        ConnectionMillis = "connection_ms_total",
         /// HTTP/2 connections that were accepted.
         Http2Connections = "http2_connections_total",
         /// HTTP/2 connections now.
@@ -148,6 +158,8 @@ names! {
         ZmqItems = "zmq_items_total",
         /// Messages over ZeroMQ that were no items or commands, or found a channel's queue full too long.
         ZmqMessagesDropped = "zmq_messages_dropped_total",
+        /// Statistics that a subscriber had no room for, or that were not gathered for there were too many.
+        StatsDropped = "stats_dropped_total",
         /// Publishers, and those who send commands or take statistics, connected over ZeroMQ now.
         ZmqPeers = "zmq_peers_current",
         /// Threads that did not turn any more.
@@ -168,6 +180,16 @@ names! {
         ChannelBusy = "channel_busy_ns_total",
         /// Sessions that panicked.
         SessionPanics = "session_panics_total",
+    }
+}
+
+names! {
+    /// What takes time.
+    Timed {
+        /// From when an item is sent out to a worker's last try to write it to its streams and WebSockets.
+        PublishToWrite = "publish_to_write_secs",
+        /// From a request to a backend to the head of its answer.
+        Upstream = "upstream_secs",
     }
 }
 
@@ -269,6 +291,7 @@ names! {
 /// every thread may read them.
 #[derive(Debug)]
 pub struct Counters {
+    timed: [Histogram; Timed::NAMES.len()],
     totals: [AtomicU64; Total::NAMES.len()],
     dropped: [AtomicU64; Dropped::NAMES.len()],
     refused: [AtomicU64; Refused::NAMES.len()],
@@ -277,6 +300,7 @@ pub struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         Self {
+            timed: Default::default(),
             totals: [const { AtomicU64::new(0) }; Total::NAMES.len()],
             dropped: [const { AtomicU64::new(0) }; Dropped::NAMES.len()],
             refused: [const { AtomicU64::new(0) }; Refused::NAMES.len()],
@@ -320,60 +344,44 @@ impl Counters {
         }
     }
 
+    /// Notes how long something took.
+    pub fn observe(&self, timed: Timed, time: Duration) {
+        if let Some(histogram) = self.timed.get(timed as usize) {
+            histogram.observe(time);
+        }
+    }
+
+    /// Counts a client connection that begins at that time of the thread's own.
+    pub fn note_connection(&self, now_ms: u64) {
+        self.add(Total::Connections, 1);
+        self.add(Total::ConnectionsAccepted, 1);
+        // Its end adds the time then, and a look at it that of the look.
+        self.add(Total::ConnectionMillis, now_ms.wrapping_neg());
+    }
+
+    /// Counts one that ends.
+    pub fn note_connection_ended(&self, now_ms: u64) {
+        self.subtract(Total::Connections, 1);
+        self.add(Total::ConnectionMillis, now_ms);
+    }
+
+    /// Reads everything at that time of the thread's own, those connections counted that go on.
+    pub fn read_at(&self, now_ms: u64) -> Readings {
+        let mut readings = self.read();
+        let lasting = self.total(Total::Connections).wrapping_mul(now_ms);
+        let ms = readings.totals.entry(Total::ConnectionMillis.as_str());
+        let ms = ms.or_default();
+        *ms = ms.wrapping_add(lasting);
+        readings
+    }
+
     /// Reads everything.
     pub fn read(&self) -> Readings {
+        let timed = Timed::NAMES.iter().copied();
         Readings {
+            timed: timed.zip(self.timed.iter().map(Histogram::read)).collect(),
             totals: read(Total::NAMES, &self.totals),
             dropped: read(Dropped::NAMES, &self.dropped),
-            refused: read(Refused::NAMES, &self.refused),
-        }
-    }
-}
-
-/// Counters for what happens beside the workers, seldom or on one thread only; clones of a reference
-/// count together.
-#[derive(Debug)]
-pub struct SharedCounters {
-    totals: [AtomicU64; Total::NAMES.len()],
-    refused: [AtomicU64; Refused::NAMES.len()],
-}
-
-impl Default for SharedCounters {
-    fn default() -> Self {
-        Self {
-            totals: [const { AtomicU64::new(0) }; Total::NAMES.len()],
-            refused: [const { AtomicU64::new(0) }; Refused::NAMES.len()],
-        }
-    }
-}
-
-impl SharedCounters {
-    /// Adds to a total or gauge.
-    pub fn add(&self, total: Total, n: u64) {
-        if let Some(cell) = self.totals.get(total as usize) {
-            cell.fetch_add(n, Relaxed);
-        }
-    }
-
-    /// Lowers a gauge by one.
-    pub fn subtract_one(&self, gauge: Total) {
-        if let Some(cell) = self.totals.get(gauge as usize) {
-            cell.fetch_sub(1, Relaxed);
-        }
-    }
-
-    /// Counts a refusal.
-    pub fn refuse(&self, reason: Refused) {
-        if let Some(cell) = self.refused.get(reason as usize) {
-            cell.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// Reads everything.
-    pub fn read(&self) -> Readings {
-        Readings {
-            totals: read(Total::NAMES, &self.totals),
-            dropped: BTreeMap::new(),
             refused: read(Refused::NAMES, &self.refused),
         }
     }
@@ -390,6 +398,20 @@ fn read(names: &[&'static str], cells: &[AtomicU64]) -> BTreeMap<&'static str, u
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_count_for_as_long_as_they_last() {
+        let counters = Counters::default();
+        let ms = |now| counters.read_at(now).totals["connection_ms_total"];
+        counters.note_connection(1_000);
+        counters.note_connection(1_500);
+        assert_eq!(ms(2_000), 1_500);
+        counters.note_connection_ended(2_500);
+        counters.note_connection_ended(4_000);
+        assert_eq!((ms(4_000), ms(9_000)), (4_000, 4_000));
+        assert_eq!(counters.total(Total::ConnectionsAccepted), 2);
+        assert_eq!(counters.total(Total::Connections), 0);
+    }
 
     #[test]
     fn counters_are_read_by_name_and_merged() {

@@ -2,9 +2,12 @@
 //! each worker counts for itself, and snapshots are merged when somebody looks.
 
 pub mod counters;
+pub mod histogram;
 pub mod history;
+pub mod prometheus;
 pub mod readings;
 pub mod receipt;
 pub mod rows;
+pub mod shared_counters;
 pub mod snapshot;
 pub mod views;

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::histogram::Times;
+
 /// The values of a [`Counters`](super::counters::Counters) at one moment; can cross threads and be merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Readings {
+    /// How long things took, by name.
+    pub timed: BTreeMap<&'static str, Times>,
     /// Totals and gauges by name.
     pub totals: BTreeMap<&'static str, u64>,
     /// Items not delivered, by reason.
@@ -21,6 +25,9 @@ impl Readings {
 
     /// Adds another thread's values.
     pub fn merge(&mut self, other: &Readings) {
+        for (name, times) in &other.timed {
+            self.timed.entry(name).or_default().merge(times);
+        }
         for (mine, theirs) in [
             (&mut self.totals, &other.totals),
             (&mut self.dropped, &other.dropped),

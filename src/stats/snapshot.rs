@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::counters::Readings;
+use super::{counters::Readings, histogram::Times};
 
 /// The state of a broker.
 ///
@@ -32,6 +32,9 @@ pub struct Snapshot {
     pub dropped: BTreeMap<&'static str, u64>,
     /// Refusals by reason.
     pub refused: BTreeMap<&'static str, u64>,
+    /// How long things took, by name; for `/metrics` only.
+    #[serde(skip)]
+    pub timed: BTreeMap<&'static str, Times>,
     /// The channels with the most subscribers, at most [`CHANNELS_MAX`].
     pub channels: Vec<ChannelSnapshot>,
     /// All channels with subscribers.
@@ -211,6 +214,13 @@ impl Snapshot {
         self.channels_total += handler.channels as usize;
     }
 
+    /// Returns minutes of connections: one for each, and one for each minute that they have lasted
+    /// together.
+    pub fn connection_minutes(&self) -> u64 {
+        let total = |name| self.totals.get(name).copied().unwrap_or_default();
+        total("connections_total") + total("connection_ms_total") / 60_000
+    }
+
     /// Adds what is counted beside the workers.
     pub fn add_shared(&mut self, readings: &Readings) {
         self.add_readings(readings);
@@ -261,11 +271,13 @@ impl Snapshot {
 
     fn add_readings(&mut self, readings: &Readings) {
         let mut all = Readings {
+            timed: std::mem::take(&mut self.timed),
             totals: std::mem::take(&mut self.totals),
             dropped: std::mem::take(&mut self.dropped),
             refused: std::mem::take(&mut self.refused),
         };
         all.merge(readings);
         (self.totals, self.dropped, self.refused) = (all.totals, all.dropped, all.refused);
+        self.timed = all.timed;
     }
 }

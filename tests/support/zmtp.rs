@@ -23,7 +23,13 @@ impl Raw {
             stream = UnixStream::connect(path).ok();
             stream.is_some()
         });
-        let mut raw = Raw(stream.expect("a connection"));
+        Raw::accept(stream.expect("a connection"), kind)
+    }
+
+    /// Greets on a connection as a socket of that kind.
+    #[track_caller]
+    pub fn accept(stream: UnixStream, kind: &str) -> Raw {
+        let mut raw = Raw(stream);
         raw.0.set_read_timeout(Some(DEADLINE)).expect("a time-out");
         raw.send(&zmtp::greeting());
         let mut ready = b"\x05READY\x0bSocket-Type\x00\x00\x00".to_vec();

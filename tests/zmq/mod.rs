@@ -1,13 +1,14 @@
 //! What goes over ZeroMQ besides requests to backends: items pushed and published to P-8.
 //!
 //! Source: `docs/zmq.md`. The other side is the crate `zeromq`, or bytes as the test says
-//! (`support/zmtp`). `pushing`: PULL; `commanding`: REP.
+//! (`support/zmtp`). `pushing`: PULL; `publishing`: SUB;
+//! `commanding`: REP; `statistics`: PUB.
 
 use bytes::Bytes;
 use p8::engine::zmq::tnetstring::Value;
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
-use zeromq::{PushSocket, ReqSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
+use zeromq::{PubSocket, PushSocket, ReqSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
 
 use crate::support::grip::hold;
 use crate::support::programs::TempDir;
@@ -15,7 +16,9 @@ use crate::support::zmtp::ipc;
 use crate::support::{Backend, Config, P8};
 
 mod commanding;
+mod publishing;
 mod pushing;
+mod statistics;
 
 /// P-8 with one socket of `[zmq]`, before a backend whose every path is a stream on its channel.
 struct Site {
@@ -104,6 +107,35 @@ impl Push {
     #[track_caller]
     fn send(&mut self, frame: impl Into<Bytes>) {
         let message = ZmqMessage::from(frame.into());
+        let sending = self.socket.send(message);
+        self.runtime.block_on(sending).expect("it is sent");
+    }
+}
+
+/// A PUB socket of the crate `zeromq`.
+struct Pub {
+    runtime: Runtime,
+    socket: PubSocket,
+}
+
+impl Pub {
+    #[track_caller]
+    fn connect(spec: &str) -> Pub {
+        let runtime = runtime();
+        let mut socket = {
+            let _inside = runtime.enter();
+            PubSocket::new()
+        };
+        let connecting = socket.connect(spec);
+        runtime.block_on(connecting).expect("it connects");
+        Pub { runtime, socket }
+    }
+
+    /// Publishes an item, to whoever has subscribed by now.
+    #[track_caller]
+    fn send(&mut self, topic: &'static str, frame: Bytes) {
+        let mut message = ZmqMessage::from(frame);
+        message.push_front(Bytes::from(topic));
         let sending = self.socket.send(message);
         self.runtime.block_on(sending).expect("it is sent");
     }

@@ -142,6 +142,8 @@ impl HubStore {
         };
         let channel = self.channels.get_mut(in_flight.channel as usize);
         let Some(key) = channel.and_then(|channel| channel.members.next_to_serve()) else {
+            self.note_delivered();
+            self.note_to_write();
             self.in_flight = None;
             return;
         };
@@ -171,6 +173,9 @@ impl HubStore {
         let Some(way) = self.way(key, encoded) else {
             return;
         };
+        if way != Way::OtherFilters {
+            self.note_receiver(key);
+        }
         let is_rated = self.rated.is_in_force() && way != Way::OtherFilters;
         if !is_rated || self.may_leave(key, encoded) {
             self.carry_out(way, key, encoded);

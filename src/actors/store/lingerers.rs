@@ -71,6 +71,7 @@ impl HubStore {
         if self.names.get(&channel.name) == Some(&index) {
             self.names.remove(&channel.name);
         }
+        self.note_channel(&channel.name);
         self.in_flight
             .take_if(|in_flight| in_flight.channel == index);
         let generation = channel.subscription.generation();

@@ -2,9 +2,10 @@
 //!
 //! It lives beside the `Hub` actor, not in it: a hub that panicked finds everything here and goes on
 //! behind the session it was serving. Same thread only. No rule is made here: places, order and
-//! bounds are decided by `engine`. `subscribing.rs`: who is subscribed to what. `delivery.rs`: the item
-//! in flight. `reannouncing.rs`: what a fresh handler hears. `rated.rs`: what a rate lets wait. `outlets.rs`: what waits to be written, and when
-//! sessions are woken. `notices.rs`: what all hear.
+//! bounds are decided by `engine`. `subscribing.rs`: who is subscribed to what; `lingerers.rs`: until when.
+//! `delivery.rs`: the item in flight. `reannouncing.rs`: what a fresh handler hears. `rated.rs`: what a
+//! rate lets wait. `outlets.rs`: what waits to be written, and when sessions are woken. `notices.rs`:
+//! what all hear. `watch.rs`: what those are told who follow.
 
 mod delivery;
 mod lingerers;
@@ -17,6 +18,7 @@ mod rated;
 mod reannouncing;
 mod route_names;
 mod subscribing;
+mod watch;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -29,11 +31,11 @@ use arc_swap::ArcSwap;
 use slab::Slab;
 use tokio::sync::oneshot;
 
-pub use self::rated::Release;
 use self::{
     losses::Losses, places::Places, rated::Rated, reannouncing::Reannounced,
-    route_names::RouteNames,
+    route_names::RouteNames, watch::Watch,
 };
+pub use self::{rated::Release, watch::Watched};
 use super::{
     connection_ids::ConnectionIds,
     delivery_rate::SharedRate,
@@ -94,6 +96,8 @@ pub struct HubOptions {
     pub lingering_max: usize,
     /// WebSockets can be found by the ids that their backends know.
     pub has_connection_ids: bool,
+    /// What followers are told of; as it is when the worker starts.
+    pub watched: Watched,
 }
 
 /// The same for all workers of a broker, and replaced for all at once.
@@ -105,6 +109,7 @@ impl Default for HubOptions {
             linger: Duration::from_secs(60),
             lingering_max: 100_000,
             has_connection_ids: false,
+            watched: Watched::Nothing,
         }
     }
 }
@@ -131,12 +136,16 @@ pub struct HubStore {
     in_flight: Option<InFlight>,
     /// What fresh handlers are told, and were.
     reannounced: Reannounced,
+    /// When the items were sent out that are in all their outboxes and not written yet.
+    to_write: Vec<Instant>,
     /// Members served since the worker's other work last had its turn.
     served: usize,
     generations: u64,
     holds: u64,
     /// The server is stopping: a hold that still begins ends at once.
     is_draining: bool,
+    /// Only if somebody follows.
+    watch: Option<Box<Watch>>,
     /// Losses since the last line about them in the log.
     losses: Losses,
     counters: Rc<Counters>,
@@ -224,6 +233,7 @@ impl HubStore {
             joining: HashMap::new(),
             dirty: VecDeque::new(),
             timetable: Timetable::default(),
+            watch: Watch::new(options.load().watched),
             connection_ids: ConnectionIds::new(options.load().has_connection_ids),
             lingering: Lingering::new(options.load().lingering_max),
             options,
@@ -233,6 +243,7 @@ impl HubStore {
             incoming: VecDeque::new(),
             in_flight: None,
             reannounced: Reannounced::default(),
+            to_write: Vec::new(),
             served: 0,
             generations: 0,
             holds: 0,
@@ -260,7 +271,8 @@ impl HubStore {
         }
     }
 
-    fn now_ms(&self) -> u64 {
+    /// Returns milliseconds since the tables were made.
+    pub fn now_ms(&self) -> u64 {
         let now = actix::clock::Instant::now().into_std();
         now.duration_since(self.since).as_millis() as u64
     }

@@ -17,8 +17,11 @@ use crate::{
         fan_out::SessionKey,
         wire::{self, BodyEnd, LAST_CHUNK},
     },
-    stats::counters::{Dropped, Total},
+    stats::counters::{Dropped, Timed, Total},
 };
+
+/// Items whose time is taken at once; of more it is not.
+const TO_WRITE_MAX: usize = 1_024;
 
 impl HubStore {
     /// Gives a session its way out; the head goes before everything that arrived meanwhile.
@@ -162,7 +165,29 @@ impl HubStore {
                 }
             }
         }
-        !self.dirty.is_empty()
+        let is_waiting = !self.dirty.is_empty();
+        if !is_waiting {
+            self.note_written();
+        }
+        is_waiting
+    }
+
+    /// The item in flight is in all outboxes: its time ends when they have been written.
+    pub(super) fn note_to_write(&mut self) {
+        let in_flight = self.in_flight.as_ref();
+        let since = in_flight.map(|in_flight| in_flight.encoded.since);
+        if self.to_write.len() < TO_WRITE_MAX {
+            self.to_write.extend(since);
+        }
+    }
+
+    /// All that was in outboxes has been tried to write.
+    fn note_written(&mut self) {
+        let now = actix::clock::Instant::now().into_std();
+        for since in self.to_write.drain(..) {
+            let time = now.saturating_duration_since(since);
+            self.counters.observe(Timed::PublishToWrite, time);
+        }
     }
 
     /// Returns when the next session wants to be woken, or a subscription has no reason left.

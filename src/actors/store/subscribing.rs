@@ -138,6 +138,7 @@ impl HubStore {
             prev_id,
         } = wanted;
         let index = self.channel_index(&name);
+        self.note_session(index);
         let Some(channel) = self.channels.get_mut(index as usize) else {
             return;
         };
@@ -226,6 +227,7 @@ impl HubStore {
             is_lingering: false,
         }) as u32;
         self.names.insert(name.clone(), index);
+        self.note_channel(name);
         self.changes.push(ChannelChange::Subscribe {
             channel: name.clone(),
             generation,
@@ -251,6 +253,7 @@ impl HubStore {
     }
 
     fn leave_channel(&mut self, key: SessionKey, (index, place): (u32, u32), kind: SessionKind) {
+        self.note_session(index);
         let Some(channel) = self.channels.get_mut(index as usize) else {
             return;
         };
@@ -331,5 +334,6 @@ impl HubStore {
             self.joining.remove(&key);
         }
         self.names.remove(name);
+        self.note_channel(name);
     }
 }

@@ -35,7 +35,7 @@ enum Fate {
 
 const NO_PARTS: &str = "not needed: P-8 is one process";
 const STATS: &str = "no equivalent: stats are not sent for single connections";
-const STATS_TIMES: &str = "no equivalent: no stats are sent at intervals";
+const STATS_TIMES: &str = "not needed: [handler] stats_report_interval is for all";
 const NO_EFFECT: &str = "not needed: it has no effect with Pushpin either";
 const FILE_MODE: &str = "not needed: P-8 has no inner sockets; targets have an ipc_file_mode";
 const LOG_PARTS: &str = "no equivalent: log lines of requests have no such part";
@@ -85,13 +85,14 @@ const KEYS: &[(&str, &str, Fate)] = &[
     ("proxy", "sockjs_url", Text(Table::Proxy, "sockjs_url")),
     ("proxy", "prometheus_port", Text(Table::Metrics, "listen")),
     ("proxy", "prometheus_prefix", Text(Table::Metrics, "prefix")),
-    ("proxy", "stats_report_interval", NoEquivalent(STATS_TIMES)),
+    ("proxy", "stats_report_interval", NotNeeded(STATS_TIMES)),
     ("proxy", "stats_connections_max_ttl", NoEquivalent(STATS)),
     ("proxy", "ipc_file_mode", NotNeeded(FILE_MODE)),
     ("proxy", "updates_check", NotNeeded(NO_EFFECT)),
     ("proxy", "organization_name", NotNeeded(NO_EFFECT)),
     ("handler", "ipc_file_mode", Text(Table::Zmq, "ipc_file_mode")),
     ("handler", "push_in_spec", Spec(Table::Zmq, "pull")),
+    ("handler", "push_in_sub_spec", Specs(Table::Zmq, "sub")),
     ("handler", "push_in_sub_specs", Specs(Table::Zmq, "sub")),
     ("handler", "push_in_sub_connect", Flag(Table::Zmq, "sub_connect")),
     ("handler", "push_in_http_addr", Special),
@@ -99,7 +100,7 @@ const KEYS: &[(&str, &str, Fate)] = &[
     ("handler", "push_in_http_max_headers_size", Number(Table::Control, "max_headers_size")),
     ("handler", "push_in_http_max_body_size", Number(Table::Control, "max_body_size")),
     ("handler", "stats_spec", Spec(Table::Zmq, "stats")),
-    ("handler", "stats_format", NoEquivalent("no equivalent: no stats are sent")),
+    ("handler", "stats_format", Text(Table::Zmq, "stats_format")),
     ("handler", "command_spec", Spec(Table::Zmq, "command")),
     ("handler", "state_spec", NoEquivalent("no equivalent: there is no external session service")),
     ("handler", "message_rate", Limit(Table::Handler, "message_rate")),
@@ -110,8 +111,8 @@ const KEYS: &[(&str, &str, Fate)] = &[
     ("handler", "update_on_first_subscription", Flag(Table::Handler, "update_on_first_subscription")),
     ("handler", "connection_subscription_max", Number(Table::Handler, "connection_subscription_max")),
     ("handler", "subscription_linger", Number(Table::Handler, "subscription_linger")),
-    ("handler", "stats_subscription_ttl", NoEquivalent(STATS_TIMES)),
-    ("handler", "stats_report_interval", NoEquivalent(STATS_TIMES)),
+    ("handler", "stats_subscription_ttl", NoEquivalent("no equivalent: it is always 60 s")),
+    ("handler", "stats_report_interval", Number(Table::Zmq, "stats_report_interval")),
     ("handler", "prometheus_port", Text(Table::Metrics, "listen")),
     ("handler", "prometheus_prefix", Text(Table::Metrics, "prefix")),
     ("handler", "share_all", NoEquivalent("no equivalent: equal requests are not joined")),

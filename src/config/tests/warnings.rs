@@ -1,16 +1,6 @@
-//! Tests of the warnings about keys that do nothing yet.
+//! Tests of the warnings about keys that do nothing.
 
 use super::settings;
-
-const ASKING: &str = r#"
-[zmq]
-sub = ["b"]
-sub_connect = true
-stats = "d"
-[metrics]
-listen = "127.0.0.1:9100"
-prefix = "x"
-"#;
 
 const CONTENT: &str = r#"
 [http]
@@ -24,15 +14,6 @@ accept_pushpin_route = false
 [[routes]]
 targets = [{ url = "http://a", insecure = false }]
 "#;
-
-#[test]
-fn keys_that_ask_for_what_is_not_built_warn() {
-    let warnings = settings(ASKING).warnings;
-    let keys = ASKING.matches(" = ").count();
-    assert_eq!(warnings.len(), keys, "{warnings:#?}");
-    let first = "p-8.toml:3: [zmq] sub: not built yet, nothing is published over ZeroMQ";
-    assert_eq!(warnings[0], first);
-}
 
 #[test]
 fn keys_that_ask_for_what_happens_anyway_do_not_warn() {

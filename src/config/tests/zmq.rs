@@ -1,4 +1,4 @@
-//! Tests of `[zmq]`.
+//! Tests of `[zmq]` and `[metrics]`.
 
 use super::{error as refusal, settings};
 
@@ -39,4 +39,16 @@ fn addresses_that_are_none_are_refused() {
     }
     let mode = "[zmq]\nipc_file_mode = \"888\"";
     assert!(refusal(mode).ends_with("expected permissions such as \"600\", octal"));
+}
+
+#[test]
+fn metrics_have_a_listener_and_a_prefix() {
+    let settings = settings("[metrics]\nlisten = 9100\nprefix = \"a_\"");
+    let listen = settings.metrics.listen.map(|listen| listen.to_string());
+    assert_eq!(listen.as_deref(), Some("127.0.0.1:9100"));
+    assert_eq!(settings.metrics.prefix, "a_");
+    for prefix in ["1a", "a-b", "a b", "\u{e9}"] {
+        let error = refusal(&format!("[metrics]\nprefix = \"{prefix}\""));
+        assert!(error.contains("[metrics] prefix: found"), "{error}");
+    }
 }

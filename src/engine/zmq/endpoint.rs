@@ -13,6 +13,8 @@ use std::{
 pub enum Endpoint {
     /// A TCP address.
     Tcp(SocketAddr),
+    /// A name and a port, to connect to only.
+    Named(Box<str>, u16),
     /// A unix socket.
     Ipc(PathBuf),
 }
@@ -41,10 +43,25 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Reads where to connect to: as `parse` does, and `tcp://name:port` too.
+    pub fn parse_remote(spec: &str) -> Option<Endpoint> {
+        let named = || {
+            let (name, port) = spec.strip_prefix("tcp://")?.rsplit_once(':')?;
+            let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            let is_name = !name.is_empty() && name.len() <= 253 && name.bytes().all(is_part);
+            let port = port.parse().ok().filter(|port| *port > 0)?;
+            is_name.then(|| Endpoint::Named(name.into(), port))
+        };
+        Endpoint::parse(spec).or_else(named)
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Endpoint::Tcp(address) => write!(f, "tcp://{address}"),
+            Endpoint::Named(name, port) => write!(f, "tcp://{name}:{port}"),
             Endpoint::Ipc(path) => write!(f, "ipc://{}", path.display()),
         }
     }

@@ -15,6 +15,9 @@
 //! | [`dealing`] | the machine of a socket that deals requests out to backends |
 //! | [`command`] | commands and their answers |
 //! | [`item`] | published items in messages |
+//! | [`local_channels`] | which channels there are on this server |
+//! | [`stats`] | statistics in messages, and when they are sent |
+//! | [`topics`] | what a subscriber has asked for |
 //! | [`options`] | the sockets of `[zmq]` |
 //!
 //! All of it is bounded, for it reads what a peer sends. Source: `docs/zmq.md`.
@@ -23,7 +26,10 @@ pub mod command;
 pub mod dealing;
 pub mod endpoint;
 pub mod item;
+pub mod local_channels;
 pub mod options;
+pub mod stats;
 pub mod tnetstring;
+pub mod topics;
 pub mod zhttp;
 pub mod zmtp;

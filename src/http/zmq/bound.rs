@@ -71,6 +71,7 @@ impl BoundListener {
     pub(super) fn bind(endpoint: &Endpoint, mode: Option<u32>) -> io::Result<BoundListener> {
         let (socket, file) = match endpoint {
             Endpoint::Tcp(address) => (bind_tcp(*address)?, None),
+            Endpoint::Named(..) => return Err(io::ErrorKind::InvalidInput.into()),
             Endpoint::Ipc(path) => {
                 let (socket, file) = bind_ipc(path, mode)?;
                 (socket, Some(file))

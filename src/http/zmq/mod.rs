@@ -12,7 +12,8 @@
 //! | `dealer` | the actor around [`engine::zmq::dealing`](crate::engine::zmq::dealing) |
 //! | `fetch` | a request as a packet and the answer back |
 //! | `surfaces` | the sockets of `[zmq]`: started and ended |
-//! | `surface` | their actor, whatever its role: `pull`, `command` |
+//! | `surface` | their actor, whatever its role: `pull`, `sub`, `command`, `stats` |
+//! | `connecting`, `ticking` | what P-8 does by itself: connections to publishers, statistics in time |
 //! | `intake` | items that come in |
 //! | `bound`, `peer`, `queue` | what all have: a socket that listens, its connections, what waits to be written |
 //!
@@ -21,6 +22,7 @@
 
 mod bound;
 mod command;
+mod connecting;
 mod dealer;
 mod fetch;
 mod intake;
@@ -28,8 +30,11 @@ mod peer;
 mod pull;
 mod queue;
 mod sockets;
+mod stats;
+mod sub;
 mod surface;
 mod surfaces;
+mod ticking;
 
 pub use bound::BoundListener;
 pub use fetch::WithDealers;

@@ -13,9 +13,12 @@ use super::{
     queue::Queue,
 };
 use crate::{
-    actors::task::Task,
+    actors::{
+        task::Task,
+        worker_report::{TakeReport, WorkerReport},
+    },
     engine::zmq::{dealing::PeerId, zmtp::SocketKind},
-    stats::counters::{SharedCounters, Total},
+    stats::{counters::Total, shared_counters::SharedCounters},
 };
 
 /// What is done about a message before the next one of its connection is read.
@@ -34,6 +37,11 @@ pub(super) trait Role: Unpin + 'static {
 
     /// A connection has ended.
     fn on_gone(&mut self, _peer: PeerId) {}
+
+    /// A worker tells of its channels; returns the connections that are to end.
+    fn on_report(&mut self, _report: &WorkerReport) -> Vec<PeerId> {
+        Vec::new()
+    }
 }
 
 /// Messages that may wait for the actor; past it connections are not read.
@@ -58,6 +66,28 @@ impl<R: Role> Surface<R> {
             last: 0,
             counters,
             _tasks: tasks,
+        }
+    }
+
+    /// Returns what the socket is for.
+    pub(super) fn role(&mut self) -> &mut R {
+        &mut self.role
+    }
+
+    fn forget(&mut self, peer: PeerId) {
+        if self.peers.remove(&peer).is_some() {
+            self.counters.subtract_one(Total::ZmqPeers);
+            self.role.on_gone(peer);
+        }
+    }
+}
+
+impl<R: Role> Handler<TakeReport> for Surface<R> {
+    type Result = ();
+
+    fn handle(&mut self, TakeReport(report): TakeReport, _: &mut Self::Context) {
+        for peer in self.role.on_report(&report) {
+            self.forget(peer);
         }
     }
 }
@@ -98,9 +128,6 @@ impl<R: Role> Handler<PeerGone> for Surface<R> {
     type Result = ();
 
     fn handle(&mut self, PeerGone { peer }: PeerGone, _: &mut Self::Context) {
-        if self.peers.remove(&peer).is_some() {
-            self.counters.subtract_one(Total::ZmqPeers);
-            self.role.on_gone(peer);
-        }
+        self.forget(peer);
     }
 }
