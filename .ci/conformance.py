@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """Runs the conformance suite against P-8's release build, and judges the outcome.
 
-Every test must pass but those in expected-failures.txt, and those must fail: a listed test that passes is
-an error too, so the list only shrinks. A pattern that names no test is an error.
+Every test must pass, the slow ones too, and none may be skipped.
 
-This file is also the pytest plugin that reports each outcome (see the hooks at the end). The suite is
+This file is also the pytest plugin that reports each outcome (see the hook at the end). The suite is
 copied to target/conformance, because its folder may be read-only; Python and Node packages go there and
 to target/venv.
 
@@ -14,7 +13,6 @@ usage: conformance.py [--suite DIR] [-- pytest arguments, e.g. tests/test_stream
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -25,40 +23,6 @@ from prepared import TARGET, digest, shell, stamp, stamped, venv
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 COPY = os.path.join(TARGET, "conformance")
-LIST = os.path.join(HERE, "expected-failures.txt")
-KINDS = ("fails", "not-run")
-
-
-# -- the list ------------------------------------------------------------------
-
-
-class Entry:
-    def __init__(self, line, kind, pattern, reason):
-        self.line, self.kind, self.pattern, self.reason = line, kind, pattern, reason
-        # only * is special: ids hold brackets
-        self.regex = re.compile("".join(".*" if c == "*" else re.escape(c) for c in pattern) + r"\Z", re.S)
-
-
-def read_list(path=LIST):
-    entries = []
-    with open(path, encoding="utf-8") as f:
-        for number, line in enumerate(f, 1):
-            line = line.strip()
-            if not line or line.startswith("#"):
-                continue
-            m = re.match(r"(\S+)\s+(.+?)\s+# (.+)$", line)
-            if not m or m.group(1) not in KINDS:
-                sys.exit("%s:%d: expected `fails PATTERN  # who owns it` or `not-run PATTERN  # who owns it`"
-                         % (path, number))
-            entries.append(Entry(number, *m.groups()))
-    return entries
-
-
-def entry_for(entries, nodeid, kind=None):
-    for e in entries:
-        if e.regex.match(nodeid) and kind in (None, e.kind):
-            return e
-    return None
 
 
 # -- preparing -------------------------------------------------------------------
@@ -93,7 +57,7 @@ def prepare(suite):
 
 
 def run_pytest(python, arguments, report):
-    env = dict(os.environ, CONFORMANCE_TARGET="p8", CONFORMANCE_REQUIRE_ALL="1",
+    env = dict(os.environ, CONFORMANCE_TARGET="p8", CONFORMANCE_REQUIRE_ALL="1", P8_STATS="1",
                PYTHONPATH=HERE, P8_CI_REPORT=report, PYTHONDONTWRITEBYTECODE="1")
     env.setdefault("P8_BIN", os.path.join(TARGET, "release", "p-8"))
     if not os.access(env["P8_BIN"], os.X_OK):
@@ -107,49 +71,26 @@ def run_pytest(python, arguments, report):
 
 
 def read_report(path):
-    """The worst outcome of each test, and what was left out."""
+    """The worst outcome of each test."""
     rank = {"passed": 0, "skipped": 1, "failed": 2}
-    outcomes, left_out = {}, set()
+    outcomes = {}
     with open(path, encoding="utf-8") as f:
         for line in f:
             r = json.loads(line)
-            if "left_out" in r:
-                left_out.update(r["left_out"])
-            elif rank[r["outcome"]] >= rank[outcomes.get(r["id"], ("passed", ""))[0]]:
+            if rank[r["outcome"]] >= rank[outcomes.get(r["id"], ("passed", ""))[0]]:
                 outcomes[r["id"]] = (r["outcome"], r["why"])
-    return outcomes, left_out
+    return outcomes
 
 
-NEVER = ("the server died", "the server did not start", "ServerFailed")  # what the suite says of P-8 itself: no excuse for these
-
-
-def judge(entries, outcomes, left_out, whole):
+def judge(outcomes):
     """Prints what is wrong, and at the end what cargo's tests print; returns how many are wrong."""
-    passed, failed, expected = 0, 0, 0
-    for nodeid, (outcome, why) in sorted(outcomes.items()):
-        e = entry_for(entries, nodeid, "fails")
-        if outcome == "passed" and not e:
-            passed += 1
-        elif outcome == "passed":
-            failed += 1
-            print("PASSES NOW: %s (expected-failures.txt:%d, %s): take it off the list" % (nodeid, e.line, e.reason))
-        elif outcome == "failed" and e and not any(text in why for text in NEVER):
-            expected += 1
-        else:
-            failed += 1
-            print("\n%s: %s" % (outcome.upper(), nodeid))
-            print("\n".join("    " + line for line in why.splitlines()[-60:]))
-    for e in entries:
-        names = outcomes if e.kind == "fails" else left_out
-        hits = [n for n in names if e.regex.match(n)]
-        if e.kind == "not-run" and whole:
-            print("not run: %s (%d) - %s" % (e.pattern, len(hits), e.reason))
-        if not hits and whole:
-            failed += 1
-            print("NO SUCH TEST: expected-failures.txt:%d: %s" % (e.line, e.pattern))
-    print("conformance: %d failed as expected, %d not run" % (expected, len(left_out)))
-    print("test result: %s. %d passed; %d failed" % ("FAILED" if failed else "ok", passed, failed))
-    return failed
+    wrong = {n: o for n, o in outcomes.items() if o[0] != "passed"}
+    for nodeid, (outcome, why) in sorted(wrong.items()):
+        print("\n%s: %s" % (outcome.upper(), nodeid))
+        print("\n".join("    " + line for line in why.splitlines()[-60:]))
+    passed = len(outcomes) - len(wrong)
+    print("test result: %s. %d passed; %d failed" % ("FAILED" if wrong else "ok", passed, len(wrong)))
+    return len(wrong)
 
 
 def main():
@@ -157,19 +98,19 @@ def main():
     p.add_argument("--suite", default=os.path.join(ROOT, "..", "shared", "conformance"))
     p.add_argument("pytest", nargs="*")
     a = p.parse_args()
-    entries = read_list()
     python = prepare(os.path.abspath(a.suite))
     report = os.path.join(TARGET, "conformance-report.jsonl")
     open(report, "w").close()
     start = time.monotonic()
-    code = run_pytest(python, a.pytest, report)
-    outcomes, left_out = read_report(report)
+    # The suite leaves slow tests out unless it is given a mark.
+    code = run_pytest(python, a.pytest or ["-m", "slow or not slow"], report)
+    outcomes = read_report(report)
     print("conformance: pytest ended with %d after %d s" % (code, time.monotonic() - start))
     if code not in (0, 1) or not outcomes:
         with open(os.path.join(TARGET, "conformance.log"), errors="replace") as f:
             print(f.read()[-4000:])
         sys.exit("conformance: pytest did not run the tests")
-    failed = judge(entries, outcomes, left_out, not a.pytest)
+    failed = judge(outcomes)
     sys.exit(1 if failed else 0)
 
 
@@ -181,16 +122,6 @@ def tell(record):
     if path:
         with open(path, "a", encoding="utf-8") as f:
             f.write(json.dumps(record) + "\n")
-
-
-def pytest_collection_modifyitems(config, items):
-    entries = read_list()
-    left_out = [i for i in items if entry_for(entries, i.nodeid, "not-run")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [i for i in items if i not in left_out]
-        if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
-            tell({"left_out": [i.nodeid for i in left_out]})
 
 
 def pytest_runtest_logreport(report):
