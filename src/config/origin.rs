@@ -102,9 +102,7 @@ impl<'a> Origin<'a> {
     pub(super) fn error(&self, error: figment::Error) -> ConfigError {
         let path = error.path.as_slice();
         let place = self.place(path);
-        let secret = path
-            .last()
-            .is_some_and(|key| SECRETS.contains(&key.as_str()));
+        let secret = path.iter().any(|key| SECRETS.contains(&key.as_str()));
         let (found, expected) = match error.kind {
             Kind::UnknownField(_, allowed) => {
                 return ConfigError::UnknownKey {
