@@ -29,9 +29,9 @@ use super::{
     worker_report::Followers,
 };
 use crate::{
-    engine::{fan_out::SessionKey, plan::Wanted},
+    engine::{fan_out::SessionKey, log_tally::LogTally, plan::Wanted},
     grip::channel::ChannelName,
-    stats::counters::{Counters, Total},
+    stats::counters::{Counters, Refused, Total},
 };
 
 /// A broker on one worker thread.
@@ -42,6 +42,8 @@ pub struct Edge {
     counters: Rc<Counters>,
     targets: Rc<Targets>,
     crashes: CrashRecords,
+    turned_away: RefCell<LogTally>,
+    began: Instant,
     tasks: Vec<actix_rt::task::JoinHandle<()>>,
 }
 
@@ -107,6 +109,8 @@ impl Edge {
             counters,
             targets,
             crashes,
+            turned_away: RefCell::default(),
+            began: Instant::now(),
             tasks,
         })
     }
@@ -114,6 +118,15 @@ impl Edge {
     /// Returns this thread's counters.
     pub fn counters(&self) -> &Rc<Counters> {
         &self.counters
+    }
+
+    /// Counts a client that is not let in because there are too many; the log gets a line a second at most.
+    pub fn turn_away(&self, reason: Refused, limit: u64) {
+        self.counters.refuse(reason, 1);
+        let now_ms = self.began.elapsed().as_millis() as u64;
+        if let Some(refused) = self.turned_away.borrow_mut().add(1, now_ms) {
+            log::warn!(reason:?, refused, limit; "too many clients: refused");
+        }
     }
 
     /// Returns what this thread knows of the targets it asks.

@@ -22,6 +22,7 @@ pub mod idle_surplus;
 pub mod jsonp;
 pub mod lingering;
 pub mod link_target;
+pub mod log_tally;
 pub mod outbox;
 pub mod plan;
 pub mod presentation;

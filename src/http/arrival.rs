@@ -100,7 +100,7 @@ impl Drop for Place {
 /// What keeps a client out.
 enum Refusal {
     /// Its turn would come too late.
-    Rate,
+    Rate(u32),
     /// The proxy that it came through did not say who it is.
     ProxyHeader(ProxyHeaderError),
     /// It speaks no TLS.
@@ -114,8 +114,7 @@ impl Door {
         let clients = &options.clients;
         let limit = clients.connections_max;
         let Some(place) = Place::take(worker, limit) else {
-            worker.edge.counters().refuse(Refused::Connections, 1);
-            log::warn!(limit; "too many client connections: refused");
+            worker.edge.turn_away(Refused::Connections, limit as u64);
             if self.tls.is_none() {
                 turn_away(&socket, &clients.believed, TOO_MANY);
             }
@@ -169,7 +168,7 @@ impl Entrance {
                 if self.tls.is_none() {
                     turn_away(&socket, &self.believed, TOO_FAST);
                 }
-                return Err(Refusal::Rate);
+                return Err(Refusal::Rate(rate));
             };
             if !wait.is_zero() {
                 worker.edge.counters().add(Total::ConnectionsDelayed, 1);
@@ -244,9 +243,9 @@ async fn handshake(
 /// A client that cannot even say what it wants.
 fn refuse(place: &Place, refusal: &Refusal) -> Result<(), ()> {
     let kind = match refusal {
-        Refusal::Rate => {
-            log::warn!("too many new connections: refused");
-            Refused::AcceptRate
+        Refusal::Rate(limit) => {
+            place.edge.turn_away(Refused::AcceptRate, (*limit).into());
+            return Ok(());
         }
         Refusal::ProxyHeader(error) => {
             log::info!(reason = error.code(); "a proxy did not say who its client is: closed");

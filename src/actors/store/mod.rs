@@ -10,7 +10,6 @@
 mod delivery;
 mod lingerers;
 mod looking;
-mod losses;
 mod notices;
 mod outlets;
 mod places;
@@ -32,8 +31,7 @@ use slab::Slab;
 use tokio::sync::oneshot;
 
 use self::{
-    losses::Losses, places::Places, rated::Rated, reannouncing::Reannounced,
-    route_names::RouteNames, watch::Watch,
+    places::Places, rated::Rated, reannouncing::Reannounced, route_names::RouteNames, watch::Watch,
 };
 pub use self::{rated::Release, watch::Watched};
 use super::{
@@ -49,6 +47,7 @@ use crate::{
         delivery_rate::QueueIndex,
         fan_out::{Members, SessionKey},
         lingering::Lingering,
+        log_tally::LogTally,
         outbox::{Outbox, OutboxLimits},
         subscription::Subscription,
         timetable::Timetable,
@@ -147,7 +146,7 @@ pub struct HubStore {
     /// Only if somebody follows.
     watch: Option<Box<Watch>>,
     /// Losses since the last line about them in the log.
-    losses: Losses,
+    losses: LogTally,
     counters: Rc<Counters>,
     rated: Rated,
     /// The different outbox limits in use: one for each slow-client policy.
@@ -248,7 +247,7 @@ impl HubStore {
             generations: 0,
             holds: 0,
             is_draining: false,
-            losses: Losses::default(),
+            losses: LogTally::default(),
             rated: Rated::new(rate),
             counters,
             limits: Vec::new(),

@@ -4,7 +4,7 @@ use std::{collections::HashSet, rc::Rc, sync::Arc, time::Instant};
 
 use tokio::sync::Notify;
 
-use super::{delivery::FAN_OUT_SLICE, losses::Losses, HubStore};
+use super::{delivery::FAN_OUT_SLICE, HubStore};
 use crate::{
     actors::{
         delivery_rate::SharedRate,
@@ -13,6 +13,7 @@ use crate::{
     engine::{
         delivery_rate::{response_size, socket_size, stream_size, Delivery, QueueIndex, Waiting},
         fan_out::SessionKey,
+        log_tally::LogTally,
     },
     stats::counters::{Dropped, Total},
 };
@@ -23,7 +24,7 @@ pub(super) struct Rated {
     waiting: Waiting<Arc<Encoded>>,
     /// Rings when something begins to wait.
     bell: Rc<Notify>,
-    losses: Losses,
+    losses: LogTally,
 }
 
 /// What the release of waiting deliveries waits for itself.
@@ -43,7 +44,7 @@ impl Rated {
             shared,
             waiting: Waiting::default(),
             bell: Rc::default(),
-            losses: Losses::default(),
+            losses: LogTally::default(),
         }
     }
 }

@@ -214,8 +214,7 @@ impl Connection {
             return Some(served);
         }
         served.answered();
-        edge.counters().refuse(Refused::Connections, 1);
-        log::warn!(limit = max; "too many client connections: stream refused");
+        edge.turn_away(Refused::Connections, max as u64);
         None
     }
 
