@@ -1,6 +1,13 @@
 //! The server: wires a broker's actors to listeners; starts, drains and stops them.
 
-use std::{io, net::SocketAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use actix::Addr;
 use tokio::time::timeout_at;
@@ -144,8 +151,7 @@ impl Server {
         let metrics = settings.metrics.listen;
         let metrics = metrics.map(|listen| sockets.tcp(listen, "[metrics] listen"));
         let metrics = metrics.transpose()?;
-        let metrics_addr = metrics.as_ref().map(|socket| socket.local_addr());
-        let metrics_addr = metrics_addr.transpose()?;
+        let metrics_addr = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
         let (sockets, predecessor) = sockets.finish();
         let mut files = opened.files;
         files.extend(surfaces.1);
@@ -160,12 +166,8 @@ impl Server {
         let reloader = Arc::new(Reloader::new(&broker, &settings, replaced));
         let prefix: Arc<str> = settings.metrics.prefix.as_str().into();
         let operators = listener::operators(control, &broker, reloader.clone(), prefix.clone())?;
-        let metrics = metrics.map(|socket| metrics::server(socket, &broker, &prefix));
-        let metrics = metrics.transpose()?.map(|server| {
-            let handle = server.handle();
-            actix_rt::spawn(server);
-            handle
-        });
+        let metrics = metrics.map(|socket| metrics::start(socket, &broker, &prefix));
+        let metrics = metrics.transpose()?;
         let handles = (clients.handle(), operators.handle());
         actix_rt::spawn(clients);
         actix_rt::spawn(operators);

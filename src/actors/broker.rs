@@ -133,11 +133,11 @@ impl Broker {
             supervise(meter, |_| Meter::new(parts.0, parts.1, parts.2, read))
         })
         .await?;
-        let rate = Arc::new(SharedRate::new(options.rate, &options.routes));
         let hub = Arc::new(ArcSwap::from_pointee(options.hub));
         let polled = PolledSessions::new(options.polled_sessions_max);
         Ok(Self(Arc::new(Inner {
             id: BROKERS.fetch_add(1, Ordering::Relaxed),
+            rate: Arc::new(SharedRate::new(options.rate, &options.routes)),
             options: ArcSwap::from_pointee(options),
             generation: AtomicU64::new(0),
             hub,
@@ -154,7 +154,6 @@ impl Broker {
             health_failures: Arc::default(),
             reloads: Default::default(),
             demo_rate: Mutex::new(Rate::new(DEMO_PUBLISHES_PER_SEC)),
-            rate,
             polled,
             dealers: counts.dealers,
             operators: Operators::new(counts.publish_times, counts.history),

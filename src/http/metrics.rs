@@ -4,6 +4,7 @@
 use std::{io, net::TcpListener, sync::Arc};
 
 use actix_web::{
+    dev::ServerHandle,
     web::{self, ServiceConfig},
     App, HttpResponse,
 };
@@ -31,12 +32,12 @@ pub fn metrics(
     }
 }
 
-/// Makes the server of the listener of its own; it runs when polled.
-pub fn server(
+/// Starts the server of the listener of its own.
+pub fn start(
     listener: TcpListener,
     broker: &Broker,
     prefix: &Arc<str>,
-) -> io::Result<actix_web::dev::Server> {
+) -> io::Result<ServerHandle> {
     let (broker, prefix) = (broker.clone(), prefix.clone());
     let server = actix_web::HttpServer::new(move || {
         App::new()
@@ -44,13 +45,16 @@ pub fn server(
             .app_data(web::Data::new(Prefix(prefix.clone())))
             .default_service(web::to(scrape))
     });
-    Ok(server
+    let server = server
         .workers(1)
         .max_connections(CONNECTIONS_MAX)
         .shutdown_timeout(1)
         .disable_signals()
         .listen(listener)?
-        .run())
+        .run();
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    Ok(handle)
 }
 
 async fn scrape(broker: web::Data<Broker>, prefix: web::Data<Prefix>) -> HttpResponse {
