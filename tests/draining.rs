@@ -145,6 +145,8 @@ fn many_ends_are_spread_over_the_drain() {
         .http("workers = 1")
         .route_to("host = \"*\"", "{ test = true }");
     let mut p8 = Program::start(&config.toml(), &[]);
+    let ready = |control| Client::connect(control).get("/ready");
+    assert_eq!(ready(p8.control).text(), "ready\n");
     let mut streams: Vec<Client> = (0..MANY).map(|_| Client::connect(p8.clients)).collect();
     for stream in &mut streams {
         stream.request("GET", "/stream?channel=a", &[], b"");
@@ -157,6 +159,11 @@ fn many_ends_are_spread_over_the_drain() {
         seen.insert(held);
         seen.len() >= 5 && held < MANY as u64 / 2
     });
+    let not_ready = ready(p8.control);
+    assert_eq!(not_ready.status(), 503);
+    assert_eq!(not_ready.text(), "draining\n");
+    assert_eq!(not_ready.head.header("p8-reason"), Some("draining"));
+    assert_eq!(Client::connect(p8.control).get("/live").text(), "live\n");
     for stream in &mut streams {
         stream.expect("[stream opened]\n");
         assert_eq!(stream.read_to_end(), Ok(Vec::new()), "a proper end");

@@ -277,9 +277,13 @@ fn a_worker_that_wedges_is_reported_until_it_turns_again() {
         let snapshot = p8.snapshot();
         threads(&snapshot, "wedged") > 0 && unwell(&snapshot).contains("worker")
     });
+    let ready = Client::connect(p8.control).get("/ready");
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().contains("worker"), "{}", ready.text());
     wait_until(DEADLINE, "it to turn again", || {
-        unwell(&p8.snapshot()) == "[]"
+        Client::connect(p8.control).get("/ready").status() == 200
     });
+    assert_eq!(unwell(&p8.snapshot()), "[]");
     for stream in &mut streams {
         stream.expect("X");
     }

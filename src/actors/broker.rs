@@ -11,7 +11,7 @@ use std::{
     collections::HashMap,
     rc::Rc,
     sync::{
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         Arc, Mutex,
     },
     time::Duration,
@@ -81,6 +81,7 @@ struct Inner {
     wellness: Wellness,
     next_hub: AtomicU64,
     connections: AtomicUsize,
+    is_draining: AtomicBool,
     shared: Arc<SharedCounters>,
     health_failures: Arc<AtomicU64>,
     /// Configurations that were applied, and that could not be.
@@ -133,14 +134,13 @@ impl Broker {
             supervise(meter, |_| Meter::new(parts.0, parts.1, parts.2, read))
         })
         .await?;
-        let hub = Arc::new(ArcSwap::from_pointee(options.hub));
-        let polled = PolledSessions::new(options.polled_sessions_max);
         Ok(Self(Arc::new(Inner {
             id: BROKERS.fetch_add(1, Ordering::Relaxed),
+            hub: Arc::new(ArcSwap::from_pointee(options.hub)),
+            polled: PolledSessions::new(options.polled_sessions_max),
             rate: Arc::new(SharedRate::new(options.rate, &options.routes)),
             options: ArcSwap::from_pointee(options),
             generation: AtomicU64::new(0),
-            hub,
             handlers,
             hubs,
             crashes,
@@ -150,11 +150,11 @@ impl Broker {
             wellness,
             next_hub: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
+            is_draining: AtomicBool::new(false),
             shared: counts.shared,
             health_failures: Arc::default(),
             reloads: Default::default(),
             demo_rate: Mutex::new(Rate::new(DEMO_PUBLISHES_PER_SEC)),
-            polled,
             dealers: counts.dealers,
             operators: Operators::new(counts.publish_times, counts.history),
             followers: Followers::default(),
@@ -246,6 +246,7 @@ impl Broker {
     /// As [`drain`](Self::drain), but each session in its own moment of that time; it returns when the
     /// workers have begun.
     pub async fn drain_over(&self, time: Duration) {
+        self.0.is_draining.store(true, Ordering::Relaxed);
         let told: Vec<_> = self
             .0
             .hubs
@@ -256,6 +257,11 @@ impl Broker {
         for told in told {
             let _ = told.await;
         }
+    }
+
+    /// Tells whether what is held is being ended.
+    pub fn is_draining(&self) -> bool {
+        self.0.is_draining.load(Ordering::Relaxed)
     }
 
     /// Ends the broker's own threads; its handles then refuse everything.

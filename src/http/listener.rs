@@ -35,7 +35,7 @@ use super::{
     front,
     guard::guard,
     http2::Http2,
-    metrics,
+    liveness, metrics,
     reload::{self, Reload},
     slot::Slot,
     tls::PortTls,
@@ -252,6 +252,7 @@ pub fn operators(
             .configure(reload::reload(reload.clone()))
             .configure(admin::admin(&broker))
             .configure(metrics::metrics(&broker, &prefix))
+            .configure(liveness::liveness(&broker))
             .configure(control::limited(&broker))
     });
     Ok(server

@@ -17,7 +17,7 @@
 //! | `zmq` | backends that connect to P-8, by ZeroMQ |
 //! | `websocket`, `sockjs` | WebSocket handshakes, and how their sessions reach backends; SockJS clients |
 //! | `guard` | who may use the control listener |
-//! | `control`, `admin`, `metrics`, `reload`, `builtin`, `pages` | what P-8 serves itself |
+//! | `control`, `admin`, `metrics`, `liveness`, `reload`, `builtin`, `pages` | what P-8 serves itself |
 //! | `present` | answers shown to pages of other origins: cross-origin headers, JSON-P |
 //! | `reply` | the only map from errors to statuses |
 
@@ -43,6 +43,7 @@ pub mod hold;
 pub mod http2;
 pub mod link_sharing;
 pub mod listener;
+pub mod liveness;
 pub mod metrics;
 pub mod own_request;
 pub mod pages;
