@@ -372,12 +372,13 @@ fn check_says_what_is_wrong_and_starts_nothing() {
         "listen = \"{}\"",
         taken.local_addr().expect("its address")
     ));
-    let good = good.toml().replacen("listen = \"127.0.0.1:0\"\n", "", 1);
-    let (code, out, err) = check(&format!("{good}\n[metrics]\nprefix = \"x\"\n"));
+    let good = good.handler("message_hwm = 5").toml();
+    let good = good.replacen("listen = \"127.0.0.1:0\"\n", "", 1);
+    let (code, out, err) = check(&good);
     assert_eq!(code, Some(0), "{err}");
     for part in [
         "p-8.toml: ok\n",
-        "[metrics] prefix: not built yet",
+        "[handler] message_hwm: has no effect",
         "routes       1\n",
         "targets      1\n",
     ] {
