@@ -23,7 +23,7 @@ impl Readings {
         self.totals.retain(|name, _| !name.ends_with("_current"));
     }
 
-    /// Adds another thread's values.
+    /// Adds another thread's values; as counters do, sums go on from 0 past the largest number.
     pub fn merge(&mut self, other: &Readings) {
         for (name, times) in &other.timed {
             self.timed.entry(name).or_default().merge(times);
@@ -34,8 +34,43 @@ impl Readings {
             (&mut self.refused, &other.refused),
         ] {
             for (name, value) in theirs {
-                *mine.entry(name).or_default() += value;
+                let mine = mine.entry(name).or_default();
+                *mine = mine.wrapping_add(*value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::counters::{Counters, Total};
+    use super::*;
+
+    /// The readings of a thread on which a connection began after a second, and goes on or has ended.
+    fn of_a_connection(read: impl Fn(&Counters) -> Readings) -> Readings {
+        let counters = Counters::default();
+        counters.note_connection(1_000);
+        read(&counters)
+    }
+
+    #[test]
+    fn connections_of_all_threads_last_together_whenever_they_are_looked_at() {
+        let name = Total::ConnectionMillis.as_str();
+        let mut together = Readings::default();
+        together.merge(&of_a_connection(|counters| counters.read_at(1_500)));
+        together.merge(&of_a_connection(|counters| {
+            counters.note_connection_ended(1_250);
+            counters.read()
+        }));
+        assert_eq!(together.totals.get(name), Some(&750));
+    }
+
+    #[test]
+    fn sums_past_the_largest_number_go_on_from_0() {
+        let mut together = of_a_connection(Counters::read);
+        together.merge(&of_a_connection(Counters::read));
+        let expected = 2_000_u64.wrapping_neg();
+        let name = Total::ConnectionMillis.as_str();
+        assert_eq!(together.totals.get(name), Some(&expected));
     }
 }

@@ -46,6 +46,7 @@ impl Handler<TakeReadings> for Hub {
     type Result = MessageResult<TakeReadings>;
 
     fn handle(&mut self, _: TakeReadings, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.targets.counters().read())
+        let now_ms = self.store.borrow().now_ms();
+        MessageResult(self.targets.counters().read_at(now_ms))
     }
 }
