@@ -3,13 +3,7 @@
 //! Chromium opens a driver page that comes from a backend behind P-8. It opens the demo in a second
 //! window of the same origin, uses it as a person would, and posts what it saw to the backend.
 
-use std::sync::mpsc;
-use std::sync::Mutex;
-use std::time::Duration;
-
-use serde_json::Value;
-
-use crate::support::browser::{find_chromium, open_page};
+use crate::support::browser::{find_chromium, open_page, reporting};
 use crate::support::{Answer, Backend, Config, P8};
 
 const DRIVER: &str = r#"<!doctype html><title>driver</title><script>
@@ -46,17 +40,8 @@ fn the_demo_shows_published_messages_in_a_real_browser() {
     let Some(chromium) = find_chromium() else {
         return;
     };
-    let (tell, reports) = mpsc::channel();
-    let tell = Mutex::new(tell);
-    let backend = Backend::answering(move |request| match request.target.as_str() {
-        "/driver" => Answer::ok(DRIVER).header("Content-Type", "text/html; charset=utf-8"),
-        "/report" => {
-            let report = serde_json::from_slice::<Value>(&request.body).expect("JSON");
-            drop(tell.lock().expect("a sender").send(report));
-            Answer::ok("thanks")
-        }
-        _ => Answer::new(404),
-    });
+    let (site, reports) = reporting("/driver", DRIVER);
+    let backend = Backend::answering(move |request| site(request).unwrap_or(Answer::new(404)));
     let demo = "host = \"*\"\npath_beg = \"/p8-demo/\"";
     let p8 = P8::start(&Config::to(backend.addr).route_to(demo, "{ demo = true }"));
     let _browser = open_page(
@@ -64,9 +49,7 @@ fn the_demo_shows_published_messages_in_a_real_browser() {
         &format!("http://{}/driver", p8.clients),
         &["--disable-popup-blocking"],
     );
-    let report = reports
-        .recv_timeout(Duration::from_secs(60))
-        .expect("the driver reports");
+    let report = reports.next();
     let seen = &report["seen"];
     let message = serde_json::json!(["<b>hello</b> ☃"]);
     assert_eq!(seen["first"]["stream"], message, "{report}");

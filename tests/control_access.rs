@@ -4,19 +4,18 @@
 
 use std::fs;
 use std::process::{Command, Output};
-use std::sync::{mpsc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use p8::grip::sig::{sign, SigKey};
 use serde_json::{json, Value};
 
-use crate::support::browser::{find_chromium, open_page};
+use crate::support::browser::{find_chromium, open_page, reporting};
 use crate::support::client::Reply;
 use crate::support::grip::hold;
 use crate::support::programs::{Program, TempDir, P8_BINARY};
 use crate::support::publish::stream_item;
 use crate::support::wait::DEADLINE;
-use crate::support::{wait_until, Answer, Backend, Client, Config, P8};
+use crate::support::{wait_until, Backend, Client, Config, P8};
 
 const ALL: &str = r#"auth = [{ bearer = "old" }, { bearer = "new" }, { user = "ops", password = "pass" },
     { iss = "realm", key = "secret" }]"#;
@@ -316,17 +315,9 @@ fn a_page_of_another_site_cannot_publish_or_operate_from_a_real_browser() {
     let Some(chromium) = find_chromium() else {
         return;
     };
-    let (tell, reports) = mpsc::channel();
-    let tell = Mutex::new(tell);
-    let backend = Backend::answering(move |request| match request.target.as_str() {
-        "/stream" => hold("stream", "a", ""),
-        "/report" => {
-            let report = serde_json::from_slice::<Value>(&request.body).expect("JSON");
-            drop(tell.lock().expect("a sender").send(report));
-            Answer::ok("thanks")
-        }
-        _ => Answer::ok(DRIVER).header("Content-Type", "text/html; charset=utf-8"),
-    });
+    let (site, reports) = reporting("/driver", DRIVER);
+    let backend =
+        Backend::answering(move |request| site(request).unwrap_or_else(|| hold("stream", "a", "")));
     let p8 = P8::start(&Config::to(backend.addr));
     let mut stream = p8.stream("/stream");
     let port = p8.clients.port();
@@ -334,9 +325,7 @@ fn a_page_of_another_site_cannot_publish_or_operate_from_a_real_browser() {
     for (host, refusals) in [("127.0.0.1", 4), ("localhost", 8)] {
         let url = format!("http://{host}:{port}/driver?control={}", p8.control);
         let _browser = open_page(&chromium, &url, &[]);
-        let report = reports
-            .recv_timeout(Duration::from_secs(60))
-            .expect("the page reports");
+        let report = reports.next();
         assert_eq!(report, json!({"seen": ["opaque", "opaque"]}), "{host}");
         let snapshot = p8.snapshot();
         assert_eq!(snapshot.refused("cross-site"), refusals, "{host}");

@@ -3,12 +3,7 @@
 //! The page is reached through a route of P-8's own, so that a driver page of the same origin may use it
 //! as a person would.
 
-use std::sync::{mpsc, Mutex};
-use std::time::Duration;
-
-use serde_json::Value;
-
-use crate::support::browser::{find_chromium, open_page};
+use crate::support::browser::{find_chromium, open_page, reporting};
 use crate::support::grip::hold;
 use crate::support::programs::free_address;
 use crate::support::{Answer, Backend, Config, P8};
@@ -101,19 +96,11 @@ fn an_operator_sees_tails_disconnects_and_sorts_in_a_real_browser() {
     let Some(chromium) = find_chromium() else {
         return;
     };
-    let (tell, reports) = mpsc::channel();
-    let tell = Mutex::new(tell);
-    let backend = Backend::answering(move |request| match request.target.as_str() {
-        "/driver" => Answer::ok(DRIVER).header("Content-Type", "text/html; charset=utf-8"),
-        "/report" => {
-            let report = serde_json::from_slice::<Value>(&request.body).expect("JSON");
-            drop(tell.lock().expect("a sender").send(report));
-            Answer::ok("thanks")
-        }
-        path => match path.strip_prefix("/hold/") {
-            Some(channel) => hold("stream", channel, ""),
-            None => Answer::new(404),
-        },
+    let (site, reports) = reporting("/driver", DRIVER);
+    let backend = Backend::answering(move |request| {
+        let held = request.target.strip_prefix("/hold/");
+        let held = held.map(|channel| hold("stream", channel, ""));
+        held.or_else(|| site(request)).unwrap_or(Answer::new(404))
     });
     let control = free_address();
     let config = Config::to(backend.addr)
@@ -127,9 +114,7 @@ fn an_operator_sees_tails_disconnects_and_sorts_in_a_real_browser() {
         &format!("http://{}/driver", p8.clients),
         &["--disable-popup-blocking"],
     );
-    let report = reports
-        .recv_timeout(Duration::from_secs(120))
-        .expect("the driver reports");
+    let report = reports.next();
     let seen = &report["seen"];
     assert!(
         seen["told"]

@@ -2,8 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use super::programs::{find_program, Running, TempDir};
+use super::{backend::Request, Answer};
+
+/// How long a page may take to report.
+const REPORT_MAX: Duration = Duration::from_secs(120);
 
 /// What every test starts it with: no window, nothing of its own on the network.
 const FLAGS: [&str; 10] = [
@@ -44,4 +53,36 @@ pub fn open_page(chromium: &Path, url: &str, flags: &[&str]) -> Browser {
         _running: Running(command.spawn().expect("Chromium starts")),
         _profile: profile,
     }
+}
+
+/// What a page reports of itself.
+pub struct Reports(Receiver<Value>);
+
+impl Reports {
+    /// The next report.
+    #[track_caller]
+    pub fn next(&self) -> Value {
+        self.0.recv_timeout(REPORT_MAX).expect("the page reports")
+    }
+}
+
+/// A page at a path, which posts what it has seen to `/report` as JSON; no answer is for other paths.
+pub fn reporting(
+    path: &'static str,
+    page: &'static str,
+) -> (impl Fn(&Request) -> Option<Answer> + Send + Sync, Reports) {
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let site = move |request: &Request| {
+        let target = request.target.split('?').next();
+        if target == Some(path) {
+            return Some(Answer::ok(page).header("Content-Type", "text/html; charset=utf-8"));
+        }
+        (target == Some("/report")).then(|| {
+            let report = serde_json::from_slice(&request.body).expect("JSON");
+            drop(tell.lock().expect("a sender").send(report));
+            Answer::ok("thanks")
+        })
+    };
+    (site, Reports(told))
 }

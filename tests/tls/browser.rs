@@ -5,17 +5,16 @@
 //! posts what it heard to the backend.
 
 use std::path::Path;
-use std::sync::{mpsc, Mutex};
-use std::time::Duration;
 
 use serde_json::{json, Value};
 
 use super::Secure;
-use crate::support::browser::{find_chromium, open_page};
+use crate::support::browser::{find_chromium, open_page, reporting};
+use crate::support::grip::hold;
 use crate::support::publish::{close_item, stream_item};
 use crate::support::snapshot::Snapshot;
 use crate::support::wait::DEADLINE;
-use crate::support::{wait_until, Answer, Backend, Config};
+use crate::support::{wait_until, Backend, Config};
 
 const PAGE: &str = r#"<!doctype html><title>driver</title><script>
 const run = () => new Promise((done, fail) => {
@@ -38,32 +37,18 @@ run().then((seen) => ({ seen }), (error) => ({ error: String(error) })).then((re
 /// Events that are published while the source is open.
 const EVENTS: usize = 200;
 
-/// The page, its events, and where it posts.
-fn site(tell: mpsc::Sender<Value>) -> Backend {
-    let tell = Mutex::new(tell);
-    Backend::answering(move |request| match request.target.as_str() {
-        "/page" => Answer::ok(PAGE).header("Content-Type", "text/html; charset=utf-8"),
-        "/events" => Answer::ok("retry: 100\n\n")
-            .header("Content-Type", "text/event-stream")
-            .header("Grip-Hold", "stream")
-            .header("Grip-Channel", "events"),
-        "/report" => {
-            let report = serde_json::from_slice::<Value>(&request.body).expect("JSON");
-            drop(tell.lock().expect("a sender").send(report));
-            Answer::ok("thanks")
-        }
-        _ => Answer::new(404),
-    })
-}
-
 fn event(id: usize, data: &str) -> Value {
     stream_item("events", &format!("id: {id}\ndata: {data}\n\n"))
 }
 
 /// A browser hears everything, also after its stream has ended and it has come back.
 fn hears_everything(chromium: &Path, http2: bool) {
-    let (tell, reports) = mpsc::channel();
-    let backend = site(tell);
+    let (site, reports) = reporting("/page", PAGE);
+    let backend = Backend::answering(move |request| {
+        site(request).unwrap_or_else(|| {
+            hold("stream", "events", "retry: 100\n\n").header("Content-Type", "text/event-stream")
+        })
+    });
     let secure = Secure::start(Config::to(backend.addr).http(&format!("http2 = {http2}")));
     let url = format!("https://localhost:{}/page", secure.p8.secure().port());
     let _browser = open_page(chromium, &url, &["--ignore-certificate-errors"]);
@@ -77,8 +62,7 @@ fn hears_everything(chromium: &Path, http2: bool) {
     Snapshot::wait_for_subscribers(control, "events", 0);
     is_held();
     secure.p8.publish(&[event(EVENTS, "last")]);
-    let report = reports.recv_timeout(Duration::from_secs(60));
-    let report = report.expect("the page reports");
+    let report = reports.next();
     let mut events: Vec<_> = (0..EVENTS).map(|id| format!("{id} event {id} ☃")).collect();
     events.push(format!("{EVENTS} last"));
     let seen = &report["seen"];

@@ -1,16 +1,9 @@
-//! Programs that others use, over TLS: curl, openssl, Chromium.
+//! Programs that others use, over TLS: curl, openssl.
 
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::sync::Mutex;
-use std::time::Duration;
 
 use super::Secure;
-use crate::support::browser::{find_chromium, open_page};
-use crate::support::grip::hold;
 use crate::support::programs::{find_program, TempDir};
-use crate::support::publish::stream_item;
-use crate::support::snapshot::Snapshot;
 use crate::support::{Answer, Backend};
 
 /// Runs a program to its end; gives whether it succeeded, and what it wrote.
@@ -72,42 +65,4 @@ fn openssl_sees_versions_and_names() {
     assert!(!text.contains("BEGIN CERTIFICATE"), "{text}");
     let (_, text) = s_client(&["-alpn", "http/1.1"]);
     assert!(text.contains("ALPN protocol: http/1.1"), "{text}");
-}
-
-const PAGE: &str = r#"<!doctype html><title>stream</title><script>
-const source = new EventSource('/events');
-const seen = [];
-source.onmessage = (event) => {
-  seen.push(event.data);
-  if (seen.length === 3) fetch('/report', { method: 'POST', body: JSON.stringify(seen) });
-};
-</script>"#;
-
-#[test]
-fn chromium_holds_an_event_source() {
-    let Some(chromium) = find_chromium() else {
-        return;
-    };
-    let (tell, reports) = mpsc::channel();
-    let tell = Mutex::new(tell);
-    let backend = Backend::answering(move |request| match request.target.as_str() {
-        "/page" => Answer::ok(PAGE).header("Content-Type", "text/html; charset=utf-8"),
-        "/events" => {
-            hold("stream", "a", "data: zero\n\n").header("Content-Type", "text/event-stream")
-        }
-        "/report" => {
-            let report = String::from_utf8_lossy(&request.body).into_owned();
-            drop(tell.lock().expect("a sender").send(report));
-            Answer::ok("thanks")
-        }
-        _ => Answer::new(404),
-    });
-    let secure = Secure::in_front_of(&backend);
-    let url = format!("https://{}/page", secure.p8.secure());
-    let _browser = open_page(&chromium, &url, &["--ignore-certificate-errors"]);
-    Snapshot::wait_for_subscribers(secure.p8.control, "a", 1);
-    secure.p8.publish(&[stream_item("a", "data: one\n\n")]);
-    secure.p8.publish(&[stream_item("a", "data: two\n\n")]);
-    let report = reports.recv_timeout(Duration::from_secs(60));
-    assert_eq!(report.expect("a report"), r#"["zero","one","two"]"#);
 }

@@ -3,13 +3,10 @@
 //! Chromium opens a page that comes from the backend behind P-8. The page opens the WebSocket, sends
 //! messages, and posts what came back.
 
-use std::sync::{mpsc, Mutex};
-use std::time::Duration;
-
-use serde_json::{json, Value};
+use serde_json::json;
 
 use crate::support::backend::{Exchange, Request};
-use crate::support::browser::{find_chromium, open_page};
+use crate::support::browser::{find_chromium, open_page, reporting};
 use crate::support::events::{accept_plain, answer, echoed, events_of, opens};
 use crate::support::ws::WsPeer;
 use crate::support::{Answer, Backend, Config, P8};
@@ -39,19 +36,6 @@ run().then((seen) => ({ seen }), (error) => ({ error: String(error) })).then((re
   fetch('/report', { method: 'POST', body: JSON.stringify(report) }));
 </script>"#;
 
-/// The answer to what is no WebSocket.
-fn site(request: &Request, tell: &Mutex<mpsc::Sender<Value>>) -> Answer {
-    match request.target.as_str() {
-        "/page" => Answer::ok(PAGE).header("Content-Type", "text/html; charset=utf-8"),
-        "/report" => {
-            let report = serde_json::from_slice::<Value>(&request.body).expect("JSON");
-            drop(tell.lock().expect("a sender").send(report));
-            Answer::ok("thanks")
-        }
-        _ => Answer::new(404),
-    }
-}
-
 /// An echo of one of the kinds.
 fn echo(exchange: &mut Exchange, request: &Request) {
     let protocol = ("Sec-WebSocket-Protocol", "v2");
@@ -71,22 +55,19 @@ fn browse(configure: impl Fn(&Backend) -> Config, compressed: bool) {
     let Some(chromium) = find_chromium() else {
         return;
     };
-    let (tell, reports) = mpsc::channel();
-    let tell = Mutex::new(tell);
+    let (site, reports) = reporting("/page", PAGE);
     let backend = Backend::scripted(move |exchange| {
         exchange.read_body();
         let request = exchange.request();
         if request.target == "/ws" {
             return echo(exchange, &request);
         }
-        exchange.answer(&site(&request, &tell));
+        exchange.answer(&site(&request).unwrap_or(Answer::new(404)));
     });
     let config = configure(&backend).http(&format!("allow_compression = {compressed}"));
     let p8 = P8::start(&config);
     let _browser = open_page(&chromium, &format!("http://{}/page", p8.clients), &[]);
-    let report = reports
-        .recv_timeout(Duration::from_secs(60))
-        .expect("the page reports");
+    let report = reports.next();
     let extensions = if compressed {
         "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
     } else {
