@@ -315,7 +315,7 @@ impl Broker {
         &self.0.dealers
     }
 
-    /// Returns those who follow the channels of all workers; see [`HubOptions::watched`].
+    /// Returns those who follow the channels of all workers.
     pub fn followers(&self) -> &Followers {
         &self.0.followers
     }
