@@ -51,7 +51,7 @@ pub(super) async fn connect_always<A: Owner>(
                     true => log::Level::Warn,
                     false => log::Level::Debug,
                 };
-                log::log!(level, socket = kind.name(), endpoint:%, why;
+                log::log!(level, socket = kind.name(), endpoint:%, why = why.as_str();
                     "cannot connect to a ZeroMQ peer: trying again");
             }
         }
