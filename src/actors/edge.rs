@@ -2,13 +2,7 @@
 //!
 //! Created on the first use of a broker on a thread; nothing here crosses threads.
 
-use std::{
-    cell::RefCell,
-    future::Future,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, future::Future, rc::Rc, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 use bytes::Bytes;
@@ -46,7 +40,6 @@ pub struct Edge {
     targets: Rc<Targets>,
     crashes: CrashRecords,
     turned_away: RefCell<LogTally>,
-    began: Instant,
     tasks: Vec<actix_rt::task::JoinHandle<()>>,
 }
 
@@ -113,7 +106,6 @@ impl Edge {
             targets,
             crashes,
             turned_away: RefCell::default(),
-            began: Instant::now(),
             tasks,
         })
     }
@@ -126,7 +118,7 @@ impl Edge {
     /// Counts a client that is not let in because there are too many; the log gets a line a second at most.
     pub fn turn_away(&self, reason: Refused, limit: u64) {
         self.counters.refuse(reason, 1);
-        let now_ms = self.began.elapsed().as_millis() as u64;
+        let now_ms = self.store.borrow().now_ms();
         if let Some(refused) = self.turned_away.borrow_mut().add(1, now_ms) {
             log::warn!(reason:?, refused, limit; "too many clients: refused");
         }

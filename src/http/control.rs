@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a publish may wait for its channels before it is answered without their word.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// How long a publisher may take to send a body.
 const BODY_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(60);
@@ -219,16 +219,23 @@ fn told(receipts: &[Receipt]) -> HttpResponse {
         .json(json!({ "receipts": receipts }))
 }
 
-fn failed(failure: PublishFailure) -> HttpResponse {
+/// Returns the status and the stable word of a publish that failed.
+pub(super) fn failure_status(failure: &PublishFailure) -> (u16, &'static str) {
     match failure {
-        PublishFailure::Partly => text(500, "publish-partly-taken", &failure.to_string()),
-        PublishFailure::Full(_) => busy("publish-queue-full", &failure.to_string()),
-        PublishFailure::HandlerLost => busy("publish-handler-lost", &failure.to_string()),
-        PublishFailure::Crashed => text(
-            500,
-            "publish-crashed",
-            &format!("Internal error: {failure}"),
-        ),
+        PublishFailure::Partly => (500, "publish-partly-taken"),
+        PublishFailure::Full(_) => (503, "publish-queue-full"),
+        PublishFailure::HandlerLost => (503, "publish-handler-lost"),
+        PublishFailure::Crashed => (500, "publish-crashed"),
+    }
+}
+
+fn failed(failure: PublishFailure) -> HttpResponse {
+    match (failure_status(&failure), &failure) {
+        ((503, reason), _) => busy(reason, &failure.to_string()),
+        ((code, reason), PublishFailure::Crashed) => {
+            text(code, reason, &format!("Internal error: {failure}"))
+        }
+        ((code, reason), _) => text(code, reason, &failure.to_string()),
     }
 }
 

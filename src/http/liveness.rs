@@ -4,7 +4,7 @@
 
 use actix_web::{
     web::{self, ServiceConfig},
-    HttpResponse,
+    HttpResponse, HttpResponseBuilder,
 };
 
 use super::reply::REASON_HEADER;
@@ -22,29 +22,28 @@ pub fn liveness(broker: &Broker) -> impl Fn(&mut ServiceConfig) + Clone + Send +
 
 /// Whoever reads this knows that the process answers.
 async fn live() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/plain")
-        .insert_header(("Cache-Control", "no-store"))
-        .body("live\n")
+    text(HttpResponse::Ok(), "live\n")
 }
 
 /// New clients and publishes are welcome, unless P-8 stops or one of its threads does not turn.
 async fn ready(broker: web::Data<Broker>) -> HttpResponse {
     let unwell = broker.unwell();
-    let (reason, text) = if broker.is_draining() {
+    let (reason, why) = if broker.is_draining() {
         ("draining", String::from("draining\n"))
     } else if unwell.is_empty() {
-        return HttpResponse::Ok()
-            .content_type("text/plain")
-            .insert_header(("Cache-Control", "no-store"))
-            .body("ready\n");
+        return text(HttpResponse::Ok(), "ready\n");
     } else {
         let lines = unwell.into_iter().map(|unwell| format!("{unwell}\n"));
         ("unwell", lines.collect())
     };
-    HttpResponse::ServiceUnavailable()
+    let mut unready = HttpResponse::ServiceUnavailable();
+    unready.insert_header((REASON_HEADER, reason));
+    text(unready, why)
+}
+
+fn text(mut answer: HttpResponseBuilder, text: impl Into<String>) -> HttpResponse {
+    answer
         .content_type("text/plain")
-        .insert_header((REASON_HEADER, reason))
         .insert_header(("Cache-Control", "no-store"))
-        .body(text)
+        .body(text.into())
 }

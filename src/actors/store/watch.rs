@@ -60,17 +60,13 @@ impl Watch {
     }
 }
 
-/// Counts a session in or out.
-pub(super) fn count(sessions: &mut Sessions, kind: SessionKind, is_in: bool) {
+fn count(sessions: &mut Sessions, kind: SessionKind) {
     let n = match kind {
         SessionKind::Response => &mut sessions.response,
         SessionKind::Stream => &mut sessions.stream,
         SessionKind::Socket { .. } => &mut sessions.ws,
     };
-    *n = match is_in {
-        true => n.saturating_add(1),
-        false => n.saturating_sub(1),
-    };
+    *n = n.saturating_add(1);
 }
 
 impl HubStore {
@@ -103,7 +99,7 @@ impl HubStore {
         let watch = self.watch.as_mut().filter(|watch| watch.has_deliveries);
         let Some(watch) = watch else { return };
         if let Some(entry) = self.sessions.get(key.0 as usize) {
-            count(&mut watch.in_flight, entry.kind, true);
+            count(&mut watch.in_flight, entry.kind);
         }
     }
 

@@ -6,16 +6,17 @@ use serde_json::{json, Map, Value};
 
 use super::answer::{refused, told};
 use crate::{
-    actors::{broker::Broker, messages::PublishFailure},
+    actors::broker::Broker,
     grip::publish,
+    http::control::{failure_status, PATIENCE},
     stats::views::SessionFilter,
 };
 
 /// Longest body of an action but a publish, in bytes.
 const BODY_MAX: usize = 16_384;
 
-/// Longest time a publish may take.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+/// Longest time a body may take.
+const BODY_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Why a body is refused: status, stable word, text.
 struct Refusal(u16, &'static str, String);
@@ -59,17 +60,9 @@ pub(super) async fn publish_item(
     audit(&request, &broker, "publish", &channels.join(" "));
     match actix::clock::timeout(PATIENCE, broker.publish_with_receipts(items)).await {
         Ok(Ok(receipts)) => told(&json!({ "receipts": receipts })),
-        Ok(Err(failure @ PublishFailure::Full(_))) => {
-            refused(503, "publish-queue-full", &failure.to_string())
-        }
-        Ok(Err(failure @ PublishFailure::Partly)) => {
-            refused(500, "publish-partly-taken", &failure.to_string())
-        }
-        Ok(Err(failure @ PublishFailure::Crashed)) => {
-            refused(500, "publish-crashed", &failure.to_string())
-        }
-        Ok(Err(failure @ PublishFailure::HandlerLost)) => {
-            refused(503, "publish-handler-lost", &failure.to_string())
+        Ok(Err(failure)) => {
+            let (status, code) = failure_status(&failure);
+            refused(status, code, &failure.to_string())
         }
         Err(_) => refused(504, "publish-unconfirmed", "not all items are queued yet"),
     }
@@ -137,7 +130,7 @@ async fn object(payload: web::Payload) -> Result<Map<String, Value>, Refusal> {
 }
 
 async fn read(payload: web::Payload, max: usize) -> Result<bytes::Bytes, Refusal> {
-    let reading = actix::clock::timeout(PATIENCE, payload.to_bytes_limited(max)).await;
+    let reading = actix::clock::timeout(BODY_TIME_MAX, payload.to_bytes_limited(max)).await;
     match reading {
         Ok(Ok(Ok(body))) => Ok(body),
         Ok(Ok(Err(_))) => Err(Refusal(
