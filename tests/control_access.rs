@@ -273,7 +273,7 @@ fn a_grip_url_with_issuer_and_key_publishes() {
 }
 
 /// A page that tries what a page can: requests, a form, a picture.
-const DRIVER: &str = r#"<!doctype html><title>driver</title><body><script>
+const DRIVER: &str = r#"
 const control = 'http://' + new URLSearchParams(location.search).get('control');
 const forged = JSON.stringify({items: [{channel: 'a', formats: {'http-stream': {content: 'forged'}}}]});
 const ask = (path, options) =>
@@ -306,9 +306,7 @@ const run = async () => {
   await picture();
   return seen;
 };
-run().then((seen) => ({ seen }), (error) => ({ error: String(error) })).then((report) =>
-  fetch('/report', { method: 'POST', body: JSON.stringify(report) }));
-</script>"#;
+"#;
 
 #[test]
 fn a_page_of_another_site_cannot_publish_or_operate_from_a_real_browser() {

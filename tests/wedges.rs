@@ -10,11 +10,12 @@ use std::thread;
 
 use serde_json::{json, Value};
 
-use crate::support::client::{Client, Reply};
+use crate::support::client::Client;
 use crate::support::grip::hold;
 use crate::support::programs::Program;
 use crate::support::publish::{
-    begin_publish, close_item, numbered, post_items, response_item, stream_item,
+    begin_publish, close_item, expect_handler_lost, numbered, post_items, response_item,
+    stream_item,
 };
 use crate::support::snapshot::Snapshot;
 use crate::support::wait::DEADLINE;
@@ -55,21 +56,9 @@ fn publish_until_taken(control: SocketAddr, items: &[Value]) -> usize {
         if reply.status() == 200 {
             return lost;
         }
-        expect_lost(&reply);
+        expect_handler_lost(&reply);
         lost += 1;
     }
-}
-
-#[track_caller]
-fn expect_lost(reply: &Reply) {
-    let told = (reply.status(), reply.head.header("p8-reason"));
-    assert_eq!(
-        told,
-        (503, Some("publish-handler-lost")),
-        "{}",
-        reply.text()
-    );
-    assert_eq!(reply.head.header("retry-after"), Some("1"));
 }
 
 /// Reads every stream to its end and counts how many got which body.
@@ -105,7 +94,7 @@ fn wedge_among_a_thousand(actor: &str) {
     p8.publish(&[stream_item("a", "0")]);
     let control = p8.control;
     let item = wedging(actor, "X");
-    let wedging = thread::spawn(move || expect_lost(&post_items(control, &[item])));
+    let wedging = thread::spawn(move || expect_handler_lost(&post_items(control, &[item])));
     wait_until(DEADLINE, "the item to be in hand", || {
         p8.snapshot().json()["actors"]["publisher"]["count"] == 0
     });
@@ -152,7 +141,7 @@ fn a_long_poll_and_a_hold_that_begins_meanwhile_outlive_a_wedge() {
     let backend = backend();
     let p8 = P8::start(&config(&backend));
     let mut poll = p8.long_poll("/poll", "a", 1);
-    expect_lost(&post_items(p8.control, &[wedging("channel", "X")]));
+    expect_handler_lost(&post_items(p8.control, &[wedging("channel", "X")]));
     let mut late = p8.stream("/");
     p8.publish(&[response_item("a", "still held")]);
     assert_eq!(poll.reply().text(), "still held");
@@ -166,8 +155,9 @@ fn a_hold_that_begins_while_its_handler_is_wedged_is_subscribed_to_the_fresh_one
     let p8 = P8::start(&config(&backend));
     let mut first = p8.stream("/");
     let control = p8.control;
-    let wedge =
-        thread::spawn(move || expect_lost(&post_items(control, &[wedging("channel", "X")])));
+    let wedge = thread::spawn(move || {
+        expect_handler_lost(&post_items(control, &[wedging("channel", "X")]))
+    });
     let mut during = p8.stream("/other");
     wedge.join().expect("it is answered");
     p8.publish(&[stream_item("a", "1"), stream_item("b", "2")]);
@@ -181,7 +171,7 @@ fn the_order_by_prev_id_goes_on_with_the_fresh_handler() {
     let p8 = P8::start(&config(&backend).handler("message_wait = 3600000"));
     let mut stream = p8.stream("/");
     p8.publish(&[numbered("1", "")]);
-    expect_lost(&post_items(p8.control, &[wedging("publisher", "X")]));
+    expect_handler_lost(&post_items(p8.control, &[wedging("publisher", "X")]));
     p8.publish(&[numbered("3", "2")]);
     p8.publish(&[numbered("2", "1")]);
     stream.expect("123");
@@ -195,7 +185,7 @@ fn items_that_waited_for_others_are_counted_and_the_item_that_wedged_is_named() 
     p8.publish(&[numbered("1", ""), numbered("3", "2"), numbered("4", "3")]);
     let mut item = wedging("channel", "X");
     item["id"] = json!("the-one");
-    expect_lost(&post_items(p8.control, &[item]));
+    expect_handler_lost(&post_items(p8.control, &[item]));
     p8.publish(&[numbered("2", "1")]);
     stream.expect("12");
     let snapshot = p8.snapshot();
@@ -221,7 +211,7 @@ fn channels_of_another_handler_go_on_as_if_nothing_was() {
     let mut item = wedging("channel", "X");
     item["channel"] = json!("0");
     let control = p8.control;
-    let wedge = thread::spawn(move || expect_lost(&post_items(control, &[item])));
+    let wedge = thread::spawn(move || expect_handler_lost(&post_items(control, &[item])));
     wait_until(DEADLINE, "the item to be in hand", || {
         p8.snapshot().json()["actors"]["publisher"]["count"] == 1
     });
@@ -240,7 +230,7 @@ fn past_the_bound_of_replacements_p8_says_that_it_is_not_well() {
     let backend = backend();
     let p8 = P8::start(&config(&backend).handler("replacements_max = 1"));
     let _stream = p8.stream("/");
-    expect_lost(&post_items(p8.control, &[wedging("channel", "X")]));
+    expect_handler_lost(&post_items(p8.control, &[wedging("channel", "X")]));
     let second = p8.control;
     let second = thread::spawn(move || post_items(second, &[wedging("channel", "Y")]).status());
     wait_until(DEADLINE, "P-8 to give up", || {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{json, Value};
 
-use crate::support::publish::post_items;
+use crate::support::publish::{expect_handler_lost, post_items};
 use crate::support::wait::slowness;
 
 use super::{CHANNELS, PUBLISHERS};
@@ -194,13 +194,7 @@ impl Publisher {
         let ms = self.rng.u64(1_500..WEDGE_MS).to_string();
         item["meta"] = json!({"p8-chaos": actor, "p8-chaos-ms": ms});
         let reply = post_items(self.control, &[item]);
-        let told = (reply.status(), reply.head.header("p8-reason"));
-        assert_eq!(
-            told,
-            (503, Some("publish-handler-lost")),
-            "{}",
-            reply.text()
-        );
+        expect_handler_lost(&reply);
         self.account.wedging += 1;
     }
 }

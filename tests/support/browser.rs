@@ -66,16 +66,36 @@ impl Reports {
     }
 }
 
-/// A page at a path, which posts what it has seen to `/report` as JSON; no answer is for other paths.
+/// What a page begins with: `until` waits for something, looking so many times 25 ms apart.
+const HEAD: &str = "<!doctype html><title>driver</title><body><script>
+let tries = 400;
+const until = async (what, test) => {
+  for (let n = 0; n < tries; n += 1) {
+    const value = test();
+    if (value) return value;
+    await new Promise((next) => setTimeout(next, 25));
+  }
+  throw new Error('waited for ' + what);
+};";
+
+/// What it ends with: the report, which has what `run` has `seen`, or an `error`.
+const TAIL: &str =
+    "run().then((seen) => ({ seen }), (error) => ({ error: String(error) })).then((report) =>
+  fetch('/report', { method: 'POST', body: JSON.stringify(report) }));
+</script>";
+
+/// A page at a path, whose script defines `run`, and posts what came of it to `/report` as JSON; no
+/// answer is for other paths.
 pub fn reporting(
     path: &'static str,
-    page: &'static str,
+    script: &'static str,
 ) -> (impl Fn(&Request) -> Option<Answer> + Send + Sync, Reports) {
     let (tell, told) = mpsc::channel();
     let tell = Mutex::new(tell);
     let site = move |request: &Request| {
         let target = request.target.split('?').next();
         if target == Some(path) {
+            let page = format!("{HEAD}{script}{TAIL}");
             return Some(Answer::ok(page).header("Content-Type", "text/html; charset=utf-8"));
         }
         (target == Some("/report")).then(|| {

@@ -105,3 +105,16 @@ pub fn publish(control: SocketAddr, items: &[Value]) {
     let reply = post_items(control, items);
     assert_eq!((reply.status(), reply.text().trim()), (200, "Published"));
 }
+
+/// A publisher is told that its item was with a handler that is lost.
+#[track_caller]
+pub fn expect_handler_lost(reply: &Reply) {
+    let told = (reply.status(), reply.head.header("p8-reason"));
+    assert_eq!(
+        told,
+        (503, Some("publish-handler-lost")),
+        "{}",
+        reply.text()
+    );
+    assert_eq!(reply.head.header("retry-after"), Some("1"));
+}

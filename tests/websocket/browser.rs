@@ -11,7 +11,7 @@ use crate::support::events::{accept_plain, answer, echoed, events_of, opens};
 use crate::support::ws::WsPeer;
 use crate::support::{Answer, Backend, Config, P8};
 
-const PAGE: &str = r#"<!doctype html><title>driver</title><script>
+const PAGE: &str = r#"
 const run = () => new Promise((done, fail) => {
   const socket = new WebSocket(location.href.replace('http', 'ws').replace('page', 'ws'), ['v1', 'v2']);
   socket.binaryType = 'arraybuffer';
@@ -32,9 +32,7 @@ const run = () => new Promise((done, fail) => {
       code: event.code, reason: event.reason, clean: event.wasClean });
   };
 });
-run().then((seen) => ({ seen }), (error) => ({ error: String(error) })).then((report) =>
-  fetch('/report', { method: 'POST', body: JSON.stringify(report) }));
-</script>"#;
+"#;
 
 /// An echo of one of the kinds.
 fn echo(exchange: &mut Exchange, request: &Request) {
