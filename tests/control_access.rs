@@ -15,7 +15,7 @@ use crate::support::grip::hold;
 use crate::support::programs::{Program, TempDir, P8_BINARY};
 use crate::support::publish::stream_item;
 use crate::support::wait::DEADLINE;
-use crate::support::{wait_until, Backend, Client, Config, P8};
+use crate::support::{wait_until, Answer, Backend, Client, Config, P8};
 
 const ALL: &str = r#"auth = [{ bearer = "old" }, { bearer = "new" }, { user = "ops", password = "pass" },
     { iss = "realm", key = "secret" }]"#;
@@ -314,8 +314,10 @@ fn a_page_of_another_site_cannot_publish_or_operate_from_a_real_browser() {
         return;
     };
     let (site, reports) = reporting("/driver", DRIVER);
-    let backend =
-        Backend::answering(move |request| site(request).unwrap_or_else(|| hold("stream", "a", "")));
+    let backend = Backend::answering(move |request| match request.target.as_str() {
+        "/stream" => hold("stream", "a", ""),
+        _ => site(request).unwrap_or(Answer::new(404)),
+    });
     let p8 = P8::start(&Config::to(backend.addr));
     let mut stream = p8.stream("/stream");
     let port = p8.clients.port();
