@@ -2,8 +2,10 @@
 
 CARGO ?= cargo
 PYTHON ?= python3
+BUILT = $(or $(CARGO_TARGET_DIR),target)
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help check fmt lint test chaos doc bench run eventstream sockjs interop conformance deb ci clean
+.PHONY: help check fmt lint test chaos doc bench run eventstream sockjs interop conformance static deb packages ci clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -57,16 +59,20 @@ conformance:     ## the black-box suite, against the release build
 	$(CARGO) build --release
 	$(PYTHON) .ci/conformance.py
 
-deb:             ## a Debian package; needs cargo-deb
-	$(CARGO) build --release
-	mkdir -p target/man target/completions
-	target/release/p-8 man > target/man/p-8.1
-	for command in publish import check man completions; do \
-		target/release/p-8 man $$command > target/man/p-8-$$command.1 || exit 1; done
-	target/release/p-8 completions bash > target/completions/p-8.bash
-	target/release/p-8 completions zsh > target/completions/_p-8
-	target/release/p-8 completions fish > target/completions/p-8.fish
-	$(CARGO) deb --no-build
+static:          ## one program that needs no library, as images have it: target/static/p-8
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --target $(HOST)
+	mkdir -p target/static
+	strip -o target/static/p-8 $(BUILT)/$(HOST)/release/p-8
+
+deb:             ## a Debian package in target/debian; needs cargo-deb
+	$(CARGO) build --release --locked
+	packaging/describe $(BUILT)/release/p-8 target/describe
+	$(CARGO) deb --no-build --output target/debian/
+
+packages:        ## the static program in an empty root, the Debian package as a service; as root
+	$(MAKE) static deb
+	$(PYTHON) tests/packaging/empty_root.py target/static/p-8
+	$(PYTHON) tests/packaging/service.py target/debian/p-8_*.deb
 
 ci:              ## everything, as continuous integration runs it
 	.ci/run

@@ -45,6 +45,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if serve_command::is_starter() {
+        return serve_command::run_starter().unwrap_or_else(|error| told(Err(error)));
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -133,7 +133,12 @@ fn the_process_that_takes_over_is_named_and_watched_in_place_of_the_first() {
         .strip_prefix("MAINPID=")
         .expect("its id")
         .trim_end();
-    assert_ne!(second, p8.running.0.id().to_string());
+    let first = p8.running.0.id().to_string();
+    assert_ne!(second, first);
+    let status = fs::read_to_string(format!("/proc/{second}/status")).expect("it runs");
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    let adopted = "systemd kills a service that is not its own child instead of stopping it";
+    assert_ne!(parent.map(str::trim), Some(first.as_str()), "{adopted}");
     assert_eq!(p8.exit_code(), Some(0));
     let signs_of_first = "the first process pings no more, and does not say that the service stops";
     for _ in 0..3 {

@@ -14,6 +14,7 @@ mod signals;
 mod upgrade;
 
 pub(crate) use logger::Logger;
+pub(crate) use upgrade::{is_starter, run_starter};
 
 use signals::{Signals, Wish};
 use upgrade::Origin;

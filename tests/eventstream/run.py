@@ -32,7 +32,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, ".ci"))
 
-from prepared import TARGET, venv  # noqa: E402
+import program  # noqa: E402
+from prepared import venv  # noqa: E402
 
 DEADLINE_SECS = 120
 KEY = "a key of enough length for a test"
@@ -206,23 +207,10 @@ class Sending(threading.Thread):
 
 def start_p8(folder, site):
     """P-8 before that port: its process, and the ports of clients and publishers."""
-    binary = os.environ.get("P8_BIN", os.path.join(TARGET, "release", "p-8"))
-    config = os.path.join(folder, "p-8.toml")
-    with open(config, "w", encoding="utf-8") as f:
-        f.write('[http]\nlisten = ["127.0.0.1:0"]\n[control]\nlisten = "127.0.0.1:0"\n'
-                '[handler]\nid_cache_ttl = 60\nmessage_wait = 5000\nupdate_on_first_subscription = true\n'
-                '[proxy]\nsig_key = "%s"\n'
-                '[[routes]]\nhost = "*"\ntargets = [{ url = "http://127.0.0.1:%d" }]\n' % (KEY, site))
-    with open(os.path.join(folder, "p-8.log"), "wb") as log:
-        process = subprocess.Popen([binary, config], env=dict({"RUST_LOG": "warn"}, **os.environ),
-                                   stdout=subprocess.PIPE, stderr=log)
-    banner = b""
-    while b" -> " not in banner:
-        line = process.stdout.readline()
-        if not line:
-            sys.exit("P-8 ended: %s" % open(log.name).read())
-        banner += line
-    return process, *(int(re.search(rb"%s +http://127.0.0.1:(\d+)/" % what, banner)[1]) for what in (b"clients", b"publish"))
+    return program.start(folder, program.config(
+        '[handler]\nid_cache_ttl = 60\nmessage_wait = 5000\nupdate_on_first_subscription = true\n'
+        '[proxy]\nsig_key = "%s"\n'
+        '[[routes]]\nhost = "*"\ntargets = [{ url = "http://127.0.0.1:%d" }]\n' % (KEY, site)))
 
 
 def start_site(folder, listener, control):
@@ -267,7 +255,7 @@ def report(clients, wrong, stored):
                 print("FAILED: client %d: %d of %d events in %d streams: %s" % (
                     number, len(client.seen), len(stored), client.opened, "; ".join(client.faults[:5]) or "others"))
     passed = sum(not c.faults and c.seen == stored for c in clients)
-    print("test result: %s. %d passed; %d failed" % ("FAILED" if failed else "ok", passed, failed))
+    program.outcome(passed, failed)
     return not failed
 
 
@@ -287,9 +275,7 @@ def main():
             stored = urllib.request.urlopen("http://127.0.0.1:%d/stored" % site, timeout=60).read()
             well = report(clients, wrong, [tuple(e) for e in json.loads(stored)])
             if not well:
-                for name in ("p-8.log", "site.log"):
-                    with open(os.path.join(folder, name), errors="replace") as f:
-                        print("--- the end of %s\n%s" % (name, f.read()[-2000:]))
+                program.ends_of_logs(folder)
         finally:
             for process in processes:
                 process.kill()

@@ -14,7 +14,6 @@ usage: run.py [MESSAGES]
 import json
 import os
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, ".ci"))
 
+import program  # noqa: E402
 from prepared import TARGET, digest, shell, stamp, stamped, venv  # noqa: E402
 
 DEADLINE_SECS = 300
@@ -56,25 +56,12 @@ def start_backend(python, folder):
 
 def start_p8(folder, ports, compression):
     """P-8 before both: its process, and the port of clients."""
-    binary = os.environ.get("P8_BIN", os.path.join(TARGET, "release", "p-8"))
-    config = os.path.join(folder, "p-8-%d.toml" % compression)
-    with open(config, "w", encoding="utf-8") as f:
-        f.write('[http]\nlisten = ["127.0.0.1:0"]\nallow_compression = %s\n'
-                '[control]\nlisten = "127.0.0.1:0"\n[proxy]\nsig_key = "changeme"\n'
-                '[[routes]]\nhost = "*"\npath_beg = "/http/"\n'
-                'targets = [{ url = "http://127.0.0.1:%d", over_http = true }]\n'
-                '[[routes]]\nhost = "*"\ntargets = [{ url = "http://127.0.0.1:%d" }]\n'
-                % (("true" if compression else "false",) + tuple(ports)))
-    with open(os.path.join(folder, "p-8-%d.log" % compression), "wb") as log:
-        process = subprocess.Popen([binary, config], env=dict({"RUST_LOG": "warn"}, **os.environ),
-                                   stdout=subprocess.PIPE, stderr=log)
-    banner = b""
-    while banner.count(b" -> ") < 2:
-        line = process.stdout.readline()
-        if not line:
-            sys.exit("P-8 ended: %s" % open(log.name).read())
-        banner += line
-    return process, int(re.search(rb"clients +http://127.0.0.1:(\d+)/", banner)[1])
+    routes = ('[proxy]\nsig_key = "changeme"\n'
+              '[[routes]]\nhost = "*"\npath_beg = "/http/"\n'
+              'targets = [{ url = "http://127.0.0.1:%d", over_http = true }]\n'
+              '[[routes]]\nhost = "*"\ntargets = [{ url = "http://127.0.0.1:%d" }]\n' % tuple(ports))
+    http = "allow_compression = %s\n" % ("true" if compression else "false")
+    return program.start(folder, program.config(routes, http), name="p-8-%d" % compression)[:2]
 
 
 def exchange(command, url, seed, count, compression):
@@ -120,15 +107,12 @@ def main():
                             name, kind, "with" if compression else "without", wrong or "ok",
                             time.monotonic() - start), flush=True)
             if failed:
-                for name in sorted(os.listdir(folder)):
-                    if name.endswith(".log"):
-                        with open(os.path.join(folder, name), errors="replace") as f:
-                            print("--- the end of %s\n%s" % (name, f.read()[-2000:]))
+                program.ends_of_logs(folder)
         finally:
             for process in processes:
                 process.kill()
                 process.wait()
-    print("test result: %s. %d passed, %d failed" % ("FAILED" if failed else "ok", passed, failed))
+    program.outcome(passed, failed)
     sys.exit(failed > 0)
 
 

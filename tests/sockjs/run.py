@@ -12,7 +12,6 @@ usage: run.py [--reference]
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -22,16 +21,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(ROOT, ".ci"), HERE]
 
+import program  # noqa: E402
 import raw  # noqa: E402
 from backend import Backend  # noqa: E402
 from prepared import TARGET, digest, shell, stamp, stamped  # noqa: E402
 
 CLIENT_SECS = 240
 CONFIG = """
-[http]
-listen = ["127.0.0.1:0"]
-[control]
-listen = "127.0.0.1:0"
 [proxy]
 sockjs_url = "/sockjs.min.js"
 [[routes]]
@@ -64,25 +60,6 @@ def node(modules, script, *args, **kw):
     return subprocess.Popen(["node", os.path.join(HERE, script), *args], env=env, stdout=subprocess.PIPE, **kw)
 
 
-def start_p8(folder, backend):
-    """P-8 before that backend: its process, and the ports of clients and publishers."""
-    binary = os.environ.get("P8_BIN", os.path.join(TARGET, "release", "p-8"))
-    config = os.path.join(folder, "p-8.toml")
-    with open(config, "w", encoding="utf-8") as f:
-        f.write(CONFIG % {"port": backend})
-    with open(os.path.join(folder, "p-8.log"), "wb") as log:
-        process = subprocess.Popen([binary, config], env=dict({"RUST_LOG": "warn"}, **os.environ),
-                                   stdout=subprocess.PIPE, stderr=log)
-    banner = b""
-    while b" -> " not in banner:
-        line = process.stdout.readline()
-        if not line:
-            sys.exit("P-8 ended: %s" % open(log.name, encoding="utf-8").read())
-        banner += line
-    ports = [re.search(rb"%s +http://127.0.0.1:(\d+)/" % what, banner) for what in (b"clients", b"publish")]
-    return process, *(int(port[1]) for port in ports)
-
-
 def client(modules, base):
     """Runs SockJS's client; gives (check, error) for each."""
     process = node(modules, "client.js", base, "websocket", "xhr-polling", "sockets", stderr=subprocess.PIPE)
@@ -99,17 +76,6 @@ def client(modules, base):
     return results
 
 
-def report(results):
-    """Prints the outcome like cargo's tests; true if all is well."""
-    for name, error in results:
-        if error:
-            print("FAILED: %s: %s" % (name, error))
-    failed = sum(error is not None for _, error in results)
-    passed = len(results) - failed
-    print("test result: %s. %d passed; %d failed" % ("FAILED" if failed else "ok", passed, failed))
-    return not failed
-
-
 def main():
     is_reference = sys.argv[1:] == ["--reference"]
     if sys.argv[1:] and not is_reference:
@@ -123,14 +89,13 @@ def main():
                 base, backend, dialect = "http://127.0.0.1:%d/echo" % int(server.stdout.readline()), None, raw.REFERENCE
             else:
                 backend, dialect = Backend(), raw.P8
-                p8, port, backend.control = start_p8(folder, backend.port)
+                p8, port, backend.control = program.start(folder, program.config(CONFIG % {"port": backend.port}))
                 processes.append(p8)
                 base = "http://127.0.0.1:%d/echo" % port
             results = client(modules, base) + raw.run(raw.Site(base, dialect, backend))
-            well = report(results)
+            well = program.report(results)
             if not well and not is_reference:
-                with open(os.path.join(folder, "p-8.log"), errors="replace", encoding="utf-8") as f:
-                    print("--- the end of p-8.log\n%s" % f.read()[-2000:])
+                program.ends_of_logs(folder)
         finally:
             for process in processes:
                 process.kill()
