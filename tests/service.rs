@@ -241,3 +241,38 @@ fn shells_complete_commands_and_options() {
     let answer = answer.expect("bash");
     assert_eq!(String::from_utf8_lossy(&answer.stdout), "--prev-id\n");
 }
+
+#[test]
+fn the_package_has_a_man_page_for_every_command_and_names_the_version() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
+    let folder = TempDir::new("describe");
+    let described = Command::new(shipped.join("describe"))
+        .arg(P8_BINARY)
+        .arg(folder.path())
+        .status();
+    assert!(described.expect("it starts").success());
+    let help = printed(&["--help"]);
+    let commands = help.split("Commands:").nth(1).expect("a list");
+    let commands = commands.split("\n\n").next().unwrap_or_default();
+    let names = commands
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    let mut pages: Vec<String> = names.map(|name| format!("p-8-{name}.1")).collect();
+    assert!(pages.contains(&"p-8-publish.1".to_owned()), "{help}");
+    pages.push("p-8.1".to_owned());
+    pages.sort();
+    let listed = fs::read_dir(folder.path().join("man")).expect("the pages");
+    let mut found: Vec<String> = listed
+        .map(|page| {
+            page.expect("a page")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    found.sort();
+    assert_eq!(found, pages);
+    let changelog = fs::read_to_string(shipped.join("changelog")).expect("it is shipped");
+    let version = concat!("p-8 (", env!("CARGO_PKG_VERSION"), "-");
+    assert!(changelog.starts_with(version), "{changelog}");
+}
