@@ -260,7 +260,7 @@ fn a_worker_that_wedges_is_reported_until_it_turns_again() {
     let backend = backend();
     let p8 = P8::start(&config(&backend));
     let mut streams: Vec<_> = (0..2).map(|_| p8.stream("/")).collect();
-    let mut item = wedging("hub", "X");
+    let item = wedging("hub", "X");
     p8.publish(&[item]);
     wait_until(DEADLINE, "the worker to be reported", || {
         let ready = Client::connect(p8.control).get("/ready");
