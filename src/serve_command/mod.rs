@@ -25,7 +25,7 @@ pub(crate) async fn run(
     logger: &'static Logger,
     inherited: Inherited,
 ) -> Result<(), p8::Error> {
-    let origin = Origin::look()?;
+    let origin = Origin::look();
     // Before the banner: whoever has read it may stop P-8 in good order.
     let mut signals = Signals::listen()?;
     let mut server = Server::start_with(settings, inherited).await?;

@@ -58,17 +58,18 @@ pub(super) enum UpgradeError {
 
 /// How this process was started.
 pub(super) struct Origin {
-    program: PathBuf,
+    /// Unknown where there is no `/proc`.
+    program: Result<PathBuf, String>,
     arguments: Vec<OsString>,
 }
 
 impl Origin {
     /// Looks at the program's path while it is certainly there.
-    pub(super) fn look() -> io::Result<Origin> {
-        Ok(Origin {
-            program: std::env::current_exe()?,
+    pub(super) fn look() -> Origin {
+        Origin {
+            program: std::env::current_exe().map_err(|error| error.to_string()),
             arguments: std::env::args_os().skip(1).collect(),
-        })
+        }
     }
 
     /// Starts the new process, and returns its id when it serves.
@@ -92,7 +93,9 @@ impl Origin {
         let mut handed = server.sockets()?;
         handed.push((READY, ready));
         let names: Vec<_> = handed.iter().map(|(name, _)| *name).collect();
-        let mut command = Command::new(&self.program);
+        let program = self.program.as_ref();
+        let program = program.map_err(|why| io::Error::other(why.clone()))?;
+        let mut command = Command::new(program);
         command.args(&self.arguments).env(STARTER, "1");
         let [files_variable, names_variable, owner_variable] = VARIABLES;
         command.env(files_variable, handed.len().to_string());

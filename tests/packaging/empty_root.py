@@ -11,6 +11,7 @@ usage: empty_root.py PROGRAM
 import http.client
 import http.server
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -99,7 +100,8 @@ def checks(binary, folder):
     os.chmod(folder, 0o755)
     checked = subprocess.run(chroot(folder, "check", "/p-8.toml"), capture_output=True, text=True)
     yield "the configuration is read", checked.stderr if checked.returncode else None
-    start = ("sh", "-c", 'exec "$@" /p-8.toml', "sh", *chroot(folder))
+    # The path that it has outside is the shell's name, and goes no further.
+    start = ("sh", "-c", "exec " + shlex.join(chroot(folder, "/p-8.toml")))
     process, port, control = program.start(folder, program.config("".join(routes)), start)
     try:
         with open("/proc/%d/status" % process.pid, encoding="utf-8") as f:
