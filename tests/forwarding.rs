@@ -80,7 +80,7 @@ fn a_missing_host_becomes_localhost() {
 
 #[test]
 fn nothing_is_added_that_was_not_asked_for() {
-    let request = forwarded(|config| config, &[]);
+    let request = forwarded(|config| config.proxy("request_ids = \"off\""), &[]);
     let names: Vec<String> = request
         .headers
         .iter()

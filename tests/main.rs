@@ -66,6 +66,7 @@ mod recovery;
 mod recovery_load;
 mod regression;
 mod reload;
+mod request_ids;
 mod retries;
 mod route_lookup;
 mod routing;

@@ -30,6 +30,7 @@ mod proxy;
 mod routes;
 mod servers;
 mod settings;
+mod shapes;
 mod sockjs;
 mod spans;
 mod tables;

@@ -195,6 +195,7 @@ fn forward(checker: &Checker, written: &file::Proxy) -> Result<ForwardOptions, C
         )?,
         forwarded: written.forwarded.unwrap_or(false),
         cdn_loop: cdn_loop(checker, written.cdn_loop.as_deref())?,
+        request_ids: written.request_ids.map(Into::into).unwrap_or_default(),
         orig_headers_need_mark: need_mark(checker, &written.orig_headers_need_mark)?,
         sig: None,
     })

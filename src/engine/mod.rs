@@ -30,6 +30,7 @@ pub mod prev_ids;
 pub mod proxy_header;
 pub mod rate;
 pub mod recovery;
+pub mod request_id;
 pub mod response_hold;
 pub mod restart_budget;
 pub mod route;

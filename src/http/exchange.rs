@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     actors::{broker::Broker, edge::Edge, ports::Fetch, session::SessionState},
-    engine::route::{Route, TargetKind},
+    engine::{
+        request_id::RequestIds,
+        route::{Route, TargetKind},
+    },
 };
 
 /// What request handlers of a worker share.
@@ -36,6 +39,8 @@ pub struct Front {
     pub turns: Turns,
     /// The options that it has seen last.
     pub(super) seen: LastSeen,
+    /// Ids of requests that have none.
+    pub request_ids: RequestIds,
     /// Signatures made this second, by route.
     pub signatures: RefCell<HashMap<usize, (u64, http::HeaderValue)>>,
 }
@@ -72,6 +77,8 @@ pub struct Exchange {
     pub is_secure: bool,
     /// Its client is a GRIP proxy that proved itself: it follows instructions, P-8 does not.
     pub is_trusted: bool,
+    /// The id that it goes by.
+    pub request_id: Option<http::HeaderValue>,
     /// How errors are told.
     pub manners: Manners,
     /// How the answer is shown to pages of other origins, and what is asked instead for that.
@@ -141,30 +148,51 @@ pub fn stream_of(request: &HttpRequest) -> Option<Rc<http2::Stream>> {
     request.extensions().get::<Rc<http2::Stream>>().cloned()
 }
 
-/// What a route says of its lines in the access log; kept with the request.
-struct LogBy(Arc<Route>);
+/// What the lines of a request in the access log say besides; kept with the request.
+struct LogBy {
+    route: Option<Arc<Route>>,
+    id: Option<http::HeaderValue>,
+}
 
-/// Lets a request's lines in the access log be as its route says.
-pub fn log_by(request: &HttpRequest, route: &Arc<Route>) {
-    if route.id.is_some() || route.log_level != LevelFilter::Info {
-        request.extensions_mut().insert(LogBy(route.clone()));
+/// The target of the access log's lines.
+const ACCESS: &str = "p8::access";
+/// Longest `traceparent` that is logged, in bytes; the standard's have 55.
+const TRACEPARENT_BYTES_MAX: usize = 128;
+
+/// Lets a request's lines in the access log be as its route says, and name its id.
+pub fn log_by(request: &HttpRequest, route: Option<&Arc<Route>>, id: Option<&http::HeaderValue>) {
+    let route = route.filter(|route| route.id.is_some() || route.log_level != LevelFilter::Info);
+    let level = route.map_or(Some(Level::Info), |route| route.log_level.to_level());
+    let is_logged = level.is_some_and(|level| log::log_enabled!(target: ACCESS, level));
+    // Whoever is not logged is remembered only if its lines would be otherwise.
+    let id = id.filter(|_| is_logged).cloned();
+    if route.is_some() || id.is_some() {
+        let route = route.cloned();
+        request.extensions_mut().insert(LogBy { route, id });
     }
 }
 
 /// Writes the access log's line for a request.
 pub fn log_access(request: &HttpRequest, target: Option<&TargetKind>, code: u16, reason: &str) {
     let extensions = request.extensions();
-    let route = extensions.get::<LogBy>().map(|by| &by.0);
+    let by = extensions.get::<LogBy>();
+    let route = by.and_then(|by| by.route.as_deref());
     let level = route.map_or(Some(Level::Info), |route| route.log_level.to_level());
     let Some(level) = level else { return };
     let route = route.and_then(|route| route.id.as_deref());
+    let id = by.and_then(|by| by.id.as_ref()?.to_str().ok());
+    let traceparent = request.headers().get("traceparent");
+    let traceparent = traceparent
+        .filter(|value| value.len() <= TRACEPARENT_BYTES_MAX)
+        .and_then(|value| value.to_str().ok());
     let retry = match request.conn_data::<Rc<Slot>>() {
         Some(slot) => slot.state.borrow().is_retried(),
         None => stream_of(request).is_some_and(|stream| stream.state.borrow().is_retried()),
     };
-    log::log!(target: "p8::access", level,
+    log::log!(target: ACCESS, level,
         method = request.method().as_str(), uri:% = request.uri(),
         backend = target.map(ToString::to_string).unwrap_or_default().as_str(),
-        route = route.unwrap_or_default(), code, reason, retry;
+        route = route.unwrap_or_default(), code, reason, retry,
+        request_id = id.unwrap_or_default(), traceparent = traceparent.unwrap_or_default();
         "request");
 }

@@ -20,6 +20,7 @@ use actix_web::{
     web::{self, ServiceConfig},
     FromRequest, HttpRequest, HttpResponse,
 };
+use http::HeaderValue;
 
 use super::{
     border, builtin,
@@ -44,6 +45,7 @@ use crate::{
     engine::{
         forward,
         framing::FramingError,
+        request_id::{self, RequestIds},
         route::{Proto, Query, Route, TargetKind},
     },
     grip::ws::events,
@@ -118,6 +120,7 @@ impl Front {
             link_sharing: LinkSharing::default(),
             turns: Turns::new(options.turns()),
             seen,
+            request_ids: RequestIds::new(uuid::Uuid::new_v4().as_u128()),
             signatures: RefCell::default(),
         })
     }
@@ -199,7 +202,9 @@ impl Front {
     ) -> Outcome {
         let options = self.options();
         let mut manners = manners(&request);
+        let request_id = self.request_id(&request, &options);
         if is_loop(&request, &options) {
+            log_by(&request, None, request_id.as_ref());
             return self.refuse_unrouted(&request, Refused::Loop, reply::looped());
         }
         let is_tls = match (&slot, &stream) {
@@ -210,9 +215,10 @@ impl Front {
         let is_secure = is_tls || is_said_to_be_secure(&request, &options);
         let Some(route) = route(&request, is_secure, &options) else {
             let answer = reply::no_route(manners);
+            log_by(&request, None, request_id.as_ref());
             return self.refuse_unrouted(&request, Refused::NoRoute, answer);
         };
-        log_by(&request, &route);
+        log_by(&request, Some(&route), request_id.as_ref());
         manners.debug = route.debug || options.backend.debug;
         manners.may_see_targets |= manners.debug;
         manners.offer_demo = options.offers_demo;
@@ -223,6 +229,7 @@ impl Front {
             route,
             is_secure,
             is_trusted: false,
+            request_id,
             manners,
             asked: Asked::default(),
             speech: Speech::Plain,
@@ -289,6 +296,13 @@ impl Front {
             _ if tunnel::is_wanted(&exchange) => Box::pin(self.tunnel(exchange)).await,
             _ => self.forward(exchange, payload).await,
         }
+    }
+
+    /// Returns the id that a request goes by.
+    fn request_id(&self, request: &HttpRequest, options: &WorkerOptions) -> Option<HeaderValue> {
+        let said = request.headers().get(request_id::NAME.as_str());
+        let mode = options.backend.forward.request_ids;
+        self.request_ids.id(mode, said.map(|id| id.as_bytes()))
     }
 
     /// Tells whether the client is a GRIP proxy that proves itself.

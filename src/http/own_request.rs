@@ -206,6 +206,7 @@ fn lead_through(
         is_websocket: false,
         trusted: false,
         last: &[],
+        id: None,
     };
     let options = front.options();
     let options = &options.backend;

@@ -157,6 +157,7 @@ impl Front {
                 is_websocket: false,
                 trusted: *is_trusted,
                 last,
+                id: exchange.request_id.as_ref(),
             },
             route,
             first,

@@ -6,13 +6,14 @@
 use http::header::{HeaderMap, HeaderName};
 
 /// What the names begin with that P-8 writes, edits or keeps from passing.
-const PREFIXES: [&[u8]; 6] = [
+const PREFIXES: [&[u8]; 7] = [
     b"grip-",
     b"eb9bf0f5-",
     b"x-forwarded-",
     b"cdn-loop",
     b"pushpin-route",
     b"connection-id",
+    b"x-request-id",
 ];
 
 /// Removes them.

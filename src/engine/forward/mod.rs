@@ -4,7 +4,7 @@
 //! removed from requests; the http floor frames each body anew and writes `Host` first.
 //!
 //! ```text
-//! hop-by-hop off -> route headers -> originals -> CDN-Loop -> Grip-* -> X-Forwarded-* -> Host
+//! hop-by-hop off -> X-Request-Id -> route headers -> originals -> CDN-Loop -> Grip-* -> X-Forwarded-* -> Host
 //! ```
 //!
 //! Headers that `Connection` names are dropped before anything is added, so that a client cannot
@@ -19,6 +19,7 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::engine::request_id;
 use crate::engine::route::{Route, Sig, Target};
 use crate::grip::channel::{ChannelName, ItemId};
 use crate::grip::{feature, last, sig, sig::SigKey};
@@ -79,6 +80,8 @@ pub struct ForwardOptions {
     pub forwarded: bool,
     /// What is added to `CDN-Loop`, and refused if it is there; `None`: it passes.
     pub cdn_loop: Option<String>,
+    /// Where `X-Request-Id` comes from.
+    pub request_ids: request_id::Mode,
     /// Headers that `orig_headers` copies only if the client marked them itself.
     pub orig_headers_need_mark: Vec<HeaderName>,
     /// Issuer and key of routes without their own.
@@ -102,6 +105,8 @@ pub struct ClientRequest<'a> {
     pub trusted: bool,
     /// What the session has seen, if it asks once more: see [`crate::grip::last`].
     pub last: &'a [(ChannelName, ItemId)],
+    /// The id that it goes by, see [`crate::engine::request_id`].
+    pub id: Option<&'a HeaderValue>,
 }
 
 /// Describes the request that the backend gets.
@@ -173,6 +178,7 @@ pub fn request<'a>(
         is_websocket,
         trusted,
         last,
+        id,
     } = request;
     let host = host(headers.get(header::HOST), route, target);
     strip_hop_by_hop(&mut headers);
@@ -182,6 +188,7 @@ pub fn request<'a>(
     if options.accept_pushpin_route {
         headers.remove(PUSHPIN_ROUTE);
     }
+    set_request_id(&mut headers, id, options);
     set_route_headers(&mut headers, route);
     if !trusted {
         set_originals(&mut headers, route, options);
@@ -259,6 +266,14 @@ fn strip_named(headers: &mut HeaderMap, name: &str) {
     let kept = ["close", "keep-alive", "host", "content-length"];
     if !kept.iter().any(|kept| name.eq_ignore_ascii_case(kept)) {
         headers.remove(name);
+    }
+}
+
+fn set_request_id(headers: &mut HeaderMap, id: Option<&HeaderValue>, options: &ForwardOptions) {
+    match (id, options.request_ids) {
+        (_, request_id::Mode::Off) => {}
+        (Some(id), _) => drop(headers.insert(request_id::NAME, id.clone())),
+        (None, _) => drop(headers.remove(request_id::NAME)),
     }
 }
 

@@ -195,6 +195,7 @@ fn forwarded(front: &Front, exchange: &Exchange, target: &Target) -> (String, He
             is_websocket: true,
             trusted: *is_trusted,
             last: &[],
+            id: exchange.request_id.as_ref(),
         },
         route,
         target,
