@@ -71,8 +71,8 @@ fn main() -> ExitCode {
 
 fn publish(arguments: publish_command::Arguments) -> ExitCode {
     match actix_rt::System::new().block_on(publish_command::run(arguments)) {
-        Ok(()) => {
-            let _ = writeln!(std::io::stdout(), "Published");
+        Ok(told) => {
+            let _ = writeln!(std::io::stdout(), "{told}");
             ExitCode::SUCCESS
         }
         Err(error) => {

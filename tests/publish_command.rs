@@ -293,3 +293,33 @@ fn help_names_every_option() {
         assert!(text.contains(option), "{option} in {text}");
     }
 }
+
+#[test]
+fn a_receipt_says_who_got_the_item_and_who_did_not() {
+    let backend = Backend::answering(|request| hold("stream", request.query(), ""));
+    let p8 = P8::start(&Config::to(backend.addr));
+    let spec = spec(p8.control);
+    let receipt = |channel: &str| {
+        let arguments = ["--spec", &spec, "--receipt", channel, "hello"];
+        let output = run_with(&arguments, &[], b"");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), told.as_ref()), (Some(0), ""));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert_eq!(receipt("nobody"), "no-subscribers\n");
+    let mut streams = [p8.stream("/?news"), p8.stream("/?news")];
+    let lines = "accepted\n  matched            2  2 streams\n  queued             2\n";
+    assert_eq!(receipt("news"), lines);
+    streams
+        .iter_mut()
+        .for_each(|stream| stream.expect("hello\n"));
+}
+
+#[test]
+fn a_server_without_receipts_is_told_from_one_that_refused() {
+    let server = recorder();
+    let spec = format!("{}?other=1", spec(server.addr));
+    let output = run_with(&["--spec", &spec, "--receipt", "a", "b"], &[], b"");
+    assert_failed(&output, 1, &["published", "no receipt"]);
+    assert_eq!(server.only_request().target, "/publish/?other=1&receipt=1");
+}

@@ -35,7 +35,10 @@ fn made(request: &Request) -> String {
     let ids = request.all("x-request-id");
     assert_eq!(ids.len(), 1, "{ids:?}");
     let is_digit = |digit: u8| b"0123456789abcdef".contains(&digit);
-    assert!(ids[0].len() == 32 && ids[0].bytes().all(is_digit), "{ids:?}");
+    assert!(
+        ids[0].len() == 32 && ids[0].bytes().all(is_digit),
+        "{ids:?}"
+    );
     ids[0].to_owned()
 }
 
@@ -46,7 +49,10 @@ fn a_clients_id_and_trace_reach_the_backend_over_every_protocol() {
     assert_eq!(p8.client().get_with("/", &SAID).status(), 200);
     let mut http2 = Http2Client::connect(p8.clients);
     let said = SAID.map(|(name, value)| (name.to_ascii_lowercase(), value));
-    let said: Vec<_> = said.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let said: Vec<_> = said
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
     assert_eq!(http2.request(get("/", &said), b"").status, 200);
     let seen = backend.seen();
     assert_eq!(seen.len(), 2);
@@ -86,15 +92,29 @@ fn whoever_has_no_id_of_use_gets_one_of_its_own() {
     let p8 = P8::start(&Config::to(backend.addr));
     let long = "a".repeat(129);
     let mut ids = Vec::new();
-    for said in [None, Some(""), Some("a b"), Some("a\u{1f}\u{e9}"), Some("\"x\""), Some(&long)] {
+    for said in [
+        None,
+        Some(""),
+        Some("a b"),
+        Some("a\u{1f}\u{e9}"),
+        Some("\"x\""),
+        Some(&long),
+    ] {
         let headers: Vec<_> = said.iter().map(|id| ("X-Request-Id", *id)).collect();
-        assert_eq!(p8.client().get_with("/", &headers).status(), 200, "{said:?}");
+        assert_eq!(
+            p8.client().get_with("/", &headers).status(),
+            200,
+            "{said:?}"
+        );
         ids.push(made(backend.seen().last().expect("a request")));
     }
     let lookalike = [("X_Request_Id", "mine"), ("X-Request-Id", "taken")];
     assert_eq!(p8.client().get_with("/", &lookalike).status(), 200);
     let last = backend.seen().pop().expect("a request");
-    assert_eq!((last.all("x-request-id"), last.header("x_request_id")), (vec!["taken"], None));
+    assert_eq!(
+        (last.all("x-request-id"), last.header("x_request_id")),
+        (vec!["taken"], None)
+    );
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 6, "each its own");
@@ -150,7 +170,9 @@ fn the_access_log_names_the_id_that_the_backend_got() {
         wait_until(DEADLINE, "the line", || {
             let log = p8.log();
             let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
-            let lines = whole.lines().filter_map(|line| serde_json::from_str(line).ok());
+            let lines = whole
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok());
             found = lines.filter(|line: &Value| line["uri"] == uri).last();
             found.is_some()
         });
@@ -160,8 +182,14 @@ fn the_access_log_names_the_id_that_the_backend_got() {
     assert_eq!(taken["request_id"], "client-1");
     assert_eq!(taken["traceparent"], TRACEPARENT);
     let of_made = line("/made");
-    let sent = backend.seen().into_iter().find(|request| request.target == "/made");
-    assert_eq!(of_made["request_id"], made(&sent.expect("it was sent")).as_str());
+    let sent = backend
+        .seen()
+        .into_iter()
+        .find(|request| request.target == "/made");
+    assert_eq!(
+        of_made["request_id"],
+        made(&sent.expect("it was sent")).as_str()
+    );
     assert_eq!(of_made["traceparent"], "");
     assert_eq!(line("/long")["traceparent"], "", "it is bounded");
     assert_eq!(line("/nowhere")["request_id"], "client-1");

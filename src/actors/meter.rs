@@ -21,7 +21,8 @@ use super::{
 use crate::{
     engine::wedges::Watched,
     stats::{
-        counters::{Refused, Total},
+        counters::{Refused, Timed, Total},
+        histogram::Times,
         history::{History, Point, POINT_SECS},
         readings::Readings,
         shared_counters::SharedCounters,
@@ -71,6 +72,8 @@ pub struct MeterParts {
     pub dealers: Dealers,
     /// How long publishes took.
     pub publish_times: Arc<Timing>,
+    /// How long deliveries took to be written, at the last point.
+    pub written: Arc<Mutex<Times>>,
     /// What the plots show.
     pub history: Arc<Mutex<History>>,
     /// Which threads turn.
@@ -84,6 +87,7 @@ impl MeterParts {
             shared: Arc::default(),
             dealers: Dealers::default(),
             publish_times: Arc::default(),
+            written: Arc::default(),
             history: Arc::default(),
             wellness,
         }
@@ -181,7 +185,7 @@ impl Handler<TakePoint> for Meter {
         let handlers: Vec<_> = handlers
             .map(|publisher| publisher.send(TakeReadings).timeout(PATIENCE))
             .collect();
-        let history = self.parts.history.clone();
+        let (history, written) = (self.parts.history.clone(), self.parts.written.clone());
         Box::pin(async move {
             let mut all = Readings::default();
             for told in hubs {
@@ -191,6 +195,7 @@ impl Handler<TakePoint> for Meter {
                 all.merge(&told.await.unwrap_or_default());
             }
             let of = |total: Total| all.totals.get(total.as_str()).copied().unwrap_or_default();
+            let writes = since_last(&written, &all);
             let point = Point {
                 uptime_secs,
                 connections: of(Total::Connections),
@@ -200,6 +205,9 @@ impl Handler<TakePoint> for Meter {
                 publishes: timed.count,
                 publish_mean_us: timed.mean_us,
                 publish_max_us: timed.max_us,
+                writes: writes.count(),
+                write_mean_us: writes.mean_us(),
+                write_p99_us: writes.percentile_us(99),
                 memory_bytes: footprint::memory_bytes().unwrap_or_default(),
             };
             if let Ok(mut history) = history.lock() {
@@ -207,6 +215,19 @@ impl Handler<TakePoint> for Meter {
             }
         })
     }
+}
+
+/// Returns how long deliveries took since the last time, and remembers this one.
+fn since_last(last: &Mutex<Times>, all: &Readings) -> Times {
+    let now = all.timed.get(Timed::PublishToWrite.as_str());
+    let now = now.cloned().unwrap_or_default();
+    last.lock()
+        .map(|mut last| {
+            let since = now.since(&last);
+            *last = now;
+            since
+        })
+        .unwrap_or_default()
 }
 
 impl Handler<TakeSnapshot> for Meter {

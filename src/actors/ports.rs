@@ -243,6 +243,21 @@ pub trait Fetch {
     fn upgrade(&self, request: BackendRequest) -> Promise<Result<Upgrade, FetchFailure>>;
 }
 
+/// The connections to a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Those that are open: idle, with requests, and those that speak another protocol by now.
+    pub open: u64,
+    /// Those among them that wait for a request.
+    pub idle: u64,
+}
+
+/// Who has connections to targets.
+pub trait Pooled {
+    /// Returns those of each target that there have been any to.
+    fn connections(&self) -> Vec<(TargetKind, Connections)>;
+}
+
 /// A request that got no answer.
 pub struct FetchFailure {
     /// Why.

@@ -10,14 +10,17 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
-    rc::Rc,
-    sync::{Arc, Weak},
+    rc::{Rc, Weak},
+    sync::{self, Arc},
     time::{Duration, Instant},
 };
 
 use foldhash::fast::RandomState;
 
-use super::fetch_error::FetchError;
+use super::{
+    fetch_error::FetchError,
+    ports::{Connections, Pooled},
+};
 use crate::{
     engine::{
         balance::{Candidate, CheckState, EjectionLimits, Health, Rotation, Standing, Trial},
@@ -37,8 +40,9 @@ pub struct Targets {
     counters: Rc<Counters>,
     states: RefCell<HashMap<TargetKind, Rc<State>, RandomState>>,
     /// By the address of their route, which stays taken as long as it is remembered here.
-    rotations: RefCell<HashMap<usize, (Weak<Route>, Rotation)>>,
+    rotations: RefCell<HashMap<usize, (sync::Weak<Route>, Rotation)>>,
     swept_from: Cell<usize>,
+    pools: RefCell<Vec<Weak<dyn Pooled>>>,
 }
 
 struct State {
@@ -63,7 +67,15 @@ impl Targets {
             states: RefCell::default(),
             rotations: RefCell::default(),
             swept_from: Cell::new(SWEPT_FROM),
+            pools: RefCell::default(),
         })
+    }
+
+    /// Has a pool of connections told of with the targets, as long as it lives.
+    pub fn watch(&self, pool: Weak<dyn Pooled>) {
+        let mut pools = self.pools.borrow_mut();
+        pools.retain(|pool| pool.strong_count() > 0);
+        pools.push(pool);
     }
 
     /// Returns the worker's counters.
@@ -117,8 +129,27 @@ impl Targets {
     pub fn snapshot(&self) -> Vec<TargetSnapshot> {
         let now = now();
         let states = self.states.borrow();
-        let snapshots = states.values().map(|state| state.snapshot(now));
+        let connections = self.connections();
+        let snapshots = states.values().map(|state| {
+            let known = connections.get(&state.target);
+            state.snapshot(now, known.copied().unwrap_or_default())
+        });
         snapshots.collect()
+    }
+
+    fn connections(&self) -> HashMap<TargetKind, Connections> {
+        let mut all = HashMap::<TargetKind, Connections>::new();
+        let pools = self.pools.borrow();
+        for (target, more) in pools
+            .iter()
+            .filter_map(Weak::upgrade)
+            .flat_map(|pool| pool.connections())
+        {
+            let sum = all.entry(target).or_default();
+            sum.open += more.open;
+            sum.idle += more.idle;
+        }
+        all
     }
 
     fn candidate(&self, target: &Target, now: Instant) -> Candidate {
@@ -176,11 +207,13 @@ impl State {
         self.under_way.get() > 0 || self.health.borrow().standing(now) == Standing::Ejected
     }
 
-    fn snapshot(&self, now: Instant) -> TargetSnapshot {
+    fn snapshot(&self, now: Instant, connections: Connections) -> TargetSnapshot {
         let health = self.health.borrow();
         TargetSnapshot {
             target: self.target.to_string(),
             requests_current: u64::from(self.under_way.get()),
+            connections_current: connections.open,
+            connections_idle_current: connections.idle,
             failures_total: self.failures.get(),
             ejections_total: self.ejections.get(),
             workers_ejecting: usize::from(health.standing(now) != Standing::InService),

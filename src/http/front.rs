@@ -35,9 +35,8 @@ use super::{
     tracked::track,
     tunnel,
     turns::Turns,
-    upstream::Pool,
     websocket,
-    worker_options::{pool_options, LastSeen, WorkerOptions},
+    worker_options::{pool, LastSeen, WorkerOptions},
     zmq::WithDealers,
 };
 use crate::{
@@ -108,9 +107,8 @@ impl Front {
     fn new(broker: Broker) -> Rc<Self> {
         let seen = LastSeen::new(&broker);
         let options = seen.options();
-        let pool = Pool::new(pool_options(&options.backend));
-        pool.trust(options.backend.ca.clone());
         let edge = broker.edge();
+        let pool = pool(&options.backend, edge.targets());
         let counters = edge.counters().clone();
         Rc::new(Self {
             fetch: Rc::new(WithDealers::new(Rc::new(pool.clone()), &broker, counters)),

@@ -7,11 +7,17 @@ use std::{cell::RefCell, ops::Deref, rc::Rc, sync::Arc};
 
 use tokio::sync::Semaphore;
 
-use super::{exchange::Front, pages, turns::TurnsMax, upstream::PoolOptions};
+use super::{
+    exchange::Front,
+    pages,
+    turns::TurnsMax,
+    upstream::{Pool, PoolOptions},
+};
 use crate::{
     actors::{
         broker::{Broker, BrokerOptions},
         ports::Ending,
+        targets::Targets,
     },
     engine::{
         backend_options::BackendOptions,
@@ -79,6 +85,14 @@ pub fn pool_options(options: &BackendOptions) -> PoolOptions {
         age_limit: options.pool_age,
         connect_timeout: options.connect_timeout,
     }
+}
+
+/// Makes a worker's pool, which is told of with its targets.
+pub fn pool(options: &BackendOptions, targets: &Targets) -> Pool {
+    let pool = Pool::new(pool_options(options));
+    pool.trust(options.ca.clone());
+    targets.watch(pool.pooled());
+    pool
 }
 
 /// The options that a worker has seen last.

@@ -67,6 +67,9 @@ pub(crate) struct Arguments {
     /// Add no newline to HTTP bodies
     #[arg(long)]
     no_eol: bool,
+    /// Print what became of the item: who got it, who did not and why. P-8 alone tells
+    #[arg(long)]
+    receipt: bool,
     /// The server's GRIP URL [default: the environment's GRIP_URL, else http://localhost:5561]
     #[arg(long, value_name = "URL")]
     spec: Option<String>,
@@ -100,6 +103,11 @@ impl Arguments {
             url.credentials = Some(Credentials::bearer(token).map_err(failed("--bearer"))?);
         }
         Ok(url)
+    }
+
+    /// Tells whether a receipt is wanted.
+    pub(super) fn wants_receipt(&self) -> bool {
+        self.receipt
     }
 
     /// Makes the item; reads the content.

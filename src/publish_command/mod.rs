@@ -11,6 +11,7 @@
 
 mod arguments;
 mod post;
+mod receipt;
 
 use std::time::Duration;
 
@@ -79,16 +80,24 @@ pub(crate) enum PublishFailed {
     /// Nothing came in time.
     #[error("no answer from {0} within {secs} s; the item may still be published", secs = DEADLINE.as_secs())]
     Deadline(String),
+    /// The server took the item, but is none that gives receipts.
+    #[error("published, but the server answered no receipt: only P-8 gives them")]
+    NoReceipt,
     /// The server said no.
     #[error("the server answered {0}")]
     Refused(String),
 }
 
-/// Publishes what the arguments say.
-pub(crate) async fn run(arguments: Arguments) -> Result<(), PublishFailed> {
+/// Publishes what the arguments say; returns the lines to be printed.
+pub(crate) async fn run(arguments: Arguments) -> Result<String, PublishFailed> {
     // A text that is broken is refused as a URL, not passed over.
     let environment = std::env::var_os("GRIP_URL").map(|url| url.to_string_lossy().into_owned());
     let url = arguments.grip_url(environment)?;
+    let wants_receipt = arguments.wants_receipt();
     let item = arguments.into_item()?;
-    post::post(&url, encode_request(&[item])).await
+    let answer = post::post(&url, encode_request(&[item]), wants_receipt).await?;
+    match answer {
+        None => Ok("Published".to_owned()),
+        Some(answer) => receipt::lines(&answer).ok_or(PublishFailed::NoReceipt),
+    }
 }

@@ -10,6 +10,7 @@ use awc::{
     http::header,
     Client, Connector,
 };
+use bytes::Bytes;
 use p8::grip::{error::excerpt, grip_url::GripUrl};
 use rustls::{crypto::ring, ClientConfig, RootCertStore};
 
@@ -18,12 +19,22 @@ use super::{PublishFailed, DEADLINE, TOKEN_SECS};
 /// As much of a refusal as is read.
 const REFUSAL_MAX: usize = 65_536;
 
-/// Posts the body of a publish; redirects are not followed.
-pub(super) async fn post(url: &GripUrl, body: String) -> Result<(), PublishFailed> {
+/// As much of a receipt as is read.
+const RECEIPT_MAX: usize = 1_048_576;
+
+/// Posts the body of a publish; redirects are not followed. Returns the receipt's text, if one is wanted.
+pub(super) async fn post(
+    url: &GripUrl,
+    body: String,
+    wants_receipt: bool,
+) -> Result<Option<Bytes>, PublishFailed> {
     let authorization = authorization(url)?;
     // What stands behind the ? may be secret.
     let place = url.publish_uri().split('?').next().unwrap_or_default();
-    let posting = actix_rt::time::timeout(DEADLINE, send(url, place, authorization, body));
+    let posting = actix_rt::time::timeout(
+        DEADLINE,
+        send(url, (place, wants_receipt), authorization, body),
+    );
     posting
         .await
         .map_err(|_| PublishFailed::Deadline(place.to_owned()))?
@@ -43,12 +54,18 @@ fn authorization(url: &GripUrl) -> Result<Option<String>, PublishFailed> {
 
 async fn send(
     url: &GripUrl,
-    place: &str,
+    (place, wants_receipt): (&str, bool),
     authorization: Option<String>,
     body: String,
-) -> Result<(), PublishFailed> {
+) -> Result<Option<Bytes>, PublishFailed> {
+    let uri = url.publish_uri();
+    let uri = match (wants_receipt, uri.contains('?')) {
+        (false, _) => uri.to_owned(),
+        (true, false) => format!("{uri}?receipt=1"),
+        (true, true) => format!("{uri}&receipt=1"),
+    };
     let mut request = client(url)?
-        .post(url.publish_uri())
+        .post(uri)
         .force_close()
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .insert_header((header::ACCEPT, "text/plain"));
@@ -59,7 +76,11 @@ async fn send(
     let mut response = sent.map_err(|error| unanswered(place, error))?;
     let status = response.status();
     if status.is_success() {
-        return Ok(());
+        if !wants_receipt {
+            return Ok(None);
+        }
+        let text = response.body().limit(RECEIPT_MAX).await;
+        return Ok(Some(text.unwrap_or_default()));
     }
     let text = response.body().limit(REFUSAL_MAX).await.unwrap_or_default();
     let line = text.trim_ascii().split(|byte| *byte == b'\n').next();

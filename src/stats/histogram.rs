@@ -53,6 +53,46 @@ pub struct Times {
 }
 
 impl Times {
+    /// Returns how many there are.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Returns their mean, in microseconds; 0 if there are none.
+    pub fn mean_us(&self) -> u64 {
+        self.sum_us.checked_div(self.count()).unwrap_or_default()
+    }
+
+    /// Returns the bound that this share of them, in percent, does not pass, in microseconds; of those past
+    /// the last bound, that one. 0 if there are none.
+    pub fn percentile_us(&self, percent: u64) -> u64 {
+        let wanted = (self.count() * percent).div_ceil(100);
+        if wanted == 0 {
+            return 0;
+        }
+        let mut passed = 0;
+        let mut ranges = self.counts.iter().zip(BOUNDS_US);
+        let bound = ranges.find(|(count, _)| {
+            passed += **count;
+            passed >= wanted
+        });
+        let last = BOUNDS_US.last().copied().unwrap_or_default();
+        bound.map_or(last, |(_, bound)| bound)
+    }
+
+    /// Returns what has come since an earlier reading; of one that is larger, as after a thread has
+    /// ended, nothing.
+    pub fn since(&self, earlier: &Times) -> Times {
+        Times {
+            counts: std::array::from_fn(|range| {
+                let before = earlier.counts.get(range).copied().unwrap_or_default();
+                let now = self.counts.get(range).copied().unwrap_or_default();
+                now.saturating_sub(before)
+            }),
+            sum_us: self.sum_us.saturating_sub(earlier.sum_us),
+        }
+    }
+
     /// Adds another thread's.
     pub fn merge(&mut self, other: &Times) {
         for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
@@ -78,5 +118,25 @@ mod tests {
         assert_eq!(times.sum_us, u64::MAX);
         times.merge(&Times::default());
         assert_eq!(times, histogram.read());
+    }
+
+    #[test]
+    fn means_and_percentiles_are_of_what_has_come_since() {
+        let histogram = Histogram::default();
+        let before = histogram.read();
+        assert_eq!((before.mean_us(), before.percentile_us(99)), (0, 0));
+        (0..99).for_each(|_| histogram.observe(Duration::from_micros(700)));
+        histogram.observe(Duration::from_millis(30));
+        let now = histogram.read();
+        let times = now.since(&before);
+        assert_eq!((times.count(), times.mean_us()), (100, 993));
+        assert_eq!(
+            (times.percentile_us(99), times.percentile_us(100)),
+            (1_000, 50_000)
+        );
+        histogram.observe(Duration::from_secs(60));
+        let late = histogram.read().since(&now);
+        assert_eq!((late.count(), late.percentile_us(50)), (1, 10_000_000));
+        assert_eq!(now.since(&histogram.read()), Times::default());
     }
 }

@@ -30,6 +30,12 @@ pub struct Point {
     pub publish_mean_us: u64,
     /// The longest of them.
     pub publish_max_us: u64,
+    /// Items whose deliveries have left workers since the point before, once for each worker.
+    pub writes: u64,
+    /// Their mean time from when they were sent out until the last try to write them, in microseconds.
+    pub write_mean_us: u64,
+    /// The time that 99 % of them took at most, rounded up to a bound of the histogram, in microseconds.
+    pub write_p99_us: u64,
     /// Resident memory in bytes; 0 where the system does not tell.
     pub memory_bytes: u64,
 }

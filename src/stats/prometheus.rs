@@ -179,11 +179,21 @@ impl Text<'_> {
 
     fn targets(&mut self, snapshot: &Snapshot) {
         type Value = fn(&super::snapshot::TargetSnapshot) -> u64;
-        let series: [(&str, &str, Value); 4] = [
+        let series: [(&str, &str, Value); 6] = [
             (
                 "target_requests_current",
                 "Requests under way to a target.",
                 |target| target.requests_current,
+            ),
+            (
+                "target_connections_current",
+                "Connections that are open to a target.",
+                |target| target.connections_current,
+            ),
+            (
+                "target_connections_idle_current",
+                "Connections to a target that wait for a request.",
+                |target| target.connections_idle_current,
             ),
             (
                 "target_failures_total",

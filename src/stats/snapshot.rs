@@ -120,6 +120,10 @@ pub struct TargetSnapshot {
     pub target: String,
     /// Requests under way to it.
     pub requests_current: u64,
+    /// Connections that are open to it.
+    pub connections_current: u64,
+    /// Those that wait for a request.
+    pub connections_idle_current: u64,
     /// Requests that it gave no answer.
     pub failures_total: u64,
     /// How often workers have ejected it.
@@ -144,6 +148,8 @@ impl TargetSnapshot {
 
     fn add(&mut self, other: &Self) {
         self.requests_current += other.requests_current;
+        self.connections_current += other.connections_current;
+        self.connections_idle_current += other.connections_idle_current;
         self.failures_total += other.failures_total;
         self.ejections_total += other.ejections_total;
         self.workers_ejecting += other.workers_ejecting;

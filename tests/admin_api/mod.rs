@@ -6,7 +6,9 @@ use serde_json::{json, Value};
 
 use crate::support::grip::hold;
 use crate::support::publish::{numbered, stream_item};
-use crate::support::{Backend, Client, Config, P8};
+use crate::support::wait::DEADLINE;
+use crate::support::ws::Peers;
+use crate::support::{wait_until, Backend, Client, Config, P8};
 
 mod browser;
 mod questions;
@@ -274,5 +276,61 @@ fn streams_to_operators_are_bounded() {
         let mut live = Client::connect(p8.control);
         live.request("GET", "/admin/api/live", &[], b"");
         live.final_head().status == 200
+    });
+}
+
+#[test]
+fn connections_to_a_target_are_told_open_and_idle() {
+    let (backend, p8) = streaming();
+    let target = || read(&p8, "targets?sort=connections")["rows"][0].clone();
+    let none = target();
+    assert_eq!(none["connections_current"], 0, "{none}");
+    // The head of a hold is an answer: its connection is idle again, and takes the next request.
+    let _streams = [p8.stream("/news"), p8.stream("/news")];
+    wait_until(DEADLINE, "idle connections", || {
+        let row = target();
+        let open = row["connections_current"].as_u64();
+        open == Some(backend.open() as u64) && row["connections_idle_current"].as_u64() == open
+    });
+    assert!(target()["latency_us"].is_u64());
+    backend.close_connections();
+    wait_until(DEADLINE, "no connection", || {
+        let row = target();
+        (
+            &row["connections_current"],
+            &row["connections_idle_current"],
+        ) == (&json!(0), &json!(0))
+    });
+}
+
+#[test]
+fn an_open_websocket_to_a_backend_is_an_open_connection_to_its_target() {
+    let peers = Peers::accepting(&[]);
+    let p8 = P8::start(&Config::to(peers.backend.addr));
+    let client = p8.ws("/");
+    let target = || read(&p8, "targets")["rows"][0].clone();
+    let row = target();
+    let told = (
+        &row["connections_current"],
+        &row["connections_idle_current"],
+    );
+    assert_eq!(told, (&json!(1), &json!(0)), "{row}");
+    client.reset();
+    wait_until(DEADLINE, "its end", || target()["connections_current"] == 0);
+}
+
+#[test]
+fn the_history_tells_how_long_deliveries_took_to_be_written() {
+    let (_backend, p8) = streaming();
+    let mut stream = p8.stream("/news");
+    p8.publish(&[stream_item("news", "hello")]);
+    stream.expect("hello");
+    wait_until(DEADLINE, "a point with a write", || {
+        let told = read(&p8, "history");
+        let mut points = told["points"].as_array().expect("points").iter();
+        points.any(|point| {
+            let us = |name: &str| point[name].as_u64().expect("a number");
+            us("writes") == 1 && us("write_mean_us") > 0 && us("write_p99_us") >= 500
+        })
     });
 }

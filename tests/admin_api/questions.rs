@@ -106,3 +106,21 @@ fn how_to_drain_is_answered() {
     assert_eq!(stream.read_to_end().expect("a clean end"), b"");
     assert!(p8.log().contains("p8::audit"), "{}", p8.log());
 }
+
+#[test]
+fn every_question_of_the_page_has_a_test_here() {
+    let (_, section) = OPERATIONS
+        .split_once("## At three in the morning")
+        .expect("the section");
+    let section = section.split("\n## ").next().expect("a section");
+    let questions = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "));
+    let mut asked = 0;
+    for question in questions {
+        let test = format!("commands(\"{question}\")");
+        assert!(include_str!("questions.rs").contains(&test), "{question}");
+        asked += 1;
+    }
+    assert!(asked >= 5, "{asked}");
+}

@@ -105,13 +105,15 @@ pub(super) async fn channels(request: HttpRequest, broker: web::Data<Broker>) ->
 enum TargetSort {
     Target,
     Requests,
+    Connections,
     Failures,
     Latency,
 }
 
-const TARGET_SORTS: [(&str, TargetSort); 4] = [
+const TARGET_SORTS: [(&str, TargetSort); 5] = [
     ("target", TargetSort::Target),
     ("requests", TargetSort::Requests),
+    ("connections", TargetSort::Connections),
     ("failures", TargetSort::Failures),
     ("latency", TargetSort::Latency),
 ];
@@ -137,6 +139,7 @@ pub(super) async fn targets(request: HttpRequest, broker: web::Data<Broker>) -> 
         let key = match sort {
             TargetSort::Target => KeyRef::Text(&target.target),
             TargetSort::Requests => KeyRef::Number(target.requests_current),
+            TargetSort::Connections => KeyRef::Number(target.connections_current),
             TargetSort::Failures => KeyRef::Number(target.failures_total),
             TargetSort::Latency => KeyRef::Number(target.latency_us.unwrap_or_default()),
         };

@@ -26,7 +26,8 @@ use crate::{
 
 use super::{
     key::Key,
-    stream::Stream,
+    open::OpenConnections,
+    stream::{Stream, Transport},
     tls::{self, TlsConfigs},
 };
 
@@ -40,7 +41,7 @@ const PROBE_AFTER: Duration = Duration::from_secs(60);
 /// **Bounds**: resolving, connecting to all addresses and the handshake share `limit`.
 pub(super) async fn dial(
     key: &Key,
-    tls: &TlsConfigs,
+    (tls, counts): (&TlsConfigs, &OpenConnections),
     limit: Duration,
     wants_http2: bool,
 ) -> Result<Stream, FetchError> {
@@ -50,7 +51,7 @@ pub(super) async fn dial(
         });
     };
     match timeout(limit, connect(key, server, tls, wants_http2)).await {
-        Ok(stream) => stream,
+        Ok(stream) => Ok(Stream::new(stream?, counts.count(&key.target))),
         Err(_elapsed) => Err(FetchError::ConnectTimeout {
             target: key.target.to_string(),
         }),
@@ -62,28 +63,28 @@ async fn connect(
     server: &Server,
     configs: &TlsConfigs,
     wants_http2: bool,
-) -> Result<Stream, FetchError> {
+) -> Result<Transport, FetchError> {
     let (host, port) = match &server.address {
         Address::Unix(path) => return unix(path, server, &key.target).await,
         Address::Tcp { host, port } => (host, *port),
     };
     let stream = tcp(host, port, &key.target).await?;
     let (Some(tls), Some(name)) = (&server.tls, &key.name) else {
-        return Ok(Stream::Tcp(stream));
+        return Ok(Transport::Tcp(stream));
     };
     let handshake = configs.handshake(stream, tls, name.clone(), wants_http2);
     match handshake.await {
-        Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
         Err(fault) => Err(tls::failed(&key.target, fault)),
     }
 }
 
-async fn unix(path: &Path, server: &Server, target: &TargetKind) -> Result<Stream, FetchError> {
+async fn unix(path: &Path, server: &Server, target: &TargetKind) -> Result<Transport, FetchError> {
     if server.is_public {
         return Err(blocked(target));
     }
     match UnixStream::connect(path).await {
-        Ok(stream) => Ok(Stream::Unix(stream)),
+        Ok(stream) => Ok(Transport::Unix(stream)),
         Err(error) => Err(failed(target, &error)),
     }
 }

@@ -5,12 +5,10 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, VecDeque},
-    rc::Rc,
+    rc::{Rc, Weak},
     time::{Duration, Instant},
 };
 
-use foldhash::fast::RandomState;
 use futures_util::FutureExt;
 use hyper::client::conn::http1::Builder;
 use tokio::time::timeout;
@@ -18,16 +16,21 @@ use tokio::time::timeout;
 use crate::{
     actors::{
         fetch_error::FetchError,
-        ports::{BackendRequest, Fetch, FetchFailure, Fetching, Informational, Promise, Upgrade},
+        ports::{
+            BackendRequest, Connections, Fetch, FetchFailure, Fetching, Informational, Pooled,
+            Promise, Upgrade,
+        },
     },
-    engine::{idle_surplus::IdleSurplus, route::Pem},
+    engine::route::{Pem, TargetKind},
 };
 
 use super::{
     connect::{self, Connection, GivenBack},
     dial::dial,
     fetch,
+    idle::{is_old, Idle},
     key::Key,
+    open::OpenConnections,
     shared::{Lease, SharedConnections},
     tls::TlsConfigs,
     upgrade,
@@ -90,6 +93,7 @@ struct Shared {
     tls: TlsConfigs,
     idle: RefCell<Idle>,
     http2: Rc<SharedConnections>,
+    open: OpenConnections,
     is_swept: Cell<bool>,
     opened: Cell<u64>,
     reused: Cell<u64>,
@@ -107,6 +111,7 @@ impl Pool {
                 http1: connect::http1(),
                 idle: RefCell::new(Idle::default()),
                 http2: Rc::default(),
+                open: OpenConnections::default(),
                 is_swept: Cell::new(false),
                 opened: Cell::new(0),
                 reused: Cell::new(0),
@@ -202,7 +207,13 @@ impl Pool {
     /// Opens a connection.
     pub(super) async fn open(&self, key: &Key) -> Result<Connection, FetchError> {
         let shared = &self.shared;
-        let stream = dial(key, &shared.tls, self.connect_limit(), false).await?;
+        let stream = dial(
+            key,
+            (&shared.tls, &shared.open),
+            self.connect_limit(),
+            false,
+        )
+        .await?;
         let opened = connect::open(stream, &shared.http1, key).await?;
         shared.opened.set(shared.opened.get() + 1);
         Ok(opened)
@@ -214,7 +225,13 @@ impl Pool {
         key: &Key,
     ) -> Result<(Connection, GivenBack), FetchError> {
         let shared = &self.shared;
-        let stream = dial(key, &shared.tls, self.connect_limit(), false).await?;
+        let stream = dial(
+            key,
+            (&shared.tls, &shared.open),
+            self.connect_limit(),
+            false,
+        )
+        .await?;
         let opened = connect::open_for_switch(stream, &shared.http1, key).await?;
         shared.opened.set(shared.opened.get() + 1);
         Ok(opened)
@@ -260,7 +277,7 @@ impl Pool {
     /// Opens a connection that many requests share, or one as ever if the server chose that.
     async fn open_shared(&self, key: &Key) -> Result<(), FetchError> {
         let shared = &self.shared;
-        let stream = dial(key, &shared.tls, self.connect_limit(), true).await?;
+        let stream = dial(key, (&shared.tls, &shared.open), self.connect_limit(), true).await?;
         shared.opened.set(shared.opened.get() + 1);
         if stream.takes_http2() {
             return shared.http2.add(key, stream).await;
@@ -296,83 +313,21 @@ impl Fetch for Pool {
     }
 }
 
-fn is_old(connection: &Connection, now: Instant, options: &PoolOptions) -> bool {
-    now.saturating_duration_since(connection.born) >= options.age_limit
-}
-
-/// A connection waiting for its next request.
-struct Resting {
-    connection: Connection,
-    since: Instant,
-}
-
-impl Resting {
-    fn is_usable(&self, now: Instant, options: &PoolOptions) -> bool {
-        self.connection.sender.is_ready()
-            && now.saturating_duration_since(self.since) < options.idle_limit
-            && !is_old(&self.connection, now, options)
+impl Pool {
+    /// Returns who can tell of its connections, as long as it lives.
+    pub fn pooled(&self) -> Weak<dyn Pooled> {
+        let pooled: Rc<dyn Pooled> = self.shared.clone();
+        Rc::downgrade(&pooled)
     }
 }
 
-/// The idle connections; those of a key are in the order in which they became idle.
-#[derive(Default)]
-struct Idle {
-    by_key: HashMap<Rc<Key>, VecDeque<Resting>, RandomState>,
-    total: usize,
-    surplus: IdleSurplus,
-}
-
-impl Idle {
-    fn take(&mut self, key: &Key, now: Instant, options: &PoolOptions) -> Option<Connection> {
-        let resting = self.by_key.get_mut(key)?;
-        while let Some(candidate) = resting.pop_back() {
-            self.total -= 1;
-            self.surplus.on_taken(self.total);
-            if candidate.is_usable(now, options) {
-                return Some(candidate.connection);
-            }
-        }
-        None
-    }
-
-    fn put(&mut self, connection: Connection, now: Instant, options: &PoolOptions) {
-        if options.idle_max == 0 {
-            return;
-        }
-        if self.total >= options.idle_max {
-            self.drop_longest_idle();
-        }
-        let resting = self.by_key.entry(Rc::clone(&connection.key)).or_default();
-        resting.push_back(Resting {
-            connection,
-            since: now,
-        });
-        self.total += 1;
-        debug_assert_eq!(
-            self.total,
-            self.by_key.values().map(VecDeque::len).sum::<usize>()
-        );
-    }
-
-    fn drop_longest_idle(&mut self) {
-        let longest = self
-            .by_key
-            .values_mut()
-            .filter(|resting| !resting.is_empty())
-            .min_by_key(|resting| resting.front().map(|first| first.since));
-        if longest.and_then(VecDeque::pop_front).is_some() {
-            self.total -= 1;
-        }
-    }
-
-    fn sweep(&mut self, now: Instant, options: &PoolOptions) {
-        self.by_key.retain(|_, resting| {
-            resting.retain(|candidate| candidate.is_usable(now, options));
-            !resting.is_empty()
-        });
-        self.total = self.by_key.values().map(VecDeque::len).sum();
-        for _ in 0..self.surplus.on_look(self.total) {
-            self.drop_longest_idle();
-        }
+impl Pooled for Shared {
+    fn connections(&self) -> Vec<(TargetKind, Connections)> {
+        let idle = self.idle.borrow();
+        let of = |(target, open): (TargetKind, u64)| {
+            let idle = (idle.count_to(&target) + self.http2.idle_to(&target)) as u64;
+            (target, Connections { open, idle })
+        };
+        self.open.all().into_iter().map(of).collect()
     }
 }

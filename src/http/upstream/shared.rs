@@ -36,7 +36,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 
-use crate::actors::fetch_error::FetchError;
+use crate::{actors::fetch_error::FetchError, engine::route::TargetKind};
 
 use super::{
     connect::BUFFER_BYTES_MAX,
@@ -340,6 +340,16 @@ impl SharedConnections {
     pub(super) fn forget(&self) {
         self.by_key.borrow_mut().clear();
         self.speak_http1.borrow_mut().clear();
+    }
+
+    /// Counts those of them that lead to a target.
+    pub(super) fn idle_to(&self, target: &TargetKind) -> usize {
+        let by_key = self.by_key.borrow();
+        let keys = by_key.iter().filter(|(key, _)| key.target == *target);
+        let connections = keys.flat_map(|(_, connections)| connections);
+        connections
+            .filter(|connection| connection.is_idle())
+            .count()
     }
 
     /// Counts the connections that have no stream now.

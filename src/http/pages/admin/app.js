@@ -91,6 +91,8 @@ const drawPlots = () => {
   }
   const latency = of('publish_mean_us');
   plot('latency', latency, micros(last(latency)).split(' '), micros);
+  const written = of('write_mean_us');
+  plot('written', written, micros(last(written)).split(' '), micros);
   const memory = of('memory_bytes');
   plot('memory', memory, bytes(last(memory)).split(' '), bytes);
 };
@@ -155,6 +157,8 @@ const TABLES = {
       ['Target', (row) => row.target, { sort: 'target', kind: 'text mono' }],
       ['Health', (row) => (row.workers_ejecting > 0 ? 'ejected' : row.check || 'not checked'), { bad: (row) => row.workers_ejecting > 0 || row.check === 'unhealthy', good: (row) => row.check === 'healthy' }],
       ['In flight', (row) => count(row.requests_current), { ...number, sort: 'requests' }],
+      ['Open', (row) => count(row.connections_current), { ...number, sort: 'connections' }],
+      ['Idle', (row) => count(row.connections_idle_current), { kind: 'number wide' }],
       ['Latency', (row) => (row.latency_us === null ? '–' : micros(row.latency_us)), { ...number, sort: 'latency' }],
       ['Failures', (row) => count(row.failures_total), { ...number, sort: 'failures', bad: (row) => row.failures_total > 0 }],
       ['Ejections', (row) => count(row.ejections_total), { kind: 'number wide' }],
