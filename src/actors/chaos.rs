@@ -5,11 +5,12 @@
 //! an item that waited goes out), `panic-session` (one that looks at items itself, or whose WebSocket
 //! is closed by the item), `panic-zmq` (the ZeroMQ socket it came by) or `panic-hub`; for the last, meta
 //! `p8-chaos-at` says at which session of the fan-out, counted from 1. With `wedge-` in place of `panic-`
-//! the actor blocks its thread for `p8-chaos-ms` milliseconds, at most a minute, and goes on.
+//! the actor blocks its thread for `p8-chaos-ms` milliseconds, at most a minute, and goes on. The socket of
+//! statistics sees no meta: it panics when it is to tell of an item on the channel `p8-chaos-stats`.
 
 use std::time::Duration;
 
-use crate::grip::publish::Item;
+use crate::grip::{channel::ChannelName, publish::Item};
 
 const WEDGE_MAX: Duration = Duration::from_secs(60);
 
@@ -33,6 +34,14 @@ pub fn maybe_fail_hub(item: &Item, served: u64) {
     let at = item.meta.get("p8-chaos-at");
     if served == at.and_then(|at| at.parse().ok()).unwrap_or(1) {
         maybe_fail(item, "hub");
+    }
+}
+
+/// Panics if an item on this channel is told of.
+pub fn maybe_fail_stats(channel: &ChannelName) {
+    #[expect(clippy::panic, reason = "this is what the feature is for")]
+    if channel.as_str() == "p8-chaos-stats" {
+        panic!("chaos: statistics of channel {}", channel.as_str());
     }
 }
 

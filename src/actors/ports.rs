@@ -63,6 +63,11 @@ pub trait Outlet {
         None
     }
 
+    /// Tells whether the client came over TLS.
+    fn is_secure(&self) -> bool {
+        false
+    }
+
     /// Tells whether the request can be asked again.
     fn can_retry(&self) -> bool {
         false

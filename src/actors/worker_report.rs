@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actix::prelude::*;
 
 use crate::{
-    engine::zmq::local_channels::Sessions,
+    engine::zmq::{connections::Connection, local_channels::Sessions},
     grip::channel::{ChannelName, ItemId},
 };
 
@@ -32,6 +32,8 @@ pub struct WorkerReport {
     pub channels: Vec<(ChannelName, Option<Sessions>)>,
     /// Items that were delivered, in order.
     pub received: Vec<Received>,
+    /// Held sessions by place and hold that have come, and those that have gone.
+    pub sessions: Vec<(u32, u64, Option<Connection>)>,
     /// Requests of clients since the report before.
     pub requests: u64,
 }
@@ -39,7 +41,10 @@ pub struct WorkerReport {
 impl WorkerReport {
     /// Tells whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.channels.is_empty() && self.received.is_empty() && self.requests == 0
+        self.channels.is_empty()
+            && self.received.is_empty()
+            && self.sessions.is_empty()
+            && self.requests == 0
     }
 }
 

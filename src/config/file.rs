@@ -76,6 +76,8 @@ pub(super) struct Zmq {
     pub(super) stats: Option<String>,
     pub(super) stats_format: Option<String>,
     pub(super) stats_report_interval: Option<u64>,
+    pub(super) stats_connection_send: Option<bool>,
+    pub(super) stats_connection_ttl: Option<u64>,
     pub(super) ipc_file_mode: Option<String>,
 }
 

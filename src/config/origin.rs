@@ -173,6 +173,8 @@ fn plain_words(expected: &str) -> String {
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "u64" => "a whole number, 0 or more",
+        "struct Target" => "a table such as { url = \"http://localhost:80\" }",
+        "struct Route" => "a table, written below [[routes]]",
         expected if expected.starts_with("struct ") => "a table",
         expected => expected,
     }

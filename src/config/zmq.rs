@@ -26,6 +26,13 @@ pub(super) fn check(checker: &mut Checker, written: &file::Zmq) -> Result<ZmqOpt
             ZmqOptions::default().stats_report_interval,
             1..=86_400,
         )?,
+        has_stats_connections: written.stats_connection_send.unwrap_or(true),
+        stats_connection_ttl: checker.secs(
+            &["zmq", "stats_connection_ttl"],
+            written.stats_connection_ttl,
+            ZmqOptions::default().stats_connection_ttl,
+            4..=86_400,
+        )?,
         ipc_file_mode: checker.file_mode(&["zmq", "ipc_file_mode"], mode)?,
         ..ZmqOptions::default()
     })

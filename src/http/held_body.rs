@@ -49,11 +49,12 @@ pub struct BodyOutlet {
     /// Ends an HTTP/2 stream, whose body is not asked while its client takes nothing.
     cut: Option<Rc<Cut>>,
     peer: Option<SocketAddr>,
+    is_secure: bool,
 }
 
 impl BodyOutlet {
-    /// Makes an empty outlet to a client there, of an HTTP/2 stream with what cuts that.
-    pub fn new(peer: Option<SocketAddr>, cut: Option<Rc<Cut>>) -> Rc<Self> {
+    /// Makes an empty outlet to a client there, over TLS or not, of an HTTP/2 stream with what cuts that.
+    pub fn new((peer, is_secure): (Option<SocketAddr>, bool), cut: Option<Rc<Cut>>) -> Rc<Self> {
         Rc::new(Self {
             queue: RefCell::default(),
             queued_bytes: Cell::new(0),
@@ -62,6 +63,7 @@ impl BodyOutlet {
             reader: RefCell::default(),
             cut,
             peer,
+            is_secure,
         })
     }
 
@@ -128,6 +130,10 @@ impl Outlet for BodyOutlet {
 
     fn peer(&self) -> Option<SocketAddr> {
         self.peer
+    }
+
+    fn is_secure(&self) -> bool {
+        self.is_secure
     }
 
     fn release(&self) {

@@ -78,10 +78,11 @@ impl Client {
 
     /// Makes the outlet of a body, for a client whose socket cannot be taken.
     pub(super) fn body_outlet(&self) -> Rc<BodyOutlet> {
-        let of_slot = self.slot.as_ref().and_then(|slot| slot.peer());
+        let slot = self.slot.as_ref();
+        let of_slot = || slot.map_or((None, false), |slot| (slot.peer(), slot.is_secure()));
         let stream = self.stream.as_ref();
-        let peer = stream.map_or(of_slot, |stream| stream.peer);
-        BodyOutlet::new(peer, stream.map(|stream| stream.cut.clone()))
+        let client = stream.map_or_else(of_slot, |stream| (stream.peer, stream.is_secure));
+        BodyOutlet::new(client, stream.map(|stream| stream.cut.clone()))
     }
 
     /// Returns its slot, if its socket can be taken.

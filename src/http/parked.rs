@@ -219,6 +219,10 @@ impl Outlet for Slot {
         Slot::peer(self)
     }
 
+    fn is_secure(&self) -> bool {
+        Slot::is_secure(self)
+    }
+
     fn close_after(&self) {
         self.keep_alive.set(false);
     }

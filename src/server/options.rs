@@ -44,6 +44,7 @@ pub(super) fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerO
         lingering_max: handler.lingering_subscriptions_max,
         has_connection_ids: settings.zmq.command.is_some(),
         watched: match (&settings.zmq.stats, &settings.zmq.sub[..]) {
+            (Some(_), _) if settings.zmq.has_stats_connections => Watched::Sessions,
             (Some(_), _) => Watched::Deliveries,
             (None, [_, ..]) => Watched::Channels,
             (None, []) => Watched::Nothing,
@@ -74,20 +75,21 @@ pub(super) fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerO
 pub(super) fn client_options(settings: &Settings) -> ClientOptions {
     let http = &settings.http;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let room = room();
+    // Said here, at the start alone: a reload does not raise the limit.
+    if room < http.client_maxconn {
+        log::info!(client_maxconn = http.client_maxconn, connections_max = room;
+            "the limit of open files is below client_maxconn: fewer connections are accepted");
+    }
     ClientOptions {
         workers: http.workers.unwrap_or_else(cores),
-        room: room(),
+        room,
         drain: http.drain,
     }
 }
 
 /// Turns settings into the bounds of clients.
 fn client_limits(http: &HttpSettings) -> ClientLimits {
-    let room = room();
-    if room < http.client_maxconn {
-        log::info!(client_maxconn = http.client_maxconn, connections_max = room;
-            "the limit of open files is below client_maxconn: fewer connections are accepted");
-    }
     ClientLimits {
         requests: RequestLimits {
             framing: FramingLimits {
@@ -106,7 +108,7 @@ fn client_limits(http: &HttpSettings) -> ClientLimits {
             ping_after: Some(http.http2_ping).filter(|after| !after.is_zero()),
             ping_timeout: http.http2_ping_timeout,
         },
-        connections_max: http.client_maxconn.min(room),
+        connections_max: http.client_maxconn.min(room()),
         accept_rate: http.accept_rate,
         believed: Arc::new(http.proxy_protocol_from.clone()),
     }

@@ -113,9 +113,7 @@ fn every_question_of_the_page_has_a_test_here() {
         .split_once("## At three in the morning")
         .expect("the section");
     let section = section.split("\n## ").next().expect("a section");
-    let questions = section
-        .lines()
-        .filter_map(|line| line.strip_prefix("### "));
+    let questions = section.lines().filter_map(|line| line.strip_prefix("### "));
     let mut asked = 0;
     for question in questions {
         let test = format!("commands(\"{question}\")");

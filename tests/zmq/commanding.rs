@@ -169,3 +169,33 @@ fn requests_of_one_dealer_are_answered_in_order_and_what_is_none_is_dropped() {
     }
     assert_eq!(site.p8.snapshot().total("zmq_messages_dropped_total"), 4);
 }
+
+#[cfg(feature = "chaos")]
+#[test]
+fn a_crash_on_a_command_leaves_the_next_one_its_answer() {
+    let site = Site::with("command", |config| config);
+    let mut raw = Raw::connect(&path(&site.spec), "DEALER");
+    let send = |raw: &mut Raw, args: Value| {
+        let mut frame = Vec::new();
+        command("publish", args).write(&mut frame);
+        raw.send(&zmtp::message(&[Bytes::new(), frame.into()]));
+    };
+    let stream = map(vec![("content", Value::bytes("x"))]);
+    let poisonous = map(vec![
+        ("channel", Value::bytes("a")),
+        ("meta", map(vec![("p8-chaos", Value::bytes("panic-zmq"))])),
+        ("formats", map(vec![("http-stream", stream)])),
+    ]);
+    send(&mut raw, items(vec![poisonous]));
+    send(&mut raw, items(vec![item("a", b"x")]));
+    let answer = raw.message();
+    let answer = Value::read(answer.last().expect("a frame")).expect("a tnetstring");
+    assert_eq!(
+        answer.get("success"),
+        Some(&Value::Bool(true)),
+        "the second"
+    );
+    let snapshot = site.p8.snapshot();
+    assert_eq!(snapshot.restarts("zmq-command"), 1);
+    assert_eq!(snapshot.total("zmq_peers_current"), 1);
+}

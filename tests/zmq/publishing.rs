@@ -107,3 +107,25 @@ fn addresses_are_bound_or_named() {
     let error = started.expect_err("it is taken").to_string();
     assert!(error.contains("[zmq] sub"), "{error}");
 }
+
+#[cfg(feature = "chaos")]
+#[test]
+fn a_crash_on_an_item_costs_that_item_alone_and_no_subscription() {
+    let site = Site::with("sub", |config| config);
+    let mut stream = site.p8.stream("/a");
+    let mut raw = Raw::connect(&path(&site.spec), "PUB");
+    assert_eq!(raw.message(), wanted("a", true));
+    for content in ["1", "2", "3"] {
+        let mut item = stream_item("a", content);
+        if content == "2" {
+            item["meta"] = serde_json::json!({"p8-chaos": "panic-zmq"});
+        }
+        raw.send(&zmtp::message(&["a".into(), json(&item)]));
+    }
+    stream.expect(b"13");
+    let snapshot = site.p8.snapshot();
+    assert_eq!(snapshot.restarts("zmq-sub"), 1);
+    assert_eq!(snapshot.total("zmq_peers_current"), 1, "it is still there");
+    let _other = site.p8.stream("/b");
+    assert_eq!(raw.message(), wanted("b", true), "it goes on");
+}

@@ -6,10 +6,11 @@ use p8::engine::zmq::zmtp;
 use serde_json::Value as Json;
 
 use super::Site;
+use crate::support::programs::TempDir;
 use crate::support::publish::{stream_item, stream_with};
 use crate::support::wait::DEADLINE;
-use crate::support::wait_until;
-use crate::support::zmtp::{path, Raw};
+use crate::support::zmtp::{ipc, path, Raw};
+use crate::support::{wait_until, Client, Config, P8};
 
 /// A subscriber to messages that begin so.
 #[track_caller]
@@ -144,4 +145,91 @@ fn what_is_no_subscription_is_dropped_and_counted() {
     assert_eq!(dropped, 4);
     let _stream = site.p8.stream("/a");
     assert_eq!(raw.message()[0][..4], b"sub "[..]);
+}
+
+#[test]
+fn held_clients_are_told_of_when_they_come_and_go() {
+    let site = Site::with("stats", |config| {
+        config.zmq("stats_format = \"json\"").http("workers = 1")
+    });
+    let mut raw = subscribed(&site, "SUB", "conn ");
+    settle(&mut raw);
+    let stream = site.p8.stream("/a");
+    let come = json(&mut raw);
+    for (key, value) in [("type", "http"), ("peer-address", "127.0.0.1")] {
+        assert_eq!(come[key], value, "{come}");
+    }
+    assert_eq!(come["ttl"], 120, "{come}");
+    assert!(come["ssl"].is_null() && come["route"].is_null(), "{come}");
+    let listed = Client::connect(site.p8.control).get("/admin/api/sessions");
+    let listed: Json = serde_json::from_slice(&listed.body).expect("JSON");
+    assert_eq!(come["id"], listed["rows"][0]["id"], "as operators see it");
+    stream.reset();
+    let gone = json(&mut raw);
+    assert_eq!(gone["id"], come["id"]);
+    assert_eq!(gone["unavailable"], true);
+}
+
+#[test]
+fn a_held_client_is_told_of_again_before_that_runs_out() {
+    let site = Site::with("stats", |config| {
+        let config = config.zmq("stats_connection_ttl = 4");
+        config.zmq("stats_format = \"json\"").http("workers = 1")
+    });
+    let mut raw = subscribed(&site, "SUB", "conn ");
+    settle(&mut raw);
+    let _stream = site.p8.stream("/a");
+    let (first, again) = (json(&mut raw), json(&mut raw));
+    assert_eq!(first["ttl"], 4);
+    assert_eq!(first, again);
+}
+
+#[test]
+fn a_websocket_is_told_of_with_its_route_and_nobody_if_none_is_wanted() {
+    let backend = crate::support::events::echo();
+    let folder = TempDir::new("zmq");
+    let spec = ipc(folder.path());
+    let config = |more: &str| {
+        Config::over_http_with("host = \"*\"\nid = \"shop\"", &[backend.addr], "")
+            .zmq(&format!("stats = \"{spec}\""))
+            .zmq("stats_format = \"json\"")
+            .zmq(more)
+    };
+    {
+        let p8 = P8::start(&config(""));
+        let mut raw = Raw::connect(&path(&spec), "SUB");
+        raw.send(&zmtp::subscription(b"conn ", true));
+        settle(&mut raw);
+        let _client = p8.ws("/");
+        let come = json(&mut raw);
+        assert_eq!(
+            (&come["type"], &come["route"]),
+            (&"ws".into(), &"shop".into())
+        );
+    }
+    let p8 = P8::start(&config("stats_connection_send = false"));
+    let mut raw = Raw::connect(&path(&spec), "SUB");
+    raw.send(&zmtp::subscription(b"conn ", true));
+    raw.send(&zmtp::subscription(b"activity ", true));
+    settle(&mut raw);
+    let _client = p8.ws("/");
+    assert!(raw.message()[0].starts_with(b"activity "));
+}
+
+#[cfg(feature = "chaos")]
+#[test]
+fn a_crash_on_a_statistic_costs_that_report_alone() {
+    let site = Site::with("stats", |config| {
+        config.zmq("stats_format = \"json\"").http("workers = 1")
+    });
+    let mut raw = subscribed(&site, "SUB", "message ");
+    settle(&mut raw);
+    let _streams = [site.p8.stream("/p8-chaos-stats"), site.p8.stream("/a")];
+    site.p8.publish(&[stream_item("p8-chaos-stats", "x")]);
+    wait_until(DEADLINE, "the crash", || {
+        site.p8.snapshot().restarts("zmq-stats") == 1
+    });
+    site.p8.publish(&[stream_item("a", "x")]);
+    assert_eq!(json(&mut raw)["channel"], "a");
+    assert_eq!(site.p8.snapshot().total("zmq_peers_current"), 1);
 }

@@ -33,6 +33,7 @@ impl HubStore {
         if !head.is_empty() {
             entry.outbox.put_head(head);
         }
+        self.note_begun(key);
         self.mark_dirty(key);
     }
 

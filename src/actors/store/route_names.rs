@@ -9,7 +9,8 @@ use crate::engine::route::Route;
 /// **Bounds**: 65,535; the sessions of further ones have none.
 #[derive(Default)]
 pub(super) struct RouteNames {
-    names: Vec<String>,
+    /// Each with whether it is an id.
+    names: Vec<(String, bool)>,
     numbers: HashMap<String, u16>,
     /// Nearly always the next one's too.
     last: Option<(Arc<Route>, u16)>,
@@ -32,7 +33,7 @@ impl RouteNames {
             let Ok(number) = u16::try_from(self.names.len() + 1) else {
                 return 0;
             };
-            self.names.push(name.clone());
+            self.names.push((name.clone(), route.id.is_some()));
             self.numbers.insert(name, number);
             number
         });
@@ -44,7 +45,14 @@ impl RouteNames {
     pub(super) fn name(&self, number: u16) -> &str {
         let index = usize::from(number).checked_sub(1);
         let name = index.and_then(|index| self.names.get(index));
-        name.map_or("", String::as_str)
+        name.map_or("", |(name, _)| name)
+    }
+
+    /// Returns a route's id, if it has one.
+    pub(super) fn id(&self, number: u16) -> Option<&str> {
+        let index = usize::from(number).checked_sub(1)?;
+        let (name, is_id) = self.names.get(index)?;
+        is_id.then_some(name)
     }
 }
 
@@ -65,5 +73,6 @@ mod tests {
             ["", "host=\"a.test\"", "b"],
             [0, 1, 2].map(|n| names.name(n))
         );
+        assert_eq!([None, None, Some("b")], [0, 1, 2].map(|n| names.id(n)));
     }
 }

@@ -240,6 +240,7 @@ impl HubStore {
         let Some(entry) = self.sessions.try_remove(key.0 as usize) else {
             return;
         };
+        self.note_left(key, entry.hold);
         self.timetable.change(key, entry.deadline, None);
         self.joining.remove(&key);
         self.forget_waiting(entry.queue, key);

@@ -2,25 +2,31 @@
 //! who got which item. Nothing is gathered where nobody follows.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     rc::Rc,
 };
 
 use tokio::sync::Notify;
 
-use super::{HubStore, LocalChannel};
+use super::{Entry, HubStore, LocalChannel};
 use crate::{
     actors::{
         messages::SessionKind,
         worker_report::{Received, WorkerReport},
     },
-    engine::{fan_out::SessionKey, zmq::local_channels::Sessions},
+    engine::{
+        fan_out::SessionKey,
+        zmq::{connections::Connection, local_channels::Sessions},
+    },
     grip::channel::ChannelName,
     stats::counters::Total,
 };
 
 /// Channels told of at once.
 const CHANNELS_AT_ONCE: usize = 10_000;
+
+/// Sessions told of at once.
+const SESSIONS_AT_ONCE: usize = 10_000;
 
 /// Items that may wait to be told of; the oldest is forgotten past it.
 const RECEIVED_MAX: usize = 10_000;
@@ -35,12 +41,18 @@ pub enum Watched {
     Channels,
     /// Those, and who gets what.
     Deliveries,
+    /// All that, and which sessions come and go.
+    Sessions,
 }
 
 /// What is gathered.
 #[derive(Default)]
 pub(super) struct Watch {
     has_deliveries: bool,
+    has_sessions: bool,
+    /// Sessions by place and hold that have come (true) or gone and were not told of; one that has done
+    /// both meanwhile is not in it. So there are never more than sessions, and those that were told of.
+    sessions: HashMap<(u32, u64), bool>,
     changed: HashSet<ChannelName>,
     received: VecDeque<Received>,
     /// Receivers of the item in flight.
@@ -53,7 +65,8 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(watched: Watched) -> Option<Box<Watch>> {
         let watch = Watch {
-            has_deliveries: watched == Watched::Deliveries,
+            has_deliveries: matches!(watched, Watched::Deliveries | Watched::Sessions),
+            has_sessions: watched == Watched::Sessions,
             ..Watch::default()
         };
         (watched != Watched::Nothing).then(|| Box::new(watch))
@@ -94,6 +107,58 @@ impl HubStore {
         }
     }
 
+    /// A session has been given its way out.
+    pub(super) fn note_begun(&mut self, key: SessionKey) {
+        let watch = self.watch.as_mut().filter(|watch| watch.has_sessions);
+        let Some(watch) = watch else { return };
+        if let Some(entry) = self.sessions.get(key.0 as usize) {
+            watch.sessions.insert((key.0, entry.hold), true);
+            watch.bell.notify_one();
+        }
+    }
+
+    /// A session has left.
+    pub(super) fn note_left(&mut self, key: SessionKey, hold: u64) {
+        let watch = self.watch.as_mut().filter(|watch| watch.has_sessions);
+        let Some(watch) = watch else { return };
+        // Nobody has heard of one that comes and goes between two reports.
+        if watch.sessions.remove(&(key.0, hold)) != Some(true) {
+            watch.sessions.insert((key.0, hold), false);
+            watch.bell.notify_one();
+        }
+    }
+
+    fn take_sessions(&mut self) -> Vec<(u32, u64, Option<Connection>)> {
+        let Some(watch) = &mut self.watch else {
+            return Vec::new();
+        };
+        let changed = watch.sessions.iter().take(SESSIONS_AT_ONCE);
+        let changed: Vec<_> = changed.map(|(name, come)| (*name, *come)).collect();
+        for (name, _) in &changed {
+            watch.sessions.remove(name);
+        }
+        match watch.sessions.is_empty() {
+            true => watch.sessions.shrink_to(64),
+            false => watch.bell.notify_one(),
+        }
+        let told = |((key, hold), has_come): ((u32, u64), bool)| {
+            let entry = self.sessions.get(key as usize).filter(|_| has_come);
+            (key, hold, entry.map(|entry| self.connection(entry)))
+        };
+        changed.into_iter().map(told).collect()
+    }
+
+    fn connection(&self, entry: &Entry) -> Connection {
+        let outlet = entry.outlet.as_ref();
+        let peer = outlet.and_then(|outlet| outlet.peer());
+        Connection {
+            is_socket: matches!(entry.kind, SessionKind::Socket { .. }),
+            peer: peer.map(|peer| peer.ip()),
+            is_secure: outlet.is_some_and(|outlet| outlet.is_secure()),
+            route: self.routes.id(entry.route).map(str::to_owned),
+        }
+    }
+
     /// A session gets the item in flight.
     pub(super) fn note_receiver(&mut self, key: SessionKey) {
         let watch = self.watch.as_mut().filter(|watch| watch.has_deliveries);
@@ -130,6 +195,7 @@ impl HubStore {
 
     /// Takes what is to be told.
     pub fn take_report(&mut self, worker: u64) -> WorkerReport {
+        let sessions = self.take_sessions();
         let Some(watch) = &mut self.watch else {
             return WorkerReport::default();
         };
@@ -160,6 +226,7 @@ impl HubStore {
             worker,
             channels: names.into_iter().map(state).collect(),
             received,
+            sessions,
             requests: requests.wrapping_sub(before),
         }
     }

@@ -34,7 +34,7 @@ enum Fate {
 }
 
 const NO_PARTS: &str = "not needed: P-8 is one process";
-const STATS: &str = "no equivalent: stats are not sent for single connections";
+const STATS: &str = "no equivalent: every held client is told of by itself";
 const STATS_TIMES: &str = "not needed: [handler] stats_report_interval is for all";
 const NO_EFFECT: &str = "not needed: it has no effect with Pushpin either";
 const FILE_MODE: &str = "not needed: P-8 has no inner sockets; targets have an ipc_file_mode";
@@ -49,8 +49,8 @@ const KEYS: &[(&str, &str, Fate)] = &[
     ("global", "rundir", NotNeeded("not needed: it only stands for {rundir}")),
     ("global", "ipc_prefix", NotNeeded("not needed: it only stands for {ipc_prefix}")),
     ("global", "port_offset", Special),
-    ("global", "stats_connection_ttl", NoEquivalent(STATS)),
-    ("global", "stats_connection_send", NoEquivalent(STATS)),
+    ("global", "stats_connection_ttl", Number(Table::Zmq, "stats_connection_ttl")),
+    ("global", "stats_connection_send", Flag(Table::Zmq, "stats_connection_send")),
     ("runner", "services", NotNeeded(NO_PARTS)),
     ("runner", "rundir", NotNeeded("not needed: it only stands for {rundir}")),
     ("runner", "http_port", Special),

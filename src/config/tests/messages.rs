@@ -93,7 +93,8 @@ const WRONG_TYPES: &[(&str, &str)] = &[
     ),
     (
         "[[routes]]\ntargets = [\"http://a\"]",
-        "2: [[routes]] targets[0]: found \"http://a\", expected a table",
+        "2: [[routes]] targets[0]: found \"http://a\", expected a table such as { url = \
+         \"http://localhost:80\" }",
     ),
     (
         "[[routes]]\nheaders = [[\"a\", \"b\"], [\"a\", 1]]",

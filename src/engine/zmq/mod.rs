@@ -14,6 +14,7 @@
 //! | [`zhttp`] | a request as a packet, an answer out of one |
 //! | [`dealing`] | the machine of a socket that deals requests out to backends |
 //! | [`command`] | commands and their answers |
+//! | [`connections`] | which held clients are told of, and when |
 //! | [`item`] | published items in messages |
 //! | [`local_channels`] | which channels there are on this server |
 //! | [`stats`] | statistics in messages, and when they are sent |
@@ -23,6 +24,7 @@
 //! All of it is bounded, for it reads what a peer sends. Source: `docs/zmq.md`.
 
 pub mod command;
+pub mod connections;
 pub mod dealing;
 pub mod endpoint;
 pub mod item;

@@ -22,6 +22,10 @@ pub struct ZmqOptions {
     pub is_stats_json: bool,
     /// How often reports are sent.
     pub stats_report_interval: Duration,
+    /// Statistics tell of each held client.
+    pub has_stats_connections: bool,
+    /// How long what is told of one holds.
+    pub stats_connection_ttl: Duration,
     /// Who may connect to unix sockets, as in `chmod`; `None`: as the process's umask says.
     pub ipc_file_mode: Option<u32>,
 }
@@ -36,6 +40,8 @@ impl Default for ZmqOptions {
             stats: None,
             is_stats_json: false,
             stats_report_interval: Duration::from_secs(10),
+            has_stats_connections: true,
+            stats_connection_ttl: Duration::from_secs(120),
             ipc_file_mode: None,
         }
     }

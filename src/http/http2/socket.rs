@@ -50,7 +50,7 @@ pub fn hold_socket(
     upgrade: OnUpgrade,
 ) -> (Addr<Session>, Rc<BodyOutlet>) {
     let (session, address) = RunningSession::new(Session::new(stream.state.clone()));
-    let outlet = BodyOutlet::new(stream.peer, Some(stream.cut.clone()));
+    let outlet = BodyOutlet::new((stream.peer, stream.is_secure), Some(stream.cut.clone()));
     let socket = Socket {
         session: Some(session),
         state: stream.state.clone(),

@@ -73,6 +73,12 @@ impl Role for Command {
             self.0.intake.drop_message(why);
             return None;
         };
+        #[cfg(feature = "chaos")]
+        if let Ok(command::Command::Publish(items)) = &request.command {
+            items
+                .iter()
+                .for_each(|item| crate::actors::chaos::maybe_fail(item, "zmq"));
+        }
         let (commands, queue) = (self.0.clone(), from.1.weak());
         Some(Box::pin(async move {
             let outcome = commands.carry_out(request.command.clone()).await;

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     actors::worker_report::{Received, WorkerReport},
     engine::zmq::{
+        connections::Connections,
         dealing::PeerId,
         local_channels::LocalChannels,
         options::ZmqOptions,
@@ -35,6 +36,7 @@ pub(super) struct Stats {
     subscribers: BTreeMap<PeerId, (Queue, Topics)>,
     local: LocalChannels,
     subscriptions: Subscriptions,
+    connections: Connections,
     /// Requests that were not told of yet.
     requests: u64,
     report: Report,
@@ -59,6 +61,7 @@ impl Stats {
             subscribers: BTreeMap::new(),
             local: LocalChannels::default(),
             subscriptions: Subscriptions::default(),
+            connections: Connections::new(options.stats_connection_ttl),
             requests: 0,
             report: Report::default(),
         }
@@ -67,8 +70,12 @@ impl Stats {
     /// Tells of what has been gathered for a second.
     pub(super) fn on_second(&mut self, now: Instant, connections: u64) {
         self.report.connections_max = self.report.connections_max.max(connections);
-        let due = self.subscriptions.on_timer(now);
-        self.send_all(&due);
+        for due in [
+            self.subscriptions.on_timer(now),
+            self.connections.on_timer(now),
+        ] {
+            self.send_all(&due);
+        }
     }
 
     /// Tells of requests.
@@ -115,6 +122,8 @@ impl Stats {
     }
 
     fn tell_received(&mut self, received: &Received) {
+        #[cfg(feature = "chaos")]
+        crate::actors::chaos::maybe_fail_stats(&received.channel);
         let sessions = received.sessions;
         for (transport, count) in [
             ("http-response", sessions.response),
@@ -179,6 +188,11 @@ impl Role for Stats {
             let change = self.local.on_report(report.worker, channel, *sessions);
             let stats = self.subscriptions.on_change(channel, change, now);
             self.send_all(&stats);
+        }
+        for (key, hold, connection) in &report.sessions {
+            let name = (report.worker, *key, *hold);
+            let stat = self.connections.on_change(name, connection.clone(), now);
+            self.send_all(stat.as_slice());
         }
         report
             .received
