@@ -20,6 +20,8 @@ const span = (secs) => {
   if (secs < 86400) return `${Math.floor(secs / 3600)} h ${Math.floor((secs % 3600) / 60)} min`;
   return `${Math.floor(secs / 86400)} d ${Math.floor((secs % 86400) / 3600)} h`;
 };
+// Time that actors were busy: seconds with a decimal, later as ever.
+const busyTime = (secs) => (secs < 60 ? `${secs.toFixed(1)} s` : span(secs));
 const micros = (us) => (us >= 1000 ? `${(us / 1000).toFixed(us >= 100000 ? 0 : 1)} ms` : `${Math.round(us)} µs`);
 
 const make = (name, text, kind) => {
@@ -122,30 +124,32 @@ const TABLES = {
   sessions: {
     sort: 'age', descends: true, empty: 'Nobody is held now.',
     columns: [
-      ['Peer', (row) => row.peer || '–', { sort: 'peer', kind: 'mono' }],
+      ['Peer', (row) => row.peer || '–', { sort: 'peer', kind: 'mono', width: 12 }],
       ['Route', (row) => row.route || 'embedded', { sort: 'route', kind: 'text wide' }],
-      ['Transport', (row) => row.transport, { sort: 'transport' }],
+      ['Transport', (row) => row.transport, { sort: 'transport', width: 8 }],
       ['Channels', (row) => row.channels.join(', ') + (row.channels_total > row.channels.length ? ` and ${row.channels_total - row.channels.length} more` : ''), { sort: 'channels', kind: 'text' }],
-      ['Age', (row) => span(row.age_secs), { ...number, sort: 'age' }],
+      ['Age', (row) => span(row.age_secs), { ...number, sort: 'age', width: 6.5 }],
       ['Queued', (row) => bytes(row.queued_bytes), { kind: 'number wide', sort: 'queued' }],
       ['Sent', (row) => bytes(row.sent_bytes), { kind: 'number wide', sort: 'sent' }],
-      ['Last write', (row) => `${span(row.last_write_ms_ago / 1000)} ago`, { kind: 'number wide', sort: 'last_write' }],
+      ['Last write', (row) => `${span(row.last_write_ms_ago / 1000)} ago`, { kind: 'number wide', sort: 'last_write', width: 8 }],
     ],
+    actsWidth: 8,
     acts: (row) => [button('Disconnect', () => disconnect({ id: row.id }, `The ${row.transport} session of ${row.peer || 'an unknown peer'} ends in good order. Its client may come back.`), 'danger')],
   },
   channels: {
     sort: 'subscribers', descends: true, empty: 'No channel has subscribers now.',
     columns: [
       ['Channel', (row) => row.name, { sort: 'name', kind: 'text' }],
-      ['Subscribers', (row) => count(row.subscribers), { ...number, sort: 'subscribers' }],
+      ['Subscribers', (row) => count(row.subscribers), { ...number, sort: 'subscribers', width: 8 }],
       ['Long-polls', (row) => count(row.response), { kind: 'number wide' }],
       ['Streams', (row) => count(row.stream), { kind: 'number wide' }],
-      ['WebSockets', (row) => count(row['ws-message']), { kind: 'number wide' }],
-      ['Items', (row) => count(row.items), { ...number, sort: 'items' }],
-      ['Last id', (row) => row.last_id || '–', { kind: 'text mono wide' }],
+      ['WebSockets', (row) => count(row['ws-message']), { kind: 'number wide', width: 7 }],
+      ['Items', (row) => count(row.items), { kind: 'number wide', sort: 'items' }],
+      ['Last id', (row) => row.last_id || '–', { kind: 'text mono wide', width: 9 }],
       ['Waiting', (row) => count(row.waiting), { kind: 'number wide', sort: 'waiting' }],
       ['Dropped', (row) => count(row.dropped), { ...number, sort: 'dropped', bad: (row) => row.dropped > 0 }],
     ],
+    actsWidth: 12.5,
     acts: (row) => [
       button('Tail', () => startTail(row.name)),
       button('Disconnect', () => disconnect({ channel: row.name }, `All ${count(row.subscribers)} sessions on ${row.name} end in good order. Their clients may come back.`), 'danger'),
@@ -155,7 +159,7 @@ const TABLES = {
     sort: 'target', descends: false, empty: 'No route leads to a target.',
     columns: [
       ['Target', (row) => row.target, { sort: 'target', kind: 'text mono' }],
-      ['Health', (row) => (row.workers_ejecting > 0 ? 'ejected' : row.check || 'not checked'), { bad: (row) => row.workers_ejecting > 0 || row.check === 'unhealthy', good: (row) => row.check === 'healthy' }],
+      ['Health', (row) => (row.workers_ejecting > 0 ? 'ejected' : row.check || 'not checked'), { width: 9, faint: (row) => !row.check && !row.workers_ejecting, bad: (row) => row.workers_ejecting > 0 || row.check === 'unhealthy', good: (row) => row.check === 'healthy' }],
       ['In flight', (row) => count(row.requests_current), { ...number, sort: 'requests' }],
       ['Open', (row) => count(row.connections_current), { ...number, sort: 'connections' }],
       ['Idle', (row) => count(row.connections_idle_current), { kind: 'number wide' }],
@@ -169,20 +173,21 @@ const TABLES = {
     columns: [
       ['Route', (row) => row.route, { sort: 'route', kind: 'text' }],
       ['Condition', (row) => row.condition, { kind: 'text mono wide' }],
-      ['Prefix', (row) => row.prefix || '–', { kind: 'text wide' }],
-      ['Slow clients', (row) => row.slow_client, { kind: 'wide' }],
+      ['Prefix', (row) => row.prefix || '–', { kind: 'text wide', width: 8 }],
+      ['Slow clients', (row) => row.slow_client, { kind: 'wide', width: 8 }],
       ['Targets', (row) => row.targets.join(', '), { kind: 'text mono' }],
     ],
+    actsWidth: 8,
     acts: (row) => [button('Disconnect', () => disconnect({ route: row.route }, `All sessions that came by ${row.route} end in good order. Their clients may come back.`), 'danger')],
   },
   actors: {
     local: (look) => Object.entries(look.actors).map(([kind, actor]) => ({ kind, busy: look.totals[`${kind}_busy_ns_total`], ...actor })),
     empty: 'No actor lives.',
     columns: [
-      ['Kind', (row) => row.kind, {}],
+      ['Kind', (row) => row.kind, { width: 10 }],
       ['Alive', (row) => count(row.count), number],
       ['Mailbox', (row) => count(row.mailbox), number],
-      ['Busy', (row) => (row.busy === undefined ? '–' : span(row.busy / 1e9)), { kind: 'number wide' }],
+      ['Busy', (row) => (row.busy === undefined ? '–' : busyTime(row.busy / 1e9)), { kind: 'number wide' }],
       ['Restarts', (row) => count(row.restarts), { ...number, bad: (row) => row.restarts > 0 }],
       ['Last panic', (row) => row.last_panic || '–', { kind: 'text' }],
     ],
@@ -190,10 +195,10 @@ const TABLES = {
   losses: {
     local: (look) => [['dropped', look.dropped], ['refused', look.refused]].flatMap(([what, reasons]) =>
       Object.entries(reasons).filter(([, n]) => n > 0).map(([reason, n]) => ({ what, reason, n }))).sort((a, b) => b.n - a.n),
-    empty: 'Nothing was dropped or refused since the start.',
+    empty: 'Nothing was dropped or refused since the start.', isNarrow: true,
     columns: [
-      ['Reason', (row) => row.reason, {}],
-      ['What', (row) => (row.what === 'dropped' ? 'items dropped' : 'refused'), { kind: 'faint' }],
+      ['Reason', (row) => row.reason, { width: 14 }],
+      ['What', (row) => (row.what === 'dropped' ? 'items dropped' : 'refused'), { kind: 'faint', width: 12 }],
       ['Count', (row) => count(row.n), number],
     ],
   },
@@ -210,6 +215,8 @@ const drawHead = () => {
   head.replaceChildren(...table.columns.map(([title, , options]) => {
     const cell = make('th', undefined, options.kind);
     cell.scope = 'col';
+    // Fixed, so that no column moves when a number grows.
+    if (options.width || /number/.test(options.kind)) cell.style.width = `${options.width || 6}rem`;
     if (!options.sort) { cell.textContent = title; return cell; }
     const { sort, descending } = sorting();
     if (sort === options.sort) cell.setAttribute('aria-sort', descending ? 'descending' : 'ascending');
@@ -218,8 +225,16 @@ const drawHead = () => {
     cell.append(sorter);
     return cell;
   }));
-  if (table.acts) head.append(make('th', '', 'act'));
+  if (table.acts) {
+    const cell = make('th', undefined, 'act');
+    cell.append(make('span', 'Actions', 'hidden'));
+    cell.style.width = `${table.actsWidth}rem`;
+    head.append(cell);
+  }
+  head.closest('table').classList.toggle('narrow', Boolean(table.isNarrow));
 };
+// What is not worth a look.
+const NOTHING = new Set(['0', '–', '0 B', '0.0 s']);
 const drawRows = (rows) => {
   const table = TABLES[shown];
   find('rows').replaceChildren(...rows.map((row) => {
@@ -229,7 +244,8 @@ const drawRows = (rows) => {
       const cell = make('td', text(row), options.kind);
       if (options.bad && options.bad(row)) cell.classList.add('bad');
       if (options.good && options.good(row)) cell.classList.add('good');
-      if (cell.classList.contains('text')) cell.title = cell.textContent;
+      if (NOTHING.has(cell.textContent) || (options.faint && options.faint(row))) cell.classList.add('faint');
+      if (/text|mono/.test(options.kind)) cell.title = cell.textContent;
       line.append(cell);
     }
     if (table.acts) {
