@@ -254,6 +254,35 @@ fn secrets_come_from_files_and_the_environment_and_are_rotated_by_a_reload() {
 }
 
 #[test]
+fn a_reload_cannot_take_the_credentials_off_a_listener_that_others_reach() {
+    let text = |control: &str| {
+        let config = Config::to(Backend::nowhere()).control("reload_on_change = false");
+        config.control_instead(control).toml()
+    };
+    let open = "listen = \"0.0.0.0:0\"\nauth = [{ bearer = \"token\" }]";
+    let p8 = Program::start(&text(open), &[]);
+    let control = ([127, 0, 0, 1], p8.control.port()).into();
+    let status = |authorization: &str| {
+        let headers = [("Authorization", authorization)];
+        ask(control, "GET", "/", &headers, "").status()
+    };
+    assert_eq!((status("Bearer token"), status("Bearer x")), (200, 401));
+    // By itself each of these would be a good configuration; the listener stays where it is.
+    for lines in [
+        "listen = \"127.0.0.1:0\"",
+        "listen = \"[::1]:0\"\nauth = []",
+    ] {
+        fs::write(p8.config(), text(lines)).expect("the file");
+        let headers = [("Authorization", "Bearer token")];
+        let reply = ask(control, "POST", "/admin/reload", &headers, "");
+        assert_eq!(reply.status(), 422, "{lines}: {}", reply.text());
+        let why: serde_json::Value = serde_json::from_slice(&reply.body).expect("JSON");
+        assert_eq!(why["code"], "config-open-control", "{why}");
+        assert_eq!((status("Bearer token"), status("Bearer x")), (200, 401));
+    }
+}
+
+#[test]
 fn a_grip_url_with_issuer_and_key_publishes() {
     let backend = streaming();
     let p8 = P8::start(&Config::to(backend.addr).control(ALL));

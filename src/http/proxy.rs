@@ -144,7 +144,6 @@ impl Front {
         }
         let client_host = headers.get(http::header::HOST).cloned();
         let others = self.other_targets(client_host.as_ref(), route, order);
-        let method = exchange.method();
         let state = exchange.state().map(|state| state.borrow());
         let last = state.as_ref().map_or(&[][..], |state| state.last());
         let is_retried = state.as_ref().is_some_and(|state| state.is_retried());
@@ -167,7 +166,7 @@ impl Front {
         let uri = forwarded.path_and_query.into_owned();
         let request = BackendRequest {
             target: first.kind.clone(),
-            method,
+            method: exchange.method(),
             uri,
             headers: forwarded.headers,
             body,

@@ -334,3 +334,24 @@ fn the_history_tells_how_long_deliveries_took_to_be_written() {
         })
     });
 }
+
+#[test]
+fn a_tail_that_nobody_reads_blocks_nobody_and_tells_what_it_missed() {
+    let (_backend, p8) = streaming();
+    let mut tail = Client::connect_with_small_window(p8.control);
+    tail.request("GET", "/admin/api/tail?channel=a", &[], b"");
+    assert_eq!(tail.final_head().status, 200);
+    tail.expect("event: begun\ndata: {\"channel\":\"a\"}\n\n");
+    let mut stream = p8.stream("/a");
+    let items: Vec<Value> = (0..100)
+        .map(|_| stream_item("a", &"x".repeat(4_000)))
+        .collect();
+    for _ in 0..30 {
+        p8.publish(&items);
+        assert_eq!(stream.read_exact(400_000).len(), 400_000);
+    }
+    let mut told = String::new();
+    while !told.contains("event: missed\ndata: {\"items\":") {
+        told += &String::from_utf8_lossy(&tail.read_exact(1_000));
+    }
+}

@@ -38,8 +38,15 @@ const say = (text, kind = '') => {
   clearTimeout(say.timer);
   say.timer = setTimeout(() => { toast.hidden = true; }, 6000);
 };
+// Whoever opens the page with a name and password in its address: they are not for what it asks.
+const at = (path) => {
+  const url = new URL(path, location.href);
+  url.username = '';
+  url.password = '';
+  return url.href;
+};
 const send = async (path, body) => {
-  const answer = await fetch(path, {
+  const answer = await fetch(at(path), {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: body === undefined ? '' : JSON.stringify(body),
@@ -99,7 +106,7 @@ const drawPlots = () => {
   plot('memory', memory, bytes(last(memory)).split(' '), bytes);
 };
 const readHistory = () => attempt(async () => {
-  const told = await (await fetch('api/history')).json();
+  const told = await (await fetch(at('api/history'))).json();
   points.splice(0, points.length, ...told.points);
   drawPlots();
 });
@@ -140,7 +147,7 @@ const TABLES = {
     sort: 'subscribers', descends: true, empty: 'No channel has subscribers now.',
     columns: [
       ['Channel', (row) => row.name, { sort: 'name', kind: 'text' }],
-      ['Subscribers', (row) => count(row.subscribers), { ...number, sort: 'subscribers', width: 8 }],
+      ['Subscribers', (row) => count(row.subscribers), { ...number, sort: 'subscribers', width: 8.5 }],
       ['Long-polls', (row) => count(row.response), { kind: 'number wide' }],
       ['Streams', (row) => count(row.stream), { kind: 'number wide' }],
       ['WebSockets', (row) => count(row['ws-message']), { kind: 'number wide', width: 7 }],
@@ -149,7 +156,7 @@ const TABLES = {
       ['Waiting', (row) => count(row.waiting), { kind: 'number wide', sort: 'waiting' }],
       ['Dropped', (row) => count(row.dropped), { ...number, sort: 'dropped', bad: (row) => row.dropped > 0 }],
     ],
-    actsWidth: 12.5,
+    actsWidth: 11.75,
     acts: (row) => [
       button('Tail', () => startTail(row.name)),
       button('Disconnect', () => disconnect({ channel: row.name }, `All ${count(row.subscribers)} sessions on ${row.name} end in good order. Their clients may come back.`), 'danger'),
@@ -288,7 +295,7 @@ const readTable = async () => {
   if (search) query.set('search', search);
   const after = places[places.length - 1];
   if (after) query.set('after', after);
-  const answer = await fetch(`api/${shown}?${query}`);
+  const answer = await fetch(at(`api/${shown}?${query}`));
   const told = await answer.json();
   if (own !== reading) return;
   if (!answer.ok) throw new Error(told.error);
@@ -340,7 +347,7 @@ const onLook = (told) => {
   attempt(readTable);
 };
 const live = () => {
-  const source = new EventSource('api/live');
+  const source = new EventSource(at('api/live'));
   source.addEventListener('look', (event) => onLook(JSON.parse(event.data)));
   source.onerror = () => {
     const state = find('state');
@@ -364,7 +371,8 @@ const addItem = (item) => {
   line.append(make('time', new Date().toLocaleTimeString('en-GB')));
   line.append(make('span', item.id === null ? 'no id' : item.id, item.id === null ? 'faint' : 'mono'));
   const of = Object.entries(item.formats);
-  const text = (format) => format.content ?? format.content_bin ?? format.action;
+  // The newline that ends a line of a stream is not part of what is said.
+  const text = (format) => (format.content ?? format.content_bin ?? format.action).replace(/\n$/, '');
   const contents = new Set(of.map(([, format]) => text(format)));
   const content = contents.size === 1 ? [...contents][0] : of.map(([name, format]) => `${name}: ${text(format)}`).join('\n');
   line.append(make('span', item.outcome === 'accepted' ? content : `${content} (${item.outcome})`, 'content'));
@@ -379,7 +387,7 @@ const startTail = (channel) => {
   find('tail-items').replaceChildren();
   find('tail-empty').hidden = false;
   find('tail-empty').textContent = `Waiting for items on ${channel}.`;
-  tailing = new EventSource(`api/tail?channel=${encodeURIComponent(channel)}`);
+  tailing = new EventSource(at(`api/tail?channel=${encodeURIComponent(channel)}`));
   tailing.addEventListener('begun', () => { find('tail').dataset.state = 'live'; });
   tailing.addEventListener('item', (event) => addItem(JSON.parse(event.data)));
   tailing.addEventListener('missed', (event) => say(`${JSON.parse(event.data).items} items were missed: too many came at once`, 'bad'));
