@@ -173,7 +173,7 @@ fn the_access_log_names_the_id_that_the_backend_got() {
             let lines = whole
                 .lines()
                 .filter_map(|line| serde_json::from_str(line).ok());
-            found = lines.filter(|line: &Value| line["uri"] == uri).last();
+            found = lines.filter(|line: &Value| line["uri"] == uri).next_back();
             found.is_some()
         });
         found.expect("the line")
