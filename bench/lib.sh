@@ -76,7 +76,7 @@ update_on_first_subscription = true
 C
 }
 
-start_p8() {                               # start_p8 [SIG_KEY]: sets p8_pid; TLS=folder of tls.crt and tls.key
+start_p8() {                               # start_p8 [SIG_KEY]: sets p8_pid; TLS=folder of tls.crt and tls.key, SLOW_CLIENT=policy, HTTP_KEYS and ROUTES=lines
     local signing= tls=
     [ -z "${TLS:-}" ] || tls=$(printf 'tls_listen = ["127.0.0.1:%s"]\ntls_cert = "%s/tls.crt"\ntls_key = "%s/tls.key"' \
         "$((port + 3))" "$PWD/$TLS" "$PWD/$TLS")
@@ -84,6 +84,7 @@ start_p8() {                               # start_p8 [SIG_KEY]: sets p8_pid; TL
     cat >"$work/p-8.toml" <<C
 [http]
 listen = ["127.0.0.1:$port"]
+${HTTP_KEYS:-}
 $tls
 allow_compression = true
 
@@ -92,11 +93,14 @@ listen = "127.0.0.1:$control"
 
 [handler]
 $(handler_keys)
+slow_client = "${SLOW_CLIENT:-close}"
 
 $signing
 [[routes]]
 host = "*"
 targets = [{ url = "http://127.0.0.1:$backend", over_http = true }]
+
+${ROUTES:-}
 C
     RUST_LOG=${RUST_LOG:-warn} "$p8" "$work/p-8.toml" >"$work/p-8.log" 2>&1 &
     p8_pid=$!
@@ -162,7 +166,7 @@ start_pushpin() {                          # start_pushpin [SIG_KEY]: sets pushp
     mkdir -p "$here/run" "$here/log"
     # zurl runs under Pushpin's own runner, not as the service that the package expects
     sed 's#ipc:///var/run/zurl/#ipc://{rundir}/{ipc_prefix}#' /usr/lib/pushpin/internal.conf >"$here/internal.conf"
-    echo "* 127.0.0.1:$backend,over_http" >"$here/routes"
+    printf '%s\n' "* 127.0.0.1:$backend,over_http" "${PUSHPIN_ROUTES:-}" >"$here/routes"
     cat >"$here/pushpin.conf" <<C
 [global]
 include=$here/internal.conf

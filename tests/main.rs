@@ -55,6 +55,7 @@ mod long_poll;
 mod metrics;
 mod network_filters;
 mod ordering;
+mod overload;
 mod proxying;
 mod publish;
 mod publish_command;
@@ -74,6 +75,7 @@ mod service;
 mod signing;
 mod simulation;
 mod slow_client;
+mod slow_consumers;
 mod smuggling;
 mod static_files;
 #[cfg(feature = "chaos")]

@@ -22,8 +22,8 @@ use actix_rt::Arbiter;
 use arc_swap::{ArcSwap, Guard};
 use uuid::Uuid;
 
-use self::looking::Operators;
 pub use self::looking::{Gathered, Tail, STREAMS_MAX};
+use self::{looking::Operators, publishing::Publishes};
 pub use super::broker_options::{BrokerOptions, TcpOptions};
 use super::{
     connection_ids,
@@ -36,6 +36,7 @@ use super::{
     hearts::Hearts,
     messages::{Drain, Recover, TakeSnapshot},
     meter::{Hubs, Meter, MeterParts},
+    occupancy::Occupancies,
     polled_sessions::PolledSessions,
     publisher::Place,
     store::SharedHubOptions,
@@ -92,6 +93,8 @@ struct Inner {
     dealers: Dealers,
     operators: Operators,
     followers: Followers,
+    occupancies: Occupancies,
+    publishes: Publishes,
 }
 
 /// Why a broker could not start.
@@ -158,6 +161,8 @@ impl Broker {
             dealers: counts.dealers,
             operators: Operators::new(counts.publish_times, counts.history),
             followers: Followers::default(),
+            occupancies: Occupancies::default(),
+            publishes: Publishes::new(),
         })))
     }
 
@@ -358,8 +363,8 @@ impl Broker {
         let (handlers, crashes) = (self.0.handlers.clone(), self.0.crashes.clone());
         let (hub, rate) = (self.0.hub.clone(), self.0.rate.clone());
         let (_, beating) = self.0.hearts.enter(Role::Worker(id));
-        let options = (hub, rate, self.0.followers.clone());
-        let edge = Edge::start(id, handlers, crashes, options, beating);
+        let shared = (self.0.followers.clone(), self.0.occupancies.clone());
+        let edge = Edge::start(id, (handlers, crashes), (hub, rate), shared, beating);
         self.0.hubs.enter(id, edge.hub().clone());
         edge
     }

@@ -38,6 +38,8 @@ pub struct BrokerOptions {
     pub control_access: ControlAccess,
     /// The longest body of a publish, in bytes.
     pub control_body_max: usize,
+    /// Most publishes under way at a time by the control listener.
+    pub publishes_max: usize,
     /// TCP settings of parked clients.
     pub tcp: TcpOptions,
     /// Messages of WebSockets are compressed for clients that offer it.
@@ -81,6 +83,7 @@ impl Default for BrokerOptions {
             control_head_max: 10_000,
             control_access: ControlAccess::default(),
             control_body_max: 1_000_000,
+            publishes_max: 1_000,
             tcp: TcpOptions::default(),
             allow_compression: false,
             polled_sessions_max: 50_000,

@@ -23,6 +23,7 @@ use super::{
     },
     outgoing::Refused,
     slip::Slip,
+    waiting::WaitingBytes,
 };
 use crate::{
     engine::sequencer::Outcome as Place,
@@ -38,12 +39,13 @@ use crate::{
 struct Hearers {
     ticket: Option<Arc<Ticket>>,
     waiting: Option<Waiting>,
+    bytes: Option<WaitingBytes>,
 }
 
 impl Hearers {
     fn give(self) {
         let _ = self.ticket.map(|ticket| ticket.item_queued());
-        drop(self.waiting);
+        drop((self.waiting, self.bytes));
     }
 }
 
@@ -82,11 +84,14 @@ impl Channel {
             item,
             slip,
             ticket,
-            waiting,
+            since,
+            waiting: (waiting, bytes),
         } = accept;
+        self.state.borrow_mut().backlog.on_taken_up(since, now());
         let hearers = Hearers {
             ticket: Some(ticket),
             waiting: Some(waiting),
+            bytes: Some(bytes),
         };
         if self.state.borrow().is_empty() {
             note(slip.as_ref(), |sheet| sheet.settle(Outcome::NoSubscribers));
@@ -350,6 +355,7 @@ impl Handler<Subscribe> for Channel {
         let hearers = Hearers {
             ticket: None,
             waiting,
+            bytes: None,
         };
         if self.send_or_wait(vec![(link, acknowledgement)], hearers, context) {
             self.wake_when_due(context);

@@ -10,7 +10,7 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    engine::sequencer::Sequencer,
+    engine::{backlog::Backlog, sequencer::Sequencer},
     grip::channel::{ChannelName, ItemId},
     stats::views::ChannelRow,
 };
@@ -26,6 +26,8 @@ pub struct ChannelState {
     pub sequencer: Sequencer,
     /// When the sessions of a channel that is new here ask their backends again.
     refresh_at: Option<Instant>,
+    /// How far its queue is behind.
+    pub backlog: Backlog,
     /// Items that it sent out.
     pub items: u64,
     /// Items that it dropped as they came out of order.

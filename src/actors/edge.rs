@@ -12,10 +12,12 @@ use super::{
     connection_ids::NamedConnection,
     crash_records::CrashRecords,
     delivery_rate::SharedRate,
+    fetch_error::FetchError,
     flusher::{self, Bells},
     handlers::Handlers,
     hub::Hub,
     messages::{ChangeChannels, Join, SessionEvent, Subscribed, Waiting},
+    occupancy::Occupancies,
     store::{HubStore, SharedHubOptions},
     supervisor::{supervise_timed, Busy},
     targets::Targets,
@@ -40,6 +42,7 @@ pub struct Edge {
     targets: Rc<Targets>,
     crashes: CrashRecords,
     turned_away: RefCell<LogTally>,
+    refused_busy: RefCell<LogTally>,
     tasks: Vec<actix_rt::task::JoinHandle<()>>,
 }
 
@@ -61,13 +64,13 @@ impl Edge {
     /// Starts the hub, flusher and timer of a broker on this thread, and what keeps the rate.
     pub fn start(
         id: u64,
-        handlers: Handlers,
-        crashes: CrashRecords,
-        (options, rate, followers): (SharedHubOptions, Arc<SharedRate>, Followers),
+        (handlers, crashes): (Handlers, CrashRecords),
+        (options, rate): (SharedHubOptions, Arc<SharedRate>),
+        (followers, occupancies): (Followers, Occupancies),
         beating: impl Future<Output = ()> + 'static,
     ) -> Rc<Self> {
         let counters = Rc::new(Counters::default());
-        let targets = Targets::new(counters.clone());
+        let targets = Targets::new(counters.clone(), occupancies);
         let store = HubStore::new(options, counters.clone(), rate);
         let store = Rc::new(RefCell::new(store));
         let bells = Rc::new(Bells::default());
@@ -106,6 +109,7 @@ impl Edge {
             targets,
             crashes,
             turned_away: RefCell::default(),
+            refused_busy: RefCell::default(),
             tasks,
         })
     }
@@ -121,6 +125,16 @@ impl Edge {
         let now_ms = self.store.borrow().now_ms();
         if let Some(refused) = self.turned_away.borrow_mut().add(1, now_ms) {
             log::warn!(reason:?, refused, limit; "too many clients: refused");
+        }
+    }
+
+    /// Counts a request that is not passed on, for its targets have enough to do; the log hears of them
+    /// once a second at most, with an example.
+    pub fn refuse_busy(&self, error: &FetchError) {
+        self.counters.refuse(Refused::TargetBusy, 1);
+        let now_ms = self.store.borrow().now_ms();
+        if let Some(refused) = self.refused_busy.borrow_mut().add(1, now_ms) {
+            log::warn!(refused, reason = error.code(), error:%; "backends are busy: requests refused");
         }
     }
 

@@ -59,6 +59,14 @@ pub enum FetchError {
         /// The target's name.
         target: String,
     },
+    /// As many requests as may wait for the backend's answers already.
+    #[error("{waiting} requests wait for backend {target} already, as many as may")]
+    TargetBusy {
+        /// The backend as `host:port`.
+        target: String,
+        /// The bound.
+        waiting: usize,
+    },
     /// No socket is bound for the ZeroMQ backend.
     #[error("no socket is bound for {target}")]
     ZmqNotBound {
@@ -159,6 +167,7 @@ impl FetchError {
             Self::AddressBlocked { .. } => "address-blocked",
             Self::Tls { fault, .. } => fault.code(),
             Self::NoAddress { .. } => "no-address",
+            Self::TargetBusy { .. } => "target-busy",
             Self::ZmqNotBound { .. } => "zmq-not-bound",
             Self::ZmqBusy { .. } => "zmq-busy",
             Self::ZhttpUnreachable { .. } => "zhttp-unreachable",
@@ -191,6 +200,11 @@ impl FetchError {
         }
     }
 
+    /// Returns whether the backend has as much to do as it may, and can be asked again soon.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::TargetBusy { .. } | Self::ZmqBusy { .. })
+    }
+
     /// Returns whether no connection came about, so that the next target may be tried.
     pub fn before_sending(&self) -> bool {
         matches!(
@@ -201,6 +215,7 @@ impl FetchError {
                 | Self::Connect { .. }
                 | Self::AddressBlocked { .. }
                 | Self::Tls { .. }
+                | Self::TargetBusy { .. }
                 | Self::ZmqNotBound { .. }
                 | Self::ZmqBusy { .. }
         )
@@ -208,10 +223,12 @@ impl FetchError {
 
     /// Returns whether it is held against the target: it could not be reached, or gave no answer.
     ///
-    /// A bad answer is not: it may come from one page alone, whoever asks for it.
+    /// A bad answer is not: it may come from one page alone, whoever asks for it. Nor is that it has
+    /// much to do.
     pub fn counts_against_target(&self) -> bool {
         let is_silent = matches!(self, Self::ClosedBeforeAnswer { .. } | Self::AnswerTimeout);
-        self.side() == Side::Backend && (self.before_sending() || is_silent)
+        let is_unreachable = self.before_sending() && !self.is_busy();
+        self.side() == Side::Backend && (is_unreachable || is_silent)
     }
 }
 
@@ -288,6 +305,7 @@ mod tests {
             (Connect { target: target(), why: why() }, "connect-failed", true),
             (AddressBlocked { target: target() }, "address-blocked", true),
             (Tls { target: target(), fault: TlsFault::Refused, why: why() }, "tls-refused", true),
+            (TargetBusy { target: target(), waiting: 3 }, "target-busy", true),
             (ClosedBeforeAnswer { target: target() }, "closed-before-answer", false),
             (BadAnswer { target: target(), why: why() }, "bad-answer", false),
             (HeadTooLarge { target: target() }, "head-too-large", false),
@@ -313,6 +331,8 @@ mod tests {
             (ClosedBeforeAnswer { target: target() }, true),
             (AnswerTimeout, true),
             (RequestTimeout, false),
+            (TargetBusy { target: target(), waiting: 3 }, false),
+            (ZmqBusy { target: target() }, false),
             (BadAnswer { target: target(), why: why() }, false),
             (HeadTooLarge { target: target() }, false),
             (BadRequestTarget { uri: target() }, false),

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use super::{crash_records::LostItems, encoded::Encoded, outgoing::Outgoing, supervisor::Busy};
+use super::{
+    crash_records::LostItems, encoded::Encoded, messages::PublishFailure, outgoing::Outgoing,
+    supervisor::Busy, waiting::Bulk,
+};
 use crate::{
     engine::{
         id_cache::{IdCache, Sighting},
@@ -18,7 +21,7 @@ use crate::{
         ws::Deflater,
     },
     grip::{channel::ChannelName, channel::ItemId, publish::Item},
-    stats::counters::{Counters, Dropped, Total},
+    stats::counters::{Counters, Dropped, Refused, Total},
 };
 
 /// Bounds and rules of a handler arbiter.
@@ -26,6 +29,10 @@ use crate::{
 pub struct HandlerOptions {
     /// Most items waiting in one channel's mailbox; past it a publish is refused with 503.
     pub channel_queue_items_max: usize,
+    /// How far a channel may be behind; past it a publish is refused with 503.
+    pub channel_queue_time_max: Duration,
+    /// Most bytes of items waiting in the channels' mailboxes together; past it likewise.
+    pub publish_queue_bytes_max: usize,
     /// Most channels of one handler arbiter; past it a hold that needs a new one is refused with 503.
     pub channels_max: usize,
     /// What waits in one channel for the item it follows; past it an item is dropped, counted.
@@ -42,6 +49,8 @@ impl Default for HandlerOptions {
     fn default() -> Self {
         Self {
             channel_queue_items_max: 10_000,
+            channel_queue_time_max: Duration::from_secs(5),
+            publish_queue_bytes_max: 64 << 20,
             channels_max: 1_000_000,
             order: SequencerLimits {
                 wait: Duration::from_secs(5),
@@ -103,6 +112,8 @@ pub struct HandlerState {
     pub lost_items: LostItems,
     /// What the channels send to hubs.
     pub outgoing: Rc<Outgoing>,
+    /// The bytes of items that wait for the channels.
+    pub waiting_bytes: Bulk,
     ids: RefCell<IdCache>,
     /// Lines about single items, which would stop the arbiter if there were one for each.
     lines: RefCell<Rate>,
@@ -124,6 +135,7 @@ impl HandlerState {
             counters,
             in_hand,
             lost_items,
+            waiting_bytes: Bulk::default(),
             ids: IdCache::new(options.id_cache_ttl, options.id_cache_max).into(),
             lines: Rate::new(1).into(),
             deflater: RefCell::default(),
@@ -212,6 +224,19 @@ impl HandlerState {
                 |id: &Option<ItemId>| id.as_ref().map_or_else(String::new, ItemId::to_string);
             log::warn!(channel:? = item.channel.as_str(), id:? = text(&item.id), prev_id:? = text(&item.prev_id);
                 "the item before this one did not come; one such line a second");
+        }
+    }
+
+    /// Counts and logs a publish that is refused.
+    pub fn refuse_publish(&self, failure: &PublishFailure) {
+        let refused = match failure {
+            PublishFailure::Behind(_) => Refused::PublishSlow,
+            _ => Refused::PublishQueue,
+        };
+        self.counters.refuse(refused, 1);
+        if self.may_log() {
+            log::warn!(target: "p8::publish", why:% = failure, reason = refused.as_str();
+                "publishes are refused; one such line a second");
         }
     }
 

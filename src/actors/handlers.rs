@@ -165,7 +165,7 @@ impl Handlers {
         }
         let was_taken = outcomes.iter().any(Result::is_ok);
         match outcomes.into_iter().find(Result::is_err) {
-            Some(Err(PublishFailure::Full(_))) if was_taken => Err(PublishFailure::Partly),
+            Some(Err(failure)) if was_taken && failure.is_for_now() => Err(PublishFailure::Partly),
             Some(failure) => failure,
             None => Ok(()),
         }

@@ -40,6 +40,7 @@ pub mod link_body;
 pub mod looks;
 pub mod messages;
 pub mod meter;
+pub mod occupancy;
 pub mod outgoing;
 pub mod polled_sessions;
 pub mod ports;

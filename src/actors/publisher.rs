@@ -4,6 +4,7 @@
 //! Channels and their state are in the [`Directory`] beside it, so a crash of the publisher costs the
 //! poisonous request alone.
 
+mod admission;
 mod fresh;
 mod looking;
 
@@ -12,6 +13,7 @@ use std::{
     collections::HashMap,
     rc::Rc,
     sync::Arc,
+    time::Instant,
 };
 
 use actix::prelude::*;
@@ -112,8 +114,8 @@ impl Publisher {
         items: Vec<Item>,
         slips: Vec<Slip>,
     ) -> ResponseFuture<Result<(), PublishFailure>> {
-        if !self.has_room(&items) {
-            return self.refuse_full();
+        if let Err(failure) = self.room_for(&items) {
+            return self.refuse(failure);
         }
         let (ticket, outcome) = Ticket::new(items.len());
         let mut slips = slips.into_iter();
@@ -134,31 +136,10 @@ impl Publisher {
         })
     }
 
-    fn refuse_full(&self) -> ResponseFuture<Result<(), PublishFailure>> {
-        self.handler.counters.refuse(Refused::PublishQueue, 1);
-        let max = self.handler.options().channel_queue_items_max;
-        Box::pin(async move { Err(PublishFailure::Full(max)) })
-    }
-
-    fn has_room(&self, items: &[Item]) -> bool {
-        let channels = self.directory.channels.borrow();
-        let mut wanted: HashMap<&ChannelName, usize> = HashMap::new();
-        items.iter().all(|item| {
-            let Some(listed) = channels.get(&item.channel) else {
-                return true;
-            };
-            let more = wanted.entry(&item.channel).or_default();
-            *more += 1;
-            // A request that alone is past the bound passes when nothing else waits.
-            let waiting = listed.waiting.get();
-            waiting == 0 || waiting + *more <= self.handler.options().channel_queue_items_max
-        })
-    }
-
     /// Passes an item to its channel, if it is new and anybody is subscribed.
     #[expect(
         clippy::disallowed_methods,
-        reason = "`has_room` has looked at the bound before"
+        reason = "`room_for` has looked at the bounds before"
     )]
     fn pass_on(&self, (item, slip): (Item, Option<Slip>), ticket: &Arc<Ticket>) {
         self.handler.counters.add(Total::ItemsPublished, 1);
@@ -179,11 +160,17 @@ impl Publisher {
         }
         match listed {
             Some(listed) => {
-                let waiting = listed.waiting.enter();
+                let since = now();
+                if listed.waiting.get() == 0 {
+                    listed.state.borrow_mut().backlog.on_first(since);
+                }
+                let bytes = self.handler.waiting_bytes.enter(item.bytes());
+                let waiting = (listed.waiting.enter(), bytes);
                 listed.address.do_send(Accept {
                     item,
                     slip,
                     ticket: ticket.clone(),
+                    since,
                     waiting,
                 });
             }
@@ -214,6 +201,10 @@ impl Publisher {
             waiting: Depth::default(),
         }
     }
+}
+
+fn now() -> Instant {
+    actix::clock::Instant::now().into_std()
 }
 
 fn settle(slip: Option<Slip>, outcome: Outcome) {

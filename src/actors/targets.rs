@@ -19,11 +19,13 @@ use foldhash::fast::RandomState;
 
 use super::{
     fetch_error::FetchError,
+    occupancy::{Occupancies, Occupancy, Waiting},
     ports::{Connections, Pooled},
 };
 use crate::{
     engine::{
         balance::{Candidate, CheckState, EjectionLimits, Health, Rotation, Standing, Trial},
+        overload::Admission,
         route::{Route, Target, TargetKind},
     },
     stats::{
@@ -38,6 +40,7 @@ const SWEPT_FROM: usize = 256;
 /// The targets that a worker has asked.
 pub struct Targets {
     counters: Rc<Counters>,
+    occupancies: Occupancies,
     states: RefCell<HashMap<TargetKind, Rc<State>, RandomState>>,
     /// By the address of their route, which stays taken as long as it is remembered here.
     rotations: RefCell<HashMap<usize, (sync::Weak<Route>, Rotation)>>,
@@ -48,6 +51,9 @@ pub struct Targets {
 struct State {
     target: TargetKind,
     under_way: Cell<u32>,
+    /// Of those the ones without an answer, of all workers.
+    waiting: Occupancy,
+    refused: Cell<u64>,
     health: RefCell<Health>,
     failures: Cell<u64>,
     ejections: Cell<u64>,
@@ -61,9 +67,10 @@ const LATENCY_PARTS: u64 = 8;
 
 impl Targets {
     /// Makes the table of a worker.
-    pub fn new(counters: Rc<Counters>) -> Rc<Self> {
+    pub fn new(counters: Rc<Counters>, occupancies: Occupancies) -> Rc<Self> {
         Rc::new(Self {
             counters,
+            occupancies,
             states: RefCell::default(),
             rotations: RefCell::default(),
             swept_from: Cell::new(SWEPT_FROM),
@@ -108,21 +115,26 @@ impl Targets {
         rotation.order(route.order, &candidates)
     }
 
-    /// Notes that a request goes to a target.
-    pub fn begin(&self, target: &TargetKind) -> Ticket {
+    /// Notes that a request goes to a target; none if too many wait for its answer.
+    pub fn begin(&self, target: &TargetKind, admission: Admission) -> Option<Ticket> {
         let state = self.state(target);
+        let Some(waiting) = state.waiting.enter(admission) else {
+            state.refused.set(state.refused.get() + 1);
+            return None;
+        };
         state.under_way.set(state.under_way.get() + 1);
         let trial = state.health.borrow_mut().begin(now());
         if trial.is_some() {
             log::debug!(backend:% = target; "an ejected target is tried");
         }
-        Ticket {
+        Some(Ticket {
             state,
+            waiting: Some(waiting),
             trial,
             begun: now(),
             is_decided: false,
             deadline: None,
-        }
+        })
     }
 
     /// Returns the state of every target that was asked.
@@ -182,6 +194,8 @@ impl Targets {
         let state = Rc::new(State {
             target: target.clone(),
             under_way: Cell::new(0),
+            waiting: self.occupancies.of(target),
+            refused: Cell::new(0),
             health: RefCell::default(),
             failures: Cell::new(0),
             ejections: Cell::new(0),
@@ -214,6 +228,7 @@ impl State {
             requests_current: u64::from(self.under_way.get()),
             connections_current: connections.open,
             connections_idle_current: connections.idle,
+            refused_total: self.refused.get(),
             failures_total: self.failures.get(),
             ejections_total: self.ejections.get(),
             workers_ejecting: usize::from(health.standing(now) != Standing::InService),
@@ -226,6 +241,7 @@ impl State {
 /// One request under way to a target, until it is dropped.
 pub struct Ticket {
     state: Rc<State>,
+    waiting: Option<Waiting>,
     trial: Option<Trial>,
     begun: Instant,
     is_decided: bool,
@@ -247,6 +263,7 @@ impl Ticket {
     /// The target has answered.
     pub fn on_answer(&mut self) {
         self.is_decided = true;
+        self.waiting = None;
         self.state
             .note_latency(now().saturating_duration_since(self.begun));
         if self.state.health.borrow_mut().on_answer() {

@@ -28,7 +28,7 @@ use super::{
     targets::{Targets, Ticket},
 };
 use crate::{
-    engine::{balance::EjectionLimits, route::TargetKind},
+    engine::{balance::EjectionLimits, overload::Admission, route::TargetKind},
     stats::counters::{Counters, Timed, Total},
 };
 
@@ -44,6 +44,8 @@ pub struct Assignment {
     pub times: Times,
     /// When targets that give no answer are ejected; none: these are no targets of a route.
     pub ejection: Option<EjectionLimits>,
+    /// Whether it may wait for the answer of a target for which many wait already.
+    pub admission: Admission,
     /// Hears interim responses.
     pub informational: Option<Informational>,
 }
@@ -211,42 +213,30 @@ async fn try_targets<A: Answer>(
         others,
         times,
         ejection,
+        admission,
         informational,
     } = assignment;
     if let Some(limit) = times.connect {
         fetch = fetch.connecting_within(limit);
     }
-    let deadline = times.whole.map(|whole| Instant::now() + whole);
+    let terms = Terms {
+        response: times.response,
+        deadline: times.whole.map(|whole| Instant::now() + whole),
+        ejection,
+        admission,
+        informational,
+    };
     let mut others = others.into_iter();
     let mut tried = Vec::new();
     loop {
         tried.push(request.target.clone());
-        let ticket = ejection.map(|limits| (targets.begin(&request.target), limits));
-        // Until a body has arrived whole, its client may be the one who is slow.
-        let is_ready = !matches!(request.body, BackendBody::Stream { .. });
-        let asked = actix::clock::Instant::now();
-        let attempt = A::ask(&*fetch, request, informational.clone());
-        let FetchFailure { error, unsent } = match in_time(attempt, times.response, deadline).await
-        {
-            Ok(mut response) => {
-                let counters = targets.counters();
-                counters.observe(Timed::Upstream, asked.elapsed());
-                if let Some((mut ticket, _)) = ticket {
-                    ticket.on_answer();
-                    ticket.deadline = deadline;
-                    response.keep(ticket);
-                }
-                return Ok(Answered { response, target });
-            }
+        let asked = terms.ask(&*fetch, &targets, request).await;
+        let FetchFailure { error, unsent } = match asked {
+            Ok(response) => return Ok(Answered { response, target }),
             Err(failure) => failure,
         };
         log::debug!(target:? = tried.last().map(ToString::to_string).unwrap_or_default(), error:% = error;
             "backend did not answer");
-        if let Some((ticket, limits)) = ticket {
-            if error.counts_against_target() && (is_ready || error != FetchError::AnswerTimeout) {
-                ticket.on_failure(&error, limits);
-            }
-        }
         match (unsent, others.next()) {
             (Some(mut unsent), Some(next)) if error.before_sending() => {
                 targets.counters().add(Total::Failovers, 1);
@@ -261,6 +251,72 @@ async fn try_targets<A: Answer>(
                 note_timeout(targets.counters(), &error);
                 return Err(Unanswered { error, tried });
             }
+        }
+    }
+}
+
+/// What holds for each target that is tried.
+struct Terms {
+    response: Duration,
+    deadline: Option<Instant>,
+    ejection: Option<EjectionLimits>,
+    admission: Admission,
+    informational: Option<Informational>,
+}
+
+impl Terms {
+    /// Asks one target, unless it has enough to do, and notes what becomes of that.
+    async fn ask<A: Answer>(
+        &self,
+        fetch: &dyn Fetch,
+        targets: &Targets,
+        request: BackendRequest,
+    ) -> Result<A, FetchFailure> {
+        let mut ticket = None;
+        if let Some(limits) = self.ejection {
+            match targets.begin(&request.target, self.admission) {
+                Some(begun) => ticket = Some((begun, limits)),
+                None => return Err(self.too_busy(request)),
+            }
+        }
+        // Until a body has arrived whole, its client may be the one who is slow.
+        let is_ready = !matches!(request.body, BackendBody::Stream { .. });
+        let asked = Instant::now();
+        let attempt = A::ask(fetch, request, self.informational.clone());
+        match in_time(attempt, self.response, self.deadline).await {
+            Ok(mut response) => {
+                let counters = targets.counters();
+                counters.observe(Timed::Upstream, asked.elapsed());
+                if let Some((mut ticket, _)) = ticket {
+                    ticket.on_answer();
+                    ticket.deadline = self.deadline;
+                    response.keep(ticket);
+                }
+                Ok(response)
+            }
+            Err(failure) => {
+                let error = &failure.error;
+                let is_blamed = error.counts_against_target()
+                    && (is_ready || *error != FetchError::AnswerTimeout);
+                if let (true, Some((ticket, limits))) = (is_blamed, ticket) {
+                    ticket.on_failure(error, limits);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn too_busy(&self, request: BackendRequest) -> FetchFailure {
+        let waiting = match self.admission {
+            Admission::Below(max) => max,
+            Admission::Always => 0,
+        };
+        FetchFailure {
+            error: FetchError::TargetBusy {
+                target: request.target.to_string(),
+                waiting,
+            },
+            unsent: Some(request),
         }
     }
 }

@@ -34,6 +34,33 @@ impl Drop for Waiting {
     }
 }
 
+/// How many bytes wait somewhere; shared by those who add and who look.
+#[derive(Clone, Debug, Default)]
+pub struct Bulk(Arc<AtomicUsize>);
+
+impl Bulk {
+    /// Counts so many more, until the returned guard is dropped.
+    pub fn enter(&self, bytes: usize) -> WaitingBytes {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+        WaitingBytes(self.0.clone(), bytes)
+    }
+
+    /// Returns how many wait.
+    pub fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Bytes that count as waiting until this is dropped.
+#[derive(Debug)]
+pub struct WaitingBytes(Arc<AtomicUsize>, usize);
+
+impl Drop for WaitingBytes {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
 /// Tells a publisher when the items of a request are all queued, or that some never will be.
 #[derive(Debug)]
 pub struct Ticket {

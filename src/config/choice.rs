@@ -2,6 +2,7 @@
 //!
 //! It chooses nothing, see `engine::balance`.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use crate::engine::route::{Route, RouteTimes, TargetKind};
 
 /// Longest path of a health page, in bytes.
 const HEALTH_PATH_MAX: usize = 2_000;
+
+/// How many requests may be allowed to wait for a target's answer.
+pub(super) const REQUESTS_MAX: RangeInclusive<u64> = 1..=1_000_000;
 
 /// When health pages are asked, and how long they may take.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +126,13 @@ impl OneRoute<'_, '_> {
             response: secs("response_timeout_secs", written.response_timeout_secs)?,
             whole: secs("request_timeout_secs", written.request_timeout_secs)?,
         };
+        let max = self.checker.number(
+            &self.path(&["requests_max"]),
+            written.requests_max,
+            0,
+            REQUESTS_MAX,
+        )?;
+        route.requests_max = written.requests_max.map(|_| max);
         let health = (written.health_interval_secs, written.health_timeout_secs);
         check_times(self.checker, &self.path(&[]), health, default)
     }

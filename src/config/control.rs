@@ -21,6 +21,7 @@ pub(super) struct Control {
     hosts: Option<OneOrMore>,
     max_headers_size: Option<u64>,
     max_body_size: Option<u64>,
+    publishes_max: Option<u64>,
     reload_on_change: Option<bool>,
 }
 
@@ -65,6 +66,12 @@ pub(super) fn check(
             written.max_body_size,
             default.max_body_size,
             1024..=1_073_741_824,
+        )?,
+        publishes_max: checker.number(
+            &key("publishes_max"),
+            written.publishes_max,
+            default.publishes_max,
+            1..=1_000_000,
         )?,
         reload_on_change: written.reload_on_change.unwrap_or(default.reload_on_change),
     };

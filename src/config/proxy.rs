@@ -5,7 +5,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::check::Checker;
-use super::choice::{self, CheckTimes};
+use super::choice::{self, CheckTimes, REQUESTS_MAX};
 use super::cross_origin;
 use super::error::ConfigError;
 use super::file::{self, OneOrMore};
@@ -71,6 +71,12 @@ fn connections(
             written.response_timeout_secs,
             default.response_timeout,
             1..=86_400,
+        )?,
+        requests_max: checker.number(
+            &key("requests_max"),
+            written.requests_max,
+            default.requests_max,
+            REQUESTS_MAX,
         )?,
         pool_idle_max: checker.number(
             &key("pool_idle_max"),

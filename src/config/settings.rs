@@ -125,6 +125,8 @@ pub struct ControlSettings {
     pub max_headers_size: usize,
     /// The longest request body, in bytes.
     pub max_body_size: usize,
+    /// Publishes under way at a time.
+    pub publishes_max: usize,
     /// The file is read again when it changes.
     pub reload_on_change: bool,
 }
@@ -179,6 +181,10 @@ pub struct HandlerSettings {
     pub session_queue_items_max: usize,
     /// Messages that may wait for one channel.
     pub channel_queue_items_max: usize,
+    /// How far a channel may be behind while publishes are taken.
+    pub channel_queue_time_max: Duration,
+    /// Bytes of items that may wait for the channels of one handler arbiter.
+    pub publish_queue_bytes_max: usize,
     /// Channels at a time.
     pub channels_max: usize,
     /// How long the subscription of a long-poll outlives its last session.
@@ -282,6 +288,7 @@ impl Default for ControlSettings {
             access: ControlAccess::default(),
             max_headers_size: 10_000,
             max_body_size: 1_000_000,
+            publishes_max: 1_000,
             reload_on_change: true,
         }
     }
@@ -306,6 +313,8 @@ impl Default for HandlerSettings {
             session_queue_bytes_max: 1_048_576,
             session_queue_items_max: 4096,
             channel_queue_items_max: 10_000,
+            channel_queue_time_max: Duration::from_secs(5),
+            publish_queue_bytes_max: 64 << 20,
             channels_max: 1_000_000,
             subscription_linger: Duration::from_secs(60),
             lingering_subscriptions_max: 100_000,

@@ -125,6 +125,18 @@ fn handler(
             default.channel_queue_items_max,
             1..=10_000_000,
         )?,
+        channel_queue_time_max: checker.millis(
+            &key("channel_queue_ms_max"),
+            written.channel_queue_ms_max,
+            default.channel_queue_time_max,
+            1..=3_600_000,
+        )?,
+        publish_queue_bytes_max: checker.number(
+            &key("publish_queue_bytes_max"),
+            written.publish_queue_bytes_max,
+            default.publish_queue_bytes_max,
+            65_536..=1_099_511_627_776,
+        )?,
         channels_max: checker.number(
             &key("channels_max"),
             written.channels_max,

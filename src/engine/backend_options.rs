@@ -19,6 +19,9 @@ pub struct BackendOptions {
     pub ca: Option<Pem>,
     /// Longest wait for a response head.
     pub response_timeout: Duration,
+    /// Requests that may wait for one target's answer, of all workers together; past it new clients are
+    /// refused.
+    pub requests_max: usize,
     /// When targets that give no answer are left alone, and for how long.
     pub ejection: EjectionLimits,
     /// Idle connections kept by one worker.
@@ -60,6 +63,7 @@ impl Default for BackendOptions {
             connect_timeout: Duration::from_secs(10),
             ca: None,
             response_timeout: Duration::from_secs(1_800),
+            requests_max: 5_000,
             ejection: EjectionLimits::default(),
             pool_idle_max: 128,
             pool_idle: Duration::from_secs(55),

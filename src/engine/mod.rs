@@ -5,6 +5,7 @@
 
 pub mod accept_rate;
 pub mod backend_options;
+pub mod backlog;
 pub mod balance;
 pub mod certificate;
 pub mod client_limits;
@@ -24,6 +25,7 @@ pub mod lingering;
 pub mod link_target;
 pub mod log_tally;
 pub mod outbox;
+pub mod overload;
 pub mod plan;
 pub mod presentation;
 pub mod prev_ids;

@@ -148,6 +148,8 @@ pub struct Route {
     pub order: Order,
     /// How long its requests may take.
     pub times: RouteTimes,
+    /// Requests that may wait for one target's answer; `None`: as many as of all routes.
+    pub requests_max: Option<usize>,
     /// Where it leads.
     pub targets: Vec<Target>,
 }
@@ -188,6 +190,7 @@ impl Route {
             slow_client: SlowClient::default(),
             order: Order::default(),
             times: RouteTimes::default(),
+            requests_max: None,
             targets: Vec::new(),
         }
     }

@@ -22,7 +22,7 @@ use std::{
 use actix::clock::timeout;
 use actix_rt::net::TcpStream;
 use rustls::ServerConfig;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
     client_socket::ClientSocket,
@@ -115,10 +115,11 @@ impl Door {
         let limit = clients.connections_max;
         let Some(place) = Place::take(worker, limit) else {
             worker.edge.turn_away(Refused::Connections, limit as u64);
-            if self.tls.is_none() {
-                turn_away(&socket, &clients.believed, TOO_MANY);
+            if self.tls.is_some() {
+                return Box::pin(std::future::ready(Ok(())));
             }
-            return Box::pin(std::future::ready(Ok(())));
+            turn_away(&socket, &clients.believed, TOO_MANY);
+            return Box::pin(leave(socket, worker.clone()));
         };
         let rate = clients.accept_rate;
         if self.tls.is_none() && rate == 0 && clients.believed.is_empty() {
@@ -139,6 +140,51 @@ impl Door {
                 Err(refusal) => refuse(&place, &refusal),
             }
         })
+    }
+}
+
+/// Clients of a worker that are told no and may still be sending.
+const LEAVING_MAX: usize = 128;
+
+/// How long a client that was told no is listened to, and to how many bytes.
+const LEAVING: Duration = Duration::from_secs(1);
+const LEAVING_BYTES: usize = 1 << 20;
+
+/// Lets a client read what it was told: a socket that is closed with something unread resets its
+/// connection, and the answer may be lost with it.
+async fn leave(mut socket: ClientSocket, worker: Rc<Worker>) -> Result<(), ()> {
+    let leaving = Leaving::enter(&worker);
+    if leaving.0.leaving.get() > LEAVING_MAX || socket.shutdown().await.is_err() {
+        return Ok(());
+    }
+    let listening = async {
+        let mut ignored = [0; 1_024];
+        let mut bytes = 0;
+        while bytes < LEAVING_BYTES {
+            match socket.read(&mut ignored).await {
+                Ok(n) if n > 0 => bytes += n,
+                _ => return,
+            }
+        }
+    };
+    let _ = timeout(LEAVING, listening).await;
+    Ok(())
+}
+
+/// One of the clients that are leaving.
+struct Leaving(Rc<Worker>);
+
+impl Leaving {
+    fn enter(worker: &Rc<Worker>) -> Self {
+        worker.leaving.set(worker.leaving.get() + 1);
+        Self(worker.clone())
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let leaving = &self.0.leaving;
+        leaving.set(leaving.get().saturating_sub(1));
     }
 }
 

@@ -6,7 +6,7 @@
 //! ends this client only.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::Future,
     panic::{catch_unwind, AssertUnwindSafe},
     pin::Pin,
@@ -56,6 +56,8 @@ pub struct Worker {
     pub http2: Rc<Http2>,
     /// What WebSocket clients send is read into this, one at a time.
     pub scratch: RefCell<Box<[u8]>>,
+    /// Clients that were told no and may still be sending.
+    pub leaving: Cell<usize>,
 }
 
 impl Worker {

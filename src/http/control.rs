@@ -176,6 +176,10 @@ async fn publish(
         Ok(wanted) => wanted,
         Err(refusal) => return refusal.into(),
     };
+    let _under_way = match broker.begin_publish() {
+        Some(under_way) => under_way,
+        None => return busy("too-many-publishes", "too many publishes are under way"),
+    };
     let body = match read_body(&request, payload, broker.options().control_body_max).await {
         Ok(body) => body,
         Err(refusal) => return refusal.into(),
@@ -223,7 +227,8 @@ fn told(receipts: &[Receipt]) -> HttpResponse {
 pub(super) fn failure_status(failure: &PublishFailure) -> (u16, &'static str) {
     match failure {
         PublishFailure::Partly => (500, "publish-partly-taken"),
-        PublishFailure::Full(_) => (503, "publish-queue-full"),
+        PublishFailure::Full(_) | PublishFailure::FullBytes(_) => (503, "publish-queue-full"),
+        PublishFailure::Behind(_) => (503, "publish-queue-slow"),
         PublishFailure::HandlerLost => (503, "publish-handler-lost"),
         PublishFailure::Crashed => (500, "publish-crashed"),
     }

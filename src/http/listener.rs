@@ -1,7 +1,7 @@
 //! P-8's own listeners: for clients, on the parking connection loop, and for publishers and operators.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::ready,
     io,
     net::TcpListener,
@@ -78,8 +78,9 @@ pub const TURN_MAX: Duration = Duration::from_secs(5);
 /// How long a connection that has just come may take to ask while P-8 stops.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
-/// Connections to the control port at a time; more wait.
-const CONTROL_CONNECTIONS_MAX: usize = 1_024;
+/// Connections to the control port at a time; more wait. Above the most publishes under way by default, so
+/// that those past it are answered, and operators too.
+const CONTROL_CONNECTIONS_MAX: usize = 4_096;
 
 type Accepted = (Detachable, Protocol, Option<std::net::SocketAddr>);
 
@@ -171,6 +172,7 @@ async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
         dispatchers: dispatchers.ok_or(())?,
         http2,
         scratch: RefCell::new(vec![0; SCRATCH].into()),
+        leaving: Cell::new(0),
     });
     // Another listener's may have been made meanwhile.
     Ok(MADE.with_borrow_mut(|made| {

@@ -22,6 +22,7 @@ use crate::{
         balance::EjectionLimits,
         forward::{self, ClientRequest},
         link_target::{self, Destination},
+        overload::Admission,
         route::{Route, Target, TargetKind},
     },
     grip::last,
@@ -170,6 +171,7 @@ fn assignment(front: &Rc<Front>, session: &Origin, wish: Wish) -> Option<Assignm
             ..Times::of_response(patience)
         },
         ejection: led.ejection,
+        admission: Admission::Always,
         informational: None,
     })
 }

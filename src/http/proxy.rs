@@ -26,6 +26,7 @@ use crate::{
     },
     engine::{
         forward::{self, ClientRequest},
+        overload::Admission,
         route::{Route, Target},
         wire,
     },
@@ -86,11 +87,16 @@ impl Front {
 
     /// Tells a client that no target answered.
     pub(super) fn on_unanswered(&self, exchange: &Exchange, unanswered: &Unanswered) -> Outcome {
-        self.edge.counters().refuse(Refused::Backend, 1);
         let answer = reply::unanswered(unanswered, exchange.manners);
         let code = answer.response.status().as_u16();
-        log::warn!(route:? = exchange.route.id, error:% = unanswered.error, reason = answer.reason;
-            "no backend answered");
+        let error = &unanswered.error;
+        if error.is_busy() {
+            self.edge.refuse_busy(error);
+        } else {
+            self.edge.counters().refuse(Refused::Backend, 1);
+            log::warn!(route:? = exchange.route.id, error:%, reason = answer.reason;
+                "no backend answered");
+        }
         log_access(
             &exchange.request,
             unanswered.tried.last(),
@@ -173,8 +179,10 @@ impl Front {
         };
         let informational = slot.clone().map(|slot| self.pass_on_interim(slot));
         let mut times = self.times(route);
+        let mut admission = self.admission(route);
         if is_retried {
             times.response = options.recovery_timeout;
+            admission = Admission::Always;
         }
         Some(Assignment {
             request,
@@ -182,6 +190,7 @@ impl Front {
             others,
             times,
             ejection: Some(options.ejection),
+            admission,
             informational,
         })
     }
@@ -212,6 +221,12 @@ impl Front {
             response: route.times.response.unwrap_or(default),
             whole: route.times.whole,
         }
+    }
+
+    /// Returns whether a new client's request to a route's targets may wait.
+    pub(super) fn admission(&self, route: &Route) -> Admission {
+        let default = self.options().backend.requests_max;
+        Admission::Below(route.requests_max.unwrap_or(default))
     }
 
     fn pass_on_interim(&self, slot: Rc<Slot>) -> Informational {

@@ -3,7 +3,10 @@
 //! Texts are Pushpin's where Pushpin has one. Every answer that P-8 makes itself carries
 //! `P8-Reason: <stable word>`, and the same word is in the log. Source: `docs/operations.md#reason-codes`.
 
-use actix_web::{http::StatusCode, HttpResponse, HttpResponseBuilder};
+use actix_web::{
+    http::{header, StatusCode},
+    HttpResponse, HttpResponseBuilder,
+};
 
 use super::pages;
 use crate::{
@@ -105,12 +108,20 @@ fn closing(mut answer: OwnAnswer) -> OwnAnswer {
 
 /// One more stream than `client_maxconn` lets in.
 pub fn too_many_connections() -> OwnAnswer {
-    let mut answer = text(503, "too-many-connections", "Too many connections.");
-    answer.response.headers_mut().insert(
-        actix_web::http::header::RETRY_AFTER,
-        actix_web::http::header::HeaderValue::from_static("1"),
-    );
+    soon(text(503, "too-many-connections", "Too many connections."))
+}
+
+/// Says that it is worth trying again, and when.
+fn soon(mut answer: OwnAnswer) -> OwnAnswer {
+    let headers = answer.response.headers_mut();
+    headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
     answer
+}
+
+/// As many requests wait for the backend as may.
+fn busy(reason: &'static str, manners: Manners) -> OwnAnswer {
+    let (content_type, body) = pages::busy(reason, manners.wants_html);
+    soon(own(503, reason, content_type, body))
 }
 
 /// The request has been here before.
@@ -129,6 +140,9 @@ pub fn unanswered(unanswered: &Unanswered, manners: Manners) -> OwnAnswer {
     let Unanswered { error, tried } = unanswered;
     if let FetchError::RequestBodyCut { .. } = error {
         return bad_body(error.code());
+    }
+    if error.is_busy() {
+        return busy(error.code(), manners);
     }
     if let Some(answer) = from_zmq(error, manners) {
         return answer;
@@ -219,10 +233,5 @@ pub fn not_joined(error: JoinError) -> OwnAnswer {
         JoinError::HubUnavailable => "hub-unavailable",
         JoinError::ChannelUnavailable => "channel-unavailable",
     };
-    let mut answer = text(503, reason, "Accept service unavailable.");
-    answer.response.headers_mut().insert(
-        actix_web::http::header::RETRY_AFTER,
-        actix_web::http::header::HeaderValue::from_static("1"),
-    );
-    answer
+    soon(text(503, reason, "Accept service unavailable."))
 }

@@ -30,6 +30,8 @@ pub(super) fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerO
     options.wedges = handler.wedges;
     options.handler = HandlerOptions {
         channel_queue_items_max: handler.channel_queue_items_max,
+        channel_queue_time_max: handler.channel_queue_time_max,
+        publish_queue_bytes_max: handler.publish_queue_bytes_max,
         channels_max: handler.channels_max,
         order: SequencerLimits {
             wait: handler.message_wait,
@@ -61,6 +63,7 @@ pub(super) fn broker_options(settings: &Settings, routes: RouteTable) -> BrokerO
     options.control_head_max = settings.control.max_headers_size;
     options.control_access = settings.control.access.clone();
     options.control_body_max = settings.control.max_body_size;
+    options.publishes_max = settings.control.publishes_max;
     options.backend = settings.proxy.clone().into();
     options.polled_sessions_max = settings.http.client_maxconn;
     options.allow_compression = settings.http.allow_compression;

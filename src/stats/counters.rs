@@ -240,6 +240,8 @@ names! {
         NoRoute = "no-route",
         /// No backend could answer.
         Backend = "backend",
+        /// Too many requests waited for the answers of the backend already.
+        TargetBusy = "target-busy",
         /// The backend's instructions were bad.
         Instruct = "bad-instruct",
         /// Channels over the limit of a session.
@@ -252,8 +254,12 @@ names! {
         CrossSite = "cross-site",
         /// A request to the control port without good credentials.
         Unauthorized = "unauthorized",
-        /// A publish while a channel's queue was full.
+        /// A publish while a channel's queue was full, or that of all channels.
         PublishQueue = "publish-queue-full",
+        /// A publish while its channel was too far behind.
+        PublishSlow = "publish-queue-slow",
+        /// A publish while as many as may were under way.
+        PublishesMax = "too-many-publishes",
         /// A publish whose handler was replaced meanwhile.
         HandlerLost = "publish-handler-lost",
         /// A connection over `client_maxconn`.

@@ -179,7 +179,7 @@ impl Text<'_> {
 
     fn targets(&mut self, snapshot: &Snapshot) {
         type Value = fn(&super::snapshot::TargetSnapshot) -> u64;
-        let series: [(&str, &str, Value); 6] = [
+        let series: [(&str, &str, Value); 7] = [
             (
                 "target_requests_current",
                 "Requests under way to a target.",
@@ -194,6 +194,11 @@ impl Text<'_> {
                 "target_connections_idle_current",
                 "Connections to a target that wait for a request.",
                 |target| target.connections_idle_current,
+            ),
+            (
+                "target_refused_total",
+                "Requests that were not sent to a target, for too many waited for its answer.",
+                |target| target.refused_total,
             ),
             (
                 "target_failures_total",

@@ -124,6 +124,8 @@ pub struct TargetSnapshot {
     pub connections_current: u64,
     /// Those that wait for a request.
     pub connections_idle_current: u64,
+    /// Requests that were not sent to it, for too many waited for its answer.
+    pub refused_total: u64,
     /// Requests that it gave no answer.
     pub failures_total: u64,
     /// How often workers have ejected it.
@@ -150,6 +152,7 @@ impl TargetSnapshot {
         self.requests_current += other.requests_current;
         self.connections_current += other.connections_current;
         self.connections_idle_current += other.connections_idle_current;
+        self.refused_total += other.refused_total;
         self.failures_total += other.failures_total;
         self.ejections_total += other.ejections_total;
         self.workers_ejecting += other.workers_ejecting;

@@ -71,7 +71,7 @@ fn so_many_requests_wait_as_the_reloaded_file_says() {
     });
     let bounded = to(&spec).proxy("zmq_requests_max = 2");
     apply(&p8, &bounded);
-    assert_eq!(refused(), (502, Some("zmq-busy".to_owned())));
+    assert_eq!(refused(), (503, Some("zmq-busy".to_owned())));
     let _backend = Rep::connect(&spec, |_| answer(200, "late"));
     for client in [&mut first, &mut second] {
         assert_eq!(client.reply().text(), "late");

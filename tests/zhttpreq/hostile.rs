@@ -130,5 +130,5 @@ fn requests_that_wait_are_bounded_and_the_next_target_takes_the_others() {
     });
     let reply = p8.get("/second");
     let found = (reply.status(), reply.head.header("p8-reason"));
-    assert_eq!(found, (502, Some("zmq-busy")));
+    assert_eq!(found, (503, Some("zmq-busy")));
 }

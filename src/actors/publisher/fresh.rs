@@ -48,7 +48,7 @@ impl Publisher {
             return self.take(items, slips);
         };
         if !gathering.handover.on_publish(items.len(), max) {
-            return self.refuse_full();
+            return self.refuse(PublishFailure::Full(max));
         }
         let (reply, outcome) = oneshot::channel();
         gathering.held.push_back((items, slips, reply));

@@ -26,6 +26,28 @@ pub struct Formats {
     pub ws: Option<WsFormat>,
 }
 
+impl Formats {
+    /// Returns how many bytes of content they have together; of a patch, none.
+    pub fn bytes(&self) -> usize {
+        let response = match &self.response {
+            Some(ResponseFormat::Send(ResponseSend {
+                body: ResponseBody::Bytes(body),
+                ..
+            })) => body.len(),
+            _ => 0,
+        };
+        let stream = match &self.stream {
+            Some(StreamFormat::Send { content, .. }) => content.len(),
+            _ => 0,
+        };
+        let ws = match &self.ws {
+            Some(WsFormat::Send { content, .. }) => content.len(),
+            _ => 0,
+        };
+        response + stream + ws
+    }
+}
+
 /// What an item says to response holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ResponseFormat {

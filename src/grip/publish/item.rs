@@ -33,6 +33,15 @@ pub struct Item {
     pub no_seq: bool,
 }
 
+impl Item {
+    /// Returns how many bytes of content wait where it does.
+    ///
+    /// **Units**: bytes, its names and what cannot be measured cheaply left out.
+    pub fn bytes(&self) -> usize {
+        self.formats.bytes()
+    }
+}
+
 /// Parses the body of a publish request; one bad item refuses them all.
 ///
 /// **Shape**: `{"items": [item, ...]}`

@@ -95,8 +95,10 @@ pub const ADMIN_SCRIPT: &str = include_str!("admin/app.js");
 const NOTICE_STYLE: &str = include_str!("notice.css");
 const BAD_GATEWAY: &str = include_str!("bad_gateway.html");
 const UNAVAILABLE: &str = include_str!("unavailable.html");
+const BUSY: &str = include_str!("busy.html");
 const NO_ROUTE: &str = include_str!("no_route.html");
 const BAD_GATEWAY_TEXT: &str = "Error while proxying to origin.\n";
+const BUSY_TEXT: &str = "Service unavailable: too many requests wait for the backend.\n";
 const NO_ROUTE_TEXT: &str = "Route not found\n";
 
 /// How many tried targets the page lists, and how long each and the reason may be in characters.
@@ -159,6 +161,16 @@ pub fn no_route(wants_html: bool) -> (&'static str, String) {
     } else {
         (TEXT, NO_ROUTE_TEXT.to_owned())
     }
+}
+
+/// Makes the content type and body of a 503 for a request whose backend has enough to do.
+pub fn busy(reason_code: &str, wants_html: bool) -> (&'static str, String) {
+    if !wants_html {
+        return (TEXT, BUSY_TEXT.to_owned());
+    }
+    let code = escape(reason_code, TARGET_MAX_CHARS);
+    let values = [("style", NOTICE_STYLE), ("code", &code)];
+    (HTML, fill(BUSY, &values))
 }
 
 fn demo_link() -> String {

@@ -20,6 +20,7 @@ fn every_page() -> Vec<(&'static str, String)> {
     vec![
         ("bad_gateway", bad_gateway(&refused()).1),
         ("unavailable", bad_gateway(&silent).1),
+        ("busy", busy("target-busy", true).1),
         ("no_route", no_route(true).1),
         ("demo", DEMO.to_owned()),
         ("admin", whole_admin()),

@@ -52,7 +52,9 @@ pub(super) async fn open(front: &Rc<Front>, exchange: &Rc<Exchange>, at: usize) 
         }
     }
     let parts = (Method::GET, path, headers);
-    let assignment = assignment(front, (&exchange.route, target), parts, BackendBody::Empty);
+    let route = (&*exchange.route, target);
+    let admission = front.admission(&exchange.route);
+    let assignment = assignment(front, route, parts, BackendBody::Empty, admission);
     let (targets, crashes) = (front.edge.targets().clone(), front.edge.crashes());
     let crashes = crashes.upstream.clone();
     let answered = Upstream::upgrade(assignment, front.fetch.clone(), targets, crashes).await;

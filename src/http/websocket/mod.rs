@@ -39,6 +39,7 @@ use crate::{
     },
     engine::{
         forward::{self, ClientRequest},
+        overload::Admission,
         route::{Route, Target, TargetKind},
         session::FilterAnswer,
         ws,
@@ -223,6 +224,7 @@ fn assignment(
     (route, target): (&Route, &Target),
     parts: (http::Method, String, HeaderMap),
     body: BackendBody,
+    admission: Admission,
 ) -> Assignment {
     let (method, uri, headers) = parts;
     Assignment {
@@ -240,6 +242,7 @@ fn assignment(
             ..front.times(route)
         },
         ejection: Some(front.options().backend.ejection),
+        admission,
         informational: None,
     }
 }

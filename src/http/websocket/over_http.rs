@@ -22,6 +22,7 @@ use crate::{
             self,
             websocket::{self, EventsHead, Speaks},
         },
+        overload::Admission,
         route::{Route, Target},
         session::FilterAnswer,
         web_socket::Backend,
@@ -133,7 +134,8 @@ enum Asked {
 
 async fn ask(front: &Front, exchange: &Exchange, events: &Rc<Events>) -> Asked {
     let open = events::encode(&[Event::bare(EventKind::Open)]);
-    let answer = match events.ask(open, 0).await {
+    let admission = front.admission(&exchange.route);
+    let answer = match events.ask(open, 0, admission).await {
         Ok(answer) => answer,
         Err(NoAnswer::Ordinary(response)) => return Asked::Once(Attempt::Refused(response)),
         Err(NoAnswer::Unanswered(unanswered)) => {
@@ -190,7 +192,12 @@ impl Events {
     }
 
     /// Sends a request, and takes its answer apart.
-    async fn ask(&self, body: Bytes, replayed: u64) -> Result<Answer, NoAnswer> {
+    async fn ask(
+        &self,
+        body: Bytes,
+        replayed: u64,
+        admission: Admission,
+    ) -> Result<Answer, NoAnswer> {
         let Some(target) = self.target() else {
             let why = "the route has no such target".to_owned();
             return Err(NoAnswer::Bad("no-target", why));
@@ -214,7 +221,8 @@ impl Events {
         self.meta.set(meta);
         let front = &self.front;
         let parts = (Method::POST, path, headers);
-        let assignment = assignment(front, (&self.route, target), parts, BackendBody::Full(body));
+        let (route, body) = ((&*self.route, target), BackendBody::Full(body));
+        let assignment = assignment(front, route, parts, body, admission);
         let (targets, crashes) = (front.edge.targets().clone(), front.edge.crashes());
         front.edge.counters().add(Total::EventRequests, 1);
         let crashes = crashes.upstream.clone();
@@ -280,7 +288,9 @@ impl SocketBackend for Events {
             let failure = |may_retry, why: String| PostFailure { may_retry, why };
             let turns = events.front.turns.of(&events.route);
             let _turn = turns::taken(turns.events.clone()).await;
-            match events.ask(post.body, post.replayed).await {
+            // Its client is here already, and has waited for its turn.
+            let asked = events.ask(post.body, post.replayed, Admission::Always);
+            match asked.await {
                 Ok(answer) => Ok(PostAnswer {
                     facts: AnswerFacts {
                         accepted: bytes_accepted(&answer.headers),

@@ -11,7 +11,7 @@ use super::{
     surface::{Role, Work},
 };
 use crate::{
-    actors::{broker::Broker, messages::PublishFailure},
+    actors::broker::Broker,
     engine::zmq::{
         command::{self, Refusal, Request},
         dealing::PeerId,
@@ -23,6 +23,7 @@ use crate::{
         channel::ChannelName,
         publish::{Formats, Item, WsFormat},
     },
+    http::control,
 };
 
 /// How long a publish may wait for its channels before it is answered without their word.
@@ -144,12 +145,7 @@ impl Commands {
         match actix::clock::timeout(PATIENCE, publishing).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(failure)) => {
-                let condition = match failure {
-                    PublishFailure::Full(_) => "publish-queue-full",
-                    PublishFailure::Partly => "publish-partly-taken",
-                    PublishFailure::Crashed => "publish-crashed",
-                    PublishFailure::HandlerLost => "publish-handler-lost",
-                };
+                let (_, condition) = control::failure_status(&failure);
                 Err(Refusal::new(condition, failure))
             }
             Err(_) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::surface::Work;
 use crate::{
-    actors::{broker::Broker, messages::PublishFailure},
+    actors::broker::Broker,
     engine::zmq::item::ItemError,
     grip::publish::Item,
     stats::counters::{Refused, Total},
@@ -64,7 +64,7 @@ impl Intake {
         let publishing = async {
             loop {
                 match self.broker.publish(item.clone()).await {
-                    Err(PublishFailure::Full(_)) => actix::clock::sleep(PAUSE).await,
+                    Err(failure) if failure.is_for_now() => actix::clock::sleep(PAUSE).await,
                     outcome => return outcome,
                 }
             }

@@ -171,6 +171,7 @@ const TABLES = {
       ['Open', (row) => count(row.connections_current), { ...number, sort: 'connections' }],
       ['Idle', (row) => count(row.connections_idle_current), { kind: 'number wide' }],
       ['Latency', (row) => (row.latency_us === null ? '–' : micros(row.latency_us)), { ...number, sort: 'latency' }],
+      ['Refused', (row) => count(row.refused_total), { kind: 'number wide', bad: (row) => row.refused_total > 0 }],
       ['Failures', (row) => count(row.failures_total), { ...number, sort: 'failures', bad: (row) => row.failures_total > 0 }],
       ['Ejections', (row) => count(row.ejections_total), { kind: 'number wide' }],
     ],

@@ -7,12 +7,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::{
     actors::{
+        occupancy::Occupancies,
         ports::{Switched, Upgrade},
         supervisor::CrashRecord,
         targets::Targets,
         upstream::{Assignment, Other, Times, Upstream},
     },
-    engine::balance::EjectionLimits,
+    engine::{balance::EjectionLimits, overload::Admission},
     stats::counters::Total,
 };
 
@@ -45,6 +46,7 @@ fn assignment(request: BackendRequest, others: &[&TargetKind]) -> Assignment {
             after: 1,
             ..EjectionLimits::default()
         }),
+        admission: Admission::Always,
         informational: None,
     }
 }
@@ -180,7 +182,7 @@ fn the_next_target_is_asked_if_one_cannot_be_reached() {
             peer.send(SWITCH);
         });
         let nobody = target(1);
-        let targets = Targets::new(Rc::default());
+        let targets = Targets::new(Rc::default(), Occupancies::default());
         let answered = Upstream::upgrade(
             assignment(asking(&nobody), &[&nobody, &backend.target]),
             Rc::new(Pool::new(PoolOptions::default())),
@@ -220,8 +222,13 @@ fn a_backend_that_takes_its_time_is_given_up() {
         let mut assignment = assignment(asking(&backend.target), &[&backend.target]);
         assignment.times.response = Duration::from_millis(50);
         let pool = Rc::new(Pool::new(PoolOptions::default()));
-        let answered =
-            Upstream::upgrade(assignment, pool, Targets::new(Rc::default()), crashes).await;
+        let answered = Upstream::upgrade(
+            assignment,
+            pool,
+            Targets::new(Rc::default(), Occupancies::default()),
+            crashes,
+        )
+        .await;
         let unanswered = answered.expect("no crash").err().expect("no answer");
         assert_eq!(unanswered.error, FetchError::AnswerTimeout);
         assert_eq!(unanswered.tried.len(), 1);
