@@ -92,6 +92,7 @@ fn handler(
 ) -> Result<HandlerSettings, ConfigError> {
     let key = |key| ["handler", key];
     let default = order(checker, &written, default)?;
+    let default = queues(checker, &written, default)?;
     Ok(HandlerSettings {
         rate: rate(checker, &written)?,
         wedges: wedges(checker, &written, default.wedges)?,
@@ -119,24 +120,6 @@ fn handler(
             default.session_queue_items_max,
             1..=1_000_000,
         )?,
-        channel_queue_items_max: checker.number(
-            &key("channel_queue_items_max"),
-            written.channel_queue_items_max,
-            default.channel_queue_items_max,
-            1..=10_000_000,
-        )?,
-        channel_queue_time_max: checker.millis(
-            &key("channel_queue_ms_max"),
-            written.channel_queue_ms_max,
-            default.channel_queue_time_max,
-            1..=3_600_000,
-        )?,
-        publish_queue_bytes_max: checker.number(
-            &key("publish_queue_bytes_max"),
-            written.publish_queue_bytes_max,
-            default.publish_queue_bytes_max,
-            65_536..=1_099_511_627_776,
-        )?,
         channels_max: checker.number(
             &key("channels_max"),
             written.channels_max,
@@ -158,6 +141,36 @@ fn handler(
         slow_client: written
             .slow_client
             .map_or(default.slow_client, SlowClient::from),
+        ..default
+    })
+}
+
+/// Checks what may wait for delivery.
+fn queues(
+    checker: &Checker,
+    written: &file::Handler,
+    default: HandlerSettings,
+) -> Result<HandlerSettings, ConfigError> {
+    let key = |key| ["handler", key];
+    Ok(HandlerSettings {
+        channel_queue_items_max: checker.number(
+            &key("channel_queue_items_max"),
+            written.channel_queue_items_max,
+            default.channel_queue_items_max,
+            1..=10_000_000,
+        )?,
+        channel_queue_time_max: checker.millis(
+            &key("channel_queue_ms_max"),
+            written.channel_queue_ms_max,
+            default.channel_queue_time_max,
+            1..=3_600_000,
+        )?,
+        publish_queue_bytes_max: checker.number(
+            &key("publish_queue_bytes_max"),
+            written.publish_queue_bytes_max,
+            default.publish_queue_bytes_max,
+            65_536..=1_099_511_627_776,
+        )?,
         ..default
     })
 }

@@ -178,12 +178,7 @@ impl Front {
             body,
         };
         let informational = slot.clone().map(|slot| self.pass_on_interim(slot));
-        let mut times = self.times(route);
-        let mut admission = self.admission(route);
-        if is_retried {
-            times.response = options.recovery_timeout;
-            admission = Admission::Always;
-        }
+        let (times, admission) = self.terms(route, is_retried);
         Some(Assignment {
             request,
             at,
@@ -221,6 +216,16 @@ impl Front {
             response: route.times.response.unwrap_or(default),
             whole: route.times.whole,
         }
+    }
+
+    /// Returns how long a client's request may take and whether it may wait; one that is held is asked again.
+    fn terms(&self, route: &Route, is_retried: bool) -> (Times, Admission) {
+        let mut times = self.times(route);
+        if !is_retried {
+            return (times, self.admission(route));
+        }
+        times.response = self.options().backend.recovery_timeout;
+        (times, Admission::Always)
     }
 
     /// Returns whether a new client's request to a route's targets may wait.
