@@ -331,9 +331,8 @@ impl Counters {
 
     /// Returns a total or gauge.
     pub fn total(&self, total: Total) -> u64 {
-        self.totals
-            .get(total as usize)
-            .map_or(0, |cell| cell.load(Relaxed))
+        let cell = self.totals.get(total as usize);
+        cell.map_or(0, |cell| cell.load(Relaxed))
     }
 
     /// Counts items that did not reach a session.
@@ -394,11 +393,8 @@ impl Counters {
 }
 
 fn read(names: &[&'static str], cells: &[AtomicU64]) -> BTreeMap<&'static str, u64> {
-    names
-        .iter()
-        .copied()
-        .zip(cells.iter().map(|cell| cell.load(Relaxed)))
-        .collect()
+    let values = cells.iter().map(|cell| cell.load(Relaxed));
+    names.iter().copied().zip(values).collect()
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ fn expect_kept(policy: &str, got: &[usize], lost: u64) {
 }
 
 /// Over TLS: the client that waits, and what the test needs beside it.
-fn past_a_client_over_tls(policy: &str) -> ((Backend, TempDir), P8, Client) {
+fn past_a_client_over_tls(policy: &str) -> ((Backend, TempDir, Client), P8, Client) {
     let folder = TempDir::new("slow-tls");
     let certificate = Certificate::of(&["localhost"]);
     let (chain, key) = certificate.write(&folder, "default");
@@ -88,7 +88,7 @@ fn past_a_client_over_tls(policy: &str) -> ((Backend, TempDir), P8, Client) {
         p8.publish(&[stream_item("a", &item)]);
         quick.expect(item);
     }
-    ((backend, folder), p8, slow)
+    ((backend, folder, quick), p8, slow)
 }
 
 #[test]
