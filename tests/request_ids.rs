@@ -170,10 +170,10 @@ fn the_access_log_names_the_id_that_the_backend_got() {
         wait_until(DEADLINE, "the line", || {
             let log = p8.log();
             let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
-            let lines = whole
+            let mut lines = whole
                 .lines()
                 .filter_map(|line| serde_json::from_str(line).ok());
-            found = lines.filter(|line: &Value| line["uri"] == uri).next_back();
+            found = lines.rfind(|line: &Value| line["uri"] == uri);
             found.is_some()
         });
         found.expect("the line")
