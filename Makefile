@@ -5,7 +5,7 @@ PYTHON ?= python3
 BUILT = $(or $(CARGO_TARGET_DIR),target)
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help check fmt lint test chaos doc bench run eventstream sockjs interop conformance static deb packages ci clean
+.PHONY: help check fmt lint test chaos fuzz soak doc bench run eventstream sockjs interop conformance static deb packages ci clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -26,6 +26,12 @@ test:            ## unit and integration tests, and the embedding crate's
 chaos:           ## whatever can fail, at random, under 5,000 held clients for 5 minutes
 	P8_CHAOS_CLIENTS=$${P8_CHAOS_CLIENTS:-5000} P8_CHAOS_SECS=$${P8_CHAOS_SECS:-300} \
 		$(CARGO) test --test main -- chaos:: --nocapture
+
+fuzz:            ## every parser under ever new input, for about an hour; needs a nightly toolchain
+	fuzz/run.sh
+
+soak:            ## a million clients in turns, and 10,000 held for an hour with churn
+	bench/soak.sh
 
 doc:             ## API documentation, warnings are errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps

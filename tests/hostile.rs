@@ -7,6 +7,7 @@ use crate::support::publish::stream_item;
 use crate::support::P8;
 
 mod contents;
+mod floods;
 mod instructions;
 mod publishes;
 mod requests;

@@ -42,6 +42,7 @@ mod import;
 mod joining;
 mod jsonp;
 mod keep_alive;
+mod kept_inputs;
 mod large_bodies;
 mod limits;
 mod lingering;

@@ -1,11 +1,8 @@
-//! The configuration file: any text. A refusal says something and has a code.
+//! libFuzzer's way to the rules of `checks/config.rs`.
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+#[path = "../checks/config.rs"]
+mod config;
 
-fuzz_target!(|text: &str| {
-    if let Err(error) = p8::Settings::from_toml(text) {
-        assert!(!error.to_string().is_empty() && !error.code().is_empty());
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &str| config::check(input));

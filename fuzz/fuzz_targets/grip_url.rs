@@ -1,32 +1,8 @@
-//! `GRIP_URL`: any text. What is taken can be posted to, and no error repeats what may be secret.
+//! libFuzzer's way to the rules of `checks/grip_url.rs`.
 
 #![no_main]
 
-use http::{HeaderValue, Uri};
-use libfuzzer_sys::fuzz_target;
-use p8::grip::grip_url::{Credentials, GripUrl};
+#[path = "../checks/grip_url.rs"]
+mod grip_url;
 
-fuzz_target!(|input: (&str, &str)| {
-    let (text, secret) = input;
-    let _ = Credentials::bearer(secret).map(|bearer| check(&bearer));
-    if let Ok(url) = GripUrl::parse(text) {
-        let uri: Uri = url.publish_uri().parse().unwrap();
-        assert_eq!(uri.host(), Some(url.host()));
-        assert!(
-            uri.path().ends_with("/publish/") && !uri.authority().unwrap().as_str().contains('@')
-        );
-        assert_eq!(uri.scheme_str() == Some("https"), url.is_tls());
-        let _ = url.is_loopback();
-        let _ = url.credentials.map(|credentials| check(&credentials));
-    }
-    let long = format!("verysecret{}", secret.replace(char::is_whitespace, ""));
-    if let Err(error) = GripUrl::parse(&format!("https://h/?iss=a&key=base64:{long}")) {
-        assert!(!error.to_string().contains("verysecret") && !error.code().is_empty());
-    }
-});
-
-fn check(credentials: &Credentials) {
-    if let Ok(value) = credentials.authorization(0) {
-        assert!(HeaderValue::from_str(&value).is_ok());
-    }
-}
+libfuzzer_sys::fuzz_target!(|input: (&str, &str)| grip_url::check(input));

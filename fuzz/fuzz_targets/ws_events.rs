@@ -1,26 +1,8 @@
-//! Bodies of WebSocket-over-HTTP: any bytes. What is read and written again is read the same, and
-//! written the same.
+//! libFuzzer's way to the rules of `checks/ws_events.rs`.
 
 #![no_main]
 
-use bytes::Bytes;
-use libfuzzer_sys::fuzz_target;
-use p8::grip::ws::events::{decode, encode, parse_close};
+#[path = "../checks/ws_events.rs"]
+mod ws_events;
 
-fuzz_target!(|input: &[u8]| {
-    let body = Bytes::copy_from_slice(input);
-    match decode(&body) {
-        Ok(events) => {
-            let contents = events.iter().filter_map(|event| event.content.as_ref());
-            assert!(contents.clone().map(Bytes::len).sum::<usize>() <= input.len());
-            assert!(contents.clone().all(|content| !content.is_empty()));
-            for content in contents {
-                let _ = parse_close(Some(content));
-            }
-            let written = encode(&events);
-            assert_eq!(decode(&written).as_ref(), Ok(&events));
-            assert_eq!(encode(&events), written);
-        }
-        Err(error) => assert!(!error.to_string().is_empty() && !error.code().is_empty()),
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ws_events::check(input));

@@ -7,12 +7,25 @@
 //! `p8-chaos-at` says at which session of the fan-out, counted from 1. With `wedge-` in place of `panic-`
 //! the actor blocks its thread for `p8-chaos-ms` milliseconds, at most a minute, and goes on. The socket of
 //! statistics sees no meta: it panics when it is to tell of an item on the channel `p8-chaos-stats`.
+//!
+//! Actors that see no items are `meter`, `supervisor`, `checker` and `dealer`: the item's publisher writes
+//! their names down, and the next one of that kind in the process fails. An upstream fails for a request
+//! with the header `P8-Chaos: panic-upstream`.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use http::HeaderMap;
 
 use crate::grip::{channel::ChannelName, publish::Item};
 
 const WEDGE_MAX: Duration = Duration::from_secs(60);
+
+/// Actors that see no items.
+const BLIND: [&str; 4] = ["meter", "supervisor", "checker", "dealer"];
+
+/// Items that are meant for them.
+static MEANT: Mutex<Vec<Item>> = Mutex::new(Vec::new());
 
 /// Panics or wedges if the item asks this actor to.
 pub fn maybe_fail(item: &Item, actor: &str) {
@@ -23,6 +36,47 @@ pub fn maybe_fail(item: &Item, actor: &str) {
         Some(("panic", whose)) if whose == actor => panic_on(item, wish),
         Some(("wedge", whose)) if whose == actor => wedge(item),
         _ => {}
+    }
+}
+
+/// Writes down an item that asks an actor to fail that sees no items.
+pub fn pass_on(item: &Item) {
+    let wish = item
+        .meta
+        .get("p8-chaos")
+        .and_then(|wish| wish.split_once('-'));
+    if wish.is_some_and(|(_, whose)| BLIND.contains(&whose)) {
+        let mut meant = MEANT.lock().unwrap_or_else(PoisonError::into_inner);
+        meant.push(item.clone());
+    }
+}
+
+/// As [`maybe_fail`], for an actor that sees no items.
+pub fn maybe_fail_blind(actor: &str) {
+    let is_meant = |item: &Item| {
+        let wish = item
+            .meta
+            .get("p8-chaos")
+            .and_then(|wish| wish.split_once('-'));
+        wish.is_some_and(|(_, whose)| whose == actor)
+    };
+    let mut meant = MEANT.lock().unwrap_or_else(PoisonError::into_inner);
+    let at = meant.iter().position(is_meant);
+    let item = at.map(|at| meant.swap_remove(at));
+    drop(meant);
+    if let Some(item) = item {
+        maybe_fail(&item, actor);
+    }
+}
+
+/// Panics if the request asks its upstream to.
+#[expect(clippy::panic, reason = "this is what the feature is for")]
+pub fn maybe_fail_upstream(headers: &HeaderMap) {
+    if headers
+        .get("p8-chaos")
+        .is_some_and(|wish| wish == "panic-upstream")
+    {
+        panic!("chaos: panic-upstream");
     }
 }
 

@@ -75,6 +75,8 @@ impl Checker {
     }
 
     fn ask_due(&mut self, context: &mut Context<Self>) {
+        #[cfg(feature = "chaos")]
+        super::chaos::maybe_fail_blind("checker");
         let now = actix::clock::Instant::now().into_std();
         let routes = &self.broker.options_shared().routes;
         if !self

@@ -234,6 +234,8 @@ impl Handler<TakeSnapshot> for Meter {
     type Result = ResponseFuture<Snapshot>;
 
     fn handle(&mut self, _: TakeSnapshot, _: &mut Self::Context) -> Self::Result {
+        #[cfg(feature = "chaos")]
+        super::chaos::maybe_fail_blind("meter");
         let mut snapshot = self.begin();
         snapshot.add_shared(&self.parts.shared.read());
         let dealers = self.parts.dealers.clone();

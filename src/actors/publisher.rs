@@ -122,7 +122,10 @@ impl Publisher {
         for item in items {
             self.handler.in_hand.take_up(&item);
             #[cfg(feature = "chaos")]
-            super::chaos::maybe_fail(&item, "publisher");
+            {
+                super::chaos::pass_on(&item);
+                super::chaos::maybe_fail(&item, "publisher");
+            }
             log::debug!(target: "p8::publish", channel:? = item.channel.as_str(); "item accepted");
             self.pass_on((item, slips.next()), &ticket);
         }

@@ -103,6 +103,7 @@ where
         busy,
         budget: RestartBudget::default(),
         pause: None,
+        is_down: false,
     });
     address
 }
@@ -144,6 +145,34 @@ struct Permanent<A: Actor<Context = Context<A>> + Supervised> {
     busy: Option<Busy>,
     budget: RestartBudget,
     pause: Option<Pin<Box<actix::clock::Sleep>>>,
+    /// Its restart panicked too, and is tried again.
+    is_down: bool,
+}
+
+impl<A: Actor<Context = Context<A>> + Supervised + Unpin> Permanent<A> {
+    /// Notes a panic, and pauses an actor that panics often.
+    fn note(&mut self, panic: &(dyn Any + Send)) {
+        self.record
+            .note(panic, "actor panicked: restarting it in place");
+        let now = actix::clock::Instant::now().into_std();
+        let delay = self.budget.on_panic(now);
+        if !delay.is_zero() {
+            log::error!(target: "p8::supervisor", actor = self.record.kind,
+                pause_ms = delay.as_millis() as u64; "actor keeps panicking: pausing it");
+            self.pause = Some(Box::pin(actix::clock::sleep(delay)));
+        }
+    }
+
+    /// Restarts the actor; false if nobody can reach it any more.
+    fn restart(&mut self) -> bool {
+        let context = &mut self.context;
+        let restarted = catch_unwind(AssertUnwindSafe(|| context.restart()));
+        self.is_down = restarted.is_err();
+        restarted.unwrap_or_else(|panic| {
+            self.note(&*panic);
+            true
+        })
+    }
 }
 
 impl<A: Actor<Context = Context<A>> + Supervised + Unpin> Future for Permanent<A> {
@@ -155,6 +184,12 @@ impl<A: Actor<Context = Context<A>> + Supervised + Unpin> Future for Permanent<A
                 ready!(pause.as_mut().poll(task));
                 self.pause = None;
             }
+            if self.is_down {
+                if !self.restart() {
+                    return Poll::Ready(());
+                }
+                continue;
+            }
             let began = self.busy.is_some().then(std::time::Instant::now);
             let context = &mut self.context;
             let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(context).poll(task)));
@@ -165,18 +200,9 @@ impl<A: Actor<Context = Context<A>> + Supervised + Unpin> Future for Permanent<A
                 Ok(outcome) => return outcome,
                 Err(panic) => panic,
             };
-            self.record
-                .note(&*panic, "actor panicked: restarting it in place");
-            let delay = self
-                .budget
-                .on_panic(actix::clock::Instant::now().into_std());
-            if !self.context.restart() {
+            self.note(&*panic);
+            if !self.restart() {
                 return Poll::Ready(());
-            }
-            if !delay.is_zero() {
-                log::error!(target: "p8::supervisor", actor = self.record.kind,
-                    pause_ms = delay.as_millis() as u64; "actor keeps panicking: pausing it");
-                self.pause = Some(Box::pin(actix::clock::sleep(delay)));
             }
         }
     }
@@ -258,6 +284,42 @@ mod tests {
         }
         assert_eq!(record.panics(), 8);
         assert_eq!(address.send(Number(4)).await.ok(), Some(8));
+    }
+
+    /// As the doubler, but for restarts that panic so often.
+    struct Stumbling(u32);
+
+    impl Actor for Stumbling {
+        type Context = Context<Self>;
+    }
+    impl Supervised for Stumbling {
+        fn restarting(&mut self, _: &mut Self::Context) {
+            self.0 = self.0.saturating_sub(1);
+            assert_eq!(self.0, 0, "stumbled");
+        }
+    }
+    impl Handler<Number> for Stumbling {
+        type Result = u32;
+        fn handle(&mut self, Number(n): Number, _: &mut Self::Context) -> u32 {
+            assert_ne!(n, 13, "unlucky");
+            n * 2
+        }
+    }
+
+    #[actix_rt::test]
+    async fn an_actor_whose_restart_panics_is_restarted_again() {
+        tokio::time::pause();
+        for (stumbles, panics) in [(1, 1), (3, 3), (9, 9)] {
+            let record = CrashRecord::new("stumbling");
+            let address = supervise(record.clone(), |_| Stumbling(stumbles));
+            let replies = [13, 2].map(|n| address.send(Number(n)));
+            let mut answers = Vec::new();
+            for reply in replies {
+                answers.push(reply.await.ok());
+            }
+            assert_eq!(answers, [None, Some(4)]);
+            assert_eq!(record.panics(), panics);
+        }
     }
 
     #[actix_rt::test]

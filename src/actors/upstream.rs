@@ -216,6 +216,8 @@ async fn try_targets<A: Answer>(
         admission,
         informational,
     } = assignment;
+    #[cfg(feature = "chaos")]
+    super::chaos::maybe_fail_upstream(&request.headers);
     if let Some(limit) = times.connect {
         fetch = fetch.connecting_within(limit);
     }
@@ -226,8 +228,7 @@ async fn try_targets<A: Answer>(
         admission,
         informational,
     };
-    let mut others = others.into_iter();
-    let mut tried = Vec::new();
+    let (mut others, mut tried) = (others.into_iter(), Vec::new());
     loop {
         tried.push(request.target.clone());
         let asked = terms.ask(&*fetch, &targets, request).await;

@@ -100,6 +100,8 @@ impl Supervisor {
         if self.wellness.rules.deadline.is_zero() {
             return;
         }
+        #[cfg(feature = "chaos")]
+        super::chaos::maybe_fail_blind("supervisor");
         context.run_later(self.wellness.rules.tick(), Self::tick);
         for output in self.watch.on_tick(now(), &self.wards.hearts.read()) {
             self.carry_out(output, context);

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::support::publish::{post, response_item, stream_item};
+use crate::support::publish::{post, response_item, stream_item, ws_close};
 use crate::support::wait::{slowness, DEADLINE};
 use crate::support::ws::WsClient;
 use crate::support::{wait_until, Client};
@@ -30,22 +30,41 @@ impl fmt::Display for Faults {
     }
 }
 
-type Fault = fn(&Subject, &mut fastrand::Rng);
+pub type Fault = fn(&Subject, &mut fastrand::Rng);
 
-const FAULTS: [(&str, Fault); 13] = [
+const FAULTS: [(&str, Fault); 17] = [
     ("client resets", client_resets),
     ("client half-closes", client_half_closes),
     ("client vanishes", client_vanishes),
     ("session panics", session_panics),
+    ("WebSocket panics", web_socket_panics),
+    ("upstream panics", upstream_panics),
     ("bad frame", bad_frame),
     ("bad request", bad_request),
     ("bad HTTP/2", bad_http2),
     ("hostile publish", hostile_publish),
     ("dead backend", dead_backend),
+    ("backend never answers", backend_never_answers),
+    ("backend stalls", backend_stalls),
     ("backend restarts", backend_restarts),
     ("reload", reload),
     ("no files", no_files),
     ("worker stands still", worker_stands_still),
+];
+
+/// Those of them with which an actor of that kind panics once, but for what an item of a publisher does.
+pub const PANICS: [(&str, Fault); 7] = [
+    ("session", session_panics),
+    ("session", web_socket_panics),
+    ("upstream", upstream_panics),
+    ("meter", |subject, _| blind_actor_panics(subject, "meter")),
+    ("supervisor", |subject, _| {
+        blind_actor_panics(subject, "supervisor");
+    }),
+    ("checker", |subject, _| {
+        blind_actor_panics(subject, "checker");
+    }),
+    ("dealer", dealer_panics),
 ];
 
 /// Injects faults one after another until the time is over.
@@ -104,6 +123,57 @@ fn session_panics(subject: &Subject, _: &mut fastrand::Rng) {
     });
 }
 
+/// A WebSocket is the victim of the item that closes it.
+fn web_socket_panics(subject: &Subject, _: &mut fastrand::Rng) {
+    let socket = WsClient::connect(subject.p8.clients, "/ws/victim-socket", &[]);
+    let mut socket = socket.expect("it is accepted");
+    wait_until(DEADLINE, "the victim to be held", || {
+        subject.snapshot().subscribers("victim-socket") == 1
+    });
+    let mut item = ws_close("victim-socket", json!({}));
+    item["meta"] = json!({"p8-chaos": "panic-session"});
+    publish_until_taken(subject.p8.control, &item);
+    socket.expect_gone();
+    wait_until(DEADLINE, "the victim to end", || {
+        subject.snapshot().subscribers("victim-socket") == 0
+    });
+}
+
+fn upstream_panics(subject: &Subject, _: &mut fastrand::Rng) {
+    let before = subject.snapshot().restarts("upstream");
+    let header = [("P8-Chaos", "panic-upstream")];
+    let reply = Client::connect(subject.p8.clients).get_with("/plain", &header);
+    assert_eq!(reply.status(), 502, "{}", reply.text());
+    assert!(subject.snapshot().restarts("upstream") > before);
+}
+
+/// The item asks an actor to fail that sees no items: whoever of them is next does.
+pub fn ask_to_fail(subject: &Subject, wish: &str, ms: u64) {
+    let mut item = stream_item("victims", "x");
+    item["meta"] = json!({"p8-chaos": wish, "p8-chaos-ms": ms.to_string()});
+    publish_until_taken(subject.p8.control, &item);
+}
+
+/// It is restarted, and does again what it is there for.
+fn blind_actor_panics(subject: &Subject, actor: &str) {
+    let before = subject.snapshot().restarts(actor);
+    ask_to_fail(subject, &format!("panic-{actor}"), 0);
+    wait_until(DEADLINE, "it to be restarted", || {
+        subject.snapshot().restarts(actor) > before
+    });
+}
+
+/// A dealer panics upon a request: its client sees 502 or 504, and the backend connects again.
+fn dealer_panics(subject: &Subject, _: &mut fastrand::Rng) {
+    let before = subject.snapshot().restarts("dealer");
+    ask_to_fail(subject, "panic-dealer", 0);
+    let reply = Client::connect(subject.p8.clients).get("/zeromq");
+    assert!(matches!(reply.status(), 502 | 504), "{}", reply.status());
+    wait_until(DEADLINE, "it to be restarted", || {
+        subject.snapshot().restarts("dealer") > before
+    });
+}
+
 fn bad_frame(subject: &Subject, rng: &mut fastrand::Rng) {
     let socket = WsClient::connect(subject.p8.clients, "/ws/victims", &[]);
     let mut socket = socket.expect("it is accepted");
@@ -150,6 +220,28 @@ fn hostile_publish(subject: &Subject, rng: &mut fastrand::Rng) {
 fn dead_backend(subject: &Subject, _: &mut fastrand::Rng) {
     let reply = Client::connect(subject.p8.clients).get("/dead");
     assert_eq!(reply.status(), 502);
+}
+
+/// It takes the request and says nothing.
+fn backend_never_answers(subject: &Subject, rng: &mut fastrand::Rng) {
+    let mut client = Client::connect(subject.p8.clients);
+    client.request("GET", "/stall/silent", &[], b"");
+    if rng.bool() {
+        assert_eq!(client.reply().status(), 504);
+    }
+}
+
+/// It stops amid its head, or amid its body: the client gets 504, or leaves amid the answer.
+fn backend_stalls(subject: &Subject, rng: &mut fastrand::Rng) {
+    let mut client = Client::connect(subject.p8.clients);
+    if rng.bool() {
+        client.request("GET", "/stall/head", &[], b"");
+        assert_eq!(client.reply().status(), 504);
+    } else {
+        client.request("GET", "/stall/body", &[], b"");
+        assert_eq!(client.final_head().status, 200);
+        client.expect("half");
+    }
 }
 
 /// Every connection to it ends, whatever was on its way.

@@ -5,6 +5,7 @@
 //! the start. `P8_CHAOS_SEED` replays what is done, in that order for each thread; `P8_CHAOS_SECS` and
 //! `P8_CHAOS_CLIENTS` make it longer and larger, as `make chaos` does.
 
+mod actors;
 mod clients;
 mod faults;
 mod publishers;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::events::{accept, opens, subscribe};
 use crate::support::grip::hold;
-use crate::support::programs::{Program, TempDir, P8_BINARY};
+use crate::support::programs::{free_address, Program, TempDir, P8_BINARY};
 use crate::support::publish::{close_item, response_item, ws_close};
 use crate::support::snapshot::Snapshot;
 use crate::support::tls::Certificate;
@@ -73,10 +74,27 @@ fn backend() -> Backend {
     })
 }
 
+/// A backend that stops before its answer, amid its head or amid its body, as the path says, and waits
+/// until P-8 has had enough.
+fn stalling() -> Backend {
+    Backend::scripted(|exchange| {
+        let target = exchange.request().target;
+        match target.trim_start_matches("/stall/") {
+            "head" => exchange.raw("HTTP/1.1 200 OK\r\nX-Half: "),
+            "body" => exchange.raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf"),
+            _ => true,
+        };
+        exchange.peer_left();
+        exchange.close();
+    })
+}
+
 /// P-8 as a process of its own, and what it needs.
 struct Subject {
     p8: Program,
     backend: Backend,
+    /// A backend that stalls.
+    _stalling: Backend,
     certificate: Certificate,
     config: Config,
     _folder: TempDir,
@@ -84,13 +102,29 @@ struct Subject {
 
 impl Subject {
     fn start(plan: &Plan) -> Subject {
-        let (backend, folder) = (backend(), TempDir::new("chaos"));
+        let (backend, stalling, folder) = (backend(), stalling(), TempDir::new("chaos"));
         let certificate = Certificate::of(&[NAME]);
         let (chain, key) = certificate.write(&folder, "chaos");
         let config =
             Config::over_http_with("host = \"*\"\npath_beg = \"/ws\"", &[backend.addr], "")
                 .route("host = \"*\"\npath_beg = \"/dead\"", &[Backend::nowhere()])
+                .route(
+                    "host = \"*\"\npath_beg = \"/stall\"\nresponse_timeout_secs = 1",
+                    &[stalling.addr],
+                )
+                .route_to(
+                    "host = \"*\"\npath_beg = \"/zeromq\"",
+                    format!("{{ zhttpreq = \"tcp://{}\" }}", free_address()),
+                )
+                .route_to(
+                    "host = \"*\"\npath_beg = \"/checked\"\nhealth_interval_secs = 1",
+                    format!(
+                        "{{ url = \"http://{}\", health = \"/healthy\" }}",
+                        backend.addr
+                    ),
+                )
                 .route("host = \"*\"", &[backend.addr])
+                .proxy("zmq_timeout_secs = 1")
                 .http("workers = 2")
                 .http("tls_listen = [\"127.0.0.1:0\"]")
                 .http(&format!("tls_cert = {chain:?}"))
@@ -109,6 +143,7 @@ impl Subject {
         Subject {
             p8: Program::start_as(command, &config.toml()),
             backend,
+            _stalling: stalling,
             certificate,
             config,
             _folder: folder,

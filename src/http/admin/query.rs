@@ -153,4 +153,43 @@ mod tests {
         }
         assert!(Query::parse("page=1", &names).is_err());
     }
+
+    #[test]
+    fn whatever_is_asked_a_page_is_bounded_or_refused_with_a_text() {
+        let names = ["limit", "order", "after", "search"];
+        let words = [
+            "limit",
+            "order",
+            "after",
+            "search",
+            "=",
+            "=",
+            "&",
+            "%",
+            "%zz",
+            "+",
+            "1",
+            "500",
+            "asc",
+            "W3siTnVtYmVyIjoxfV0",
+            "-",
+            "\u{0}",
+            "ä",
+            ";",
+            "99999999999999999999",
+        ];
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..20_000 {
+            let count = random.usize(..12);
+            let text: String = (0..count).filter_map(|_| random.choice(words)).collect();
+            let asked = Query::parse(&text, &names).and_then(|query| {
+                assert!(query.search().is_none_or(|text| text.len() <= 2 * TEXT_MAX));
+                query.window(false)
+            });
+            match asked {
+                Ok(window) => assert!((1..=PAGE_MAX).contains(&window.limit), "{text}"),
+                Err(BadQuery(why)) => assert!(!why.is_empty(), "{text}"),
+            }
+        }
+    }
 }

@@ -167,6 +167,8 @@ impl Handler<Ask> for Dealer {
     type Result = ();
 
     fn handle(&mut self, ask: Ask, _: &mut Self::Context) {
+        #[cfg(feature = "chaos")]
+        crate::actors::chaos::maybe_fail_blind("dealer");
         if ask.reply.is_closed() {
             return;
         }
