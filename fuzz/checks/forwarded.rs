@@ -43,16 +43,10 @@ pub fn check(input: (u8, &str, &[u8])) {
         is_websocket: how & 32 != 0,
         trusted: how & 64 != 0,
         last: &[],
+        id: None,
     };
-    let route = Route::new("*");
-    let sent = forward::request(
-        request,
-        &route,
-        &Target::http("localhost", 80),
-        &options,
-        None,
-    )
-    .headers;
+    let (route, target) = (Route::new("*"), Target::http("localhost", 80));
+    let sent = forward::request(request, &route, &target, &options, None).headers;
     for name in [
         "connection",
         "keep-alive",

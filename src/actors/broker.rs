@@ -109,16 +109,8 @@ impl Broker {
         let (wellness, tick) = (Wellness::new(options.wedges), options.wedges.tick());
         let is_watched = !options.wedges.deadline.is_zero();
         let hearts = Hearts::new(if is_watched { tick } else { Duration::ZERO });
-        let mut threads = Vec::new();
-        for share in 0..options.arbiters.max(1) {
-            let place = Place {
-                share,
-                incarnation: 0,
-            };
-            let (handler, crashes) = (options.handler, crashes.clone());
-            threads.push(HandlerThread::start(handler, crashes, &hearts, place).await?);
-        }
-        let handlers = Handlers::new(threads, options.handler);
+        let handlers = handler_threads(&options, &crashes, &hearts).await?;
+        let handlers = Handlers::new(handlers, options.handler);
         let hubs = Hubs::default();
         let control = Arbiter::try_new()?;
         let parts = (hubs.clone(), handlers.clone(), crashes.clone());
@@ -382,4 +374,22 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.stop_arbiters();
     }
+}
+
+/// Starts a thread for each of the handler arbiters.
+async fn handler_threads(
+    options: &BrokerOptions,
+    crashes: &CrashRecords,
+    hearts: &Hearts,
+) -> Result<Vec<HandlerThread>, BrokerError> {
+    let mut threads = Vec::new();
+    for share in 0..options.arbiters.max(1) {
+        let place = Place {
+            share,
+            incarnation: 0,
+        };
+        let started = HandlerThread::start(options.handler, crashes.clone(), hearts, place);
+        threads.push(started.await?);
+    }
+    Ok(threads)
 }

@@ -154,7 +154,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let url = GripUrl::parse(&format!("http://{address}")).unwrap();
         tokio::time::pause();
-        let failed = post(&url, "{}".to_owned()).await.unwrap_err();
+        let failed = post(&url, "{}".to_owned(), false).await.unwrap_err();
         let expected = format!(
             "no answer from http://{address}/publish/ within 30 s; the item may still be published"
         );

@@ -9,6 +9,7 @@ use crate::{
         handler_state::{HandlerOptions, HandlerView},
         messages::{Depth, Ticket},
         supervisor::{supervise, CrashRecord},
+        waiting::Bulk,
     },
     grip::{channel::ItemId, publish::Formats},
 };
@@ -118,7 +119,8 @@ impl Setup {
             slip: None,
             item,
             ticket: Ticket::new(1).0,
-            waiting: Depth::default().enter(),
+            since: actix::clock::Instant::now().into_std(),
+            waiting: (Depth::default().enter(), Bulk::default().enter(0)),
         };
         self.channel.send(accept).await.expect("it runs");
     }

@@ -49,10 +49,6 @@ use crate::{
 };
 
 /// What became of a handshake at one target.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for a moment, on its way to becoming a session"
-)]
 enum Attempt {
     /// It accepted.
     Accepted(Accepted),
