@@ -63,7 +63,7 @@ fn errors_of_the_environment_name_the_variable() {
         (
             ("P8_CONTROL__LISEN", "1"),
             "P8_CONTROL__LISEN: [control] lisen: unknown key, expected one of: listen, auth, hosts, \
-             max_headers_size, max_body_size, reload_on_change",
+             max_headers_size, max_body_size, publishes_max, reload_on_change",
         ),
         (
             ("P8_CTL__LISTEN", "1"),

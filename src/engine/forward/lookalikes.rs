@@ -53,7 +53,8 @@ mod tests {
             ("connection_id", true),
             ("grip-sig", false),
             ("x-forwarded-for", false),
-            ("x_request_id", false),
+            ("x_request_id", true),
+            ("x_customer_id", false),
             ("grip", false),
             ("_grip_sig", false),
         ] {
