@@ -1,11 +1,13 @@
-//! The request guard: never panics, passes only what it was given, passes nothing after a refusal, and
+//! The reader of requests: never panics, passes only what it was given, passes nothing after a refusal, and
 //! judges the same however the input is cut. The first byte says how.
 
-use p8::engine::framing::{Framing, FramingError, FramingLimits, Verdict};
+use p8::engine::framing::{Fields, Framing, FramingError, FramingLimits, Verdict};
 
 #[derive(Debug, Default, PartialEq)]
 struct Run {
     passed: Vec<u8>,
+    content: Vec<u8>,
+    fields: Vec<Fields>,
     requests: usize,
     refused: Option<FramingError>,
     left: usize,
@@ -29,16 +31,23 @@ fn run(limits: FramingLimits, input: &[u8], step: usize) -> Run {
         match framing.on_bytes(waiting) {
             Verdict::NeedMore if to == input.len() => break,
             Verdict::NeedMore => to = to.saturating_add(step).min(input.len()),
-            Verdict::PassHead { len, rewritten, .. } => {
+            Verdict::PassHead {
+                len,
+                rewritten,
+                fields,
+                ..
+            } => {
+                run.fields.push(fields);
                 assert!(0 < len && len <= waiting.len() && len <= limits.head_bytes_max + 4);
                 run.passed
                     .extend_from_slice(rewritten.as_deref().unwrap_or(&waiting[..len]));
                 from += len;
             }
-            Verdict::PassBody(n) => {
-                assert!(0 < n && n <= waiting.len());
-                run.passed.extend_from_slice(&waiting[..n]);
-                from += n;
+            Verdict::PassBody { len, content } => {
+                assert!(0 < len && len <= waiting.len() && content.end <= len);
+                run.passed.extend_from_slice(&waiting[..len]);
+                run.content.extend_from_slice(&waiting[content]);
+                from += len;
             }
             Verdict::Complete => {
                 assert!(framing.is_request_complete());

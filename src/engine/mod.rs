@@ -4,6 +4,7 @@
 //! modules decide. Public for benches and simulation; its interface may change with any release.
 
 pub mod accept_rate;
+pub mod answer;
 pub mod backend_options;
 pub mod backlog;
 pub mod balance;

@@ -84,7 +84,7 @@ pub fn unframed(chunk: &Bytes) -> Bytes {
     }
 }
 
-fn hex_line(length: usize, into: &mut [u8; 18]) -> &[u8] {
+pub(super) fn hex_line(length: usize, into: &mut [u8; 18]) -> &[u8] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut rest = length;
     let mut used = 0;
@@ -173,9 +173,15 @@ fn put_head(out: &mut BytesMut, response: &Response, http10: bool) {
     put_headers(out, &response.headers);
 }
 
+/// Returns the three digits of a status.
+pub(super) fn status_digits(status: u16) -> [u8; 3] {
+    let digit = |of: u16| b'0' + (of % 10) as u8;
+    [digit(status / 100), digit(status / 10), digit(status)]
+}
+
 fn put_status_line(out: &mut BytesMut, status: u16, reason: &str, http10: bool) {
     out.put_slice(if http10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
-    out.put_slice(status.to_string().as_bytes());
+    out.extend(status_digits(status));
     out.put_u8(b' ');
     out.put_slice(reason.as_bytes());
     out.put_slice(b"\r\n");
@@ -204,16 +210,16 @@ pub(crate) fn title_case(name: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn put_title_case(out: &mut BytesMut, name: &str) {
+/// Writes a header's name as it is sent.
+pub(super) fn put_title_case(out: &mut impl Extend<u8>, name: &str) {
     let mut upper = true;
-    for byte in name.bytes() {
-        out.put_u8(if upper {
-            byte.to_ascii_uppercase()
-        } else {
-            byte
-        });
-        upper = byte == b'-';
-    }
+    out.extend(name.bytes().map(|byte| {
+        let is_first = std::mem::replace(&mut upper, byte == b'-');
+        match is_first {
+            true => byte.to_ascii_uppercase(),
+            false => byte,
+        }
+    }));
 }
 
 fn put_connection(out: &mut BytesMut, reply: Reply, end_is_told: bool) {

@@ -2,7 +2,7 @@
 //! a socket is left to for good is its last phase.
 //!
 //! It is the task of the connection's `Session` actor: the actor's context is polled here, beside the
-//! HTTP/1 dispatcher or the parked socket, so a held client costs one small task. A panic in either
+//! requests being served or the parked socket, so a held client costs one small task. A panic in either
 //! ends this client only.
 
 use std::{
@@ -21,9 +21,9 @@ use futures_util::{future::join, FutureExt};
 use super::{
     arrival::Place,
     client_socket::ClientSocket,
-    gate::AHEAD_MAX,
+    http1::AHEAD_MAX,
     http2::Http2,
-    parked::Event,
+    parked::{Event, LINGER_BYTES},
     slot::{Owner, Slot},
 };
 use crate::{
@@ -35,14 +35,14 @@ use crate::{
         supervisor::drop_quietly,
     },
     engine::client_limits::RequestLimits,
-    stats::counters::{Refused, Total},
+    stats::counters::Total,
 };
 
-/// A dispatcher serving one client until it is done, or its socket was parked.
+/// Serves one client until that is done, or its socket was parked.
 pub type Serving = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Starts a dispatcher on a connection's slot.
-pub type Serve = Rc<dyn Fn(Rc<Slot>) -> Serving>;
+/// Starts to serve the client of a slot.
+pub type Serve = Box<dyn Fn(Rc<Slot>) -> Serving>;
 
 /// What every connection of a worker needs.
 pub struct Worker {
@@ -51,11 +51,11 @@ pub struct Worker {
     /// Its part on this thread.
     pub edge: Rc<Edge>,
     /// Serves clients that speak HTTP/1.
-    pub dispatchers: Dispatchers,
+    pub http1: Serve,
     /// Serves clients that speak HTTP/2.
     pub http2: Rc<Http2>,
-    /// What WebSocket clients send is read into this, one at a time.
-    pub scratch: RefCell<Box<[u8]>>,
+    /// What clients send is read into this, one at a time.
+    pub scratch: Rc<RefCell<Box<[u8]>>>,
     /// Clients that were told no and may still be sending.
     pub leaving: Cell<usize>,
 }
@@ -64,43 +64,6 @@ impl Worker {
     /// Returns the bounds of requests as they are now.
     fn limits(&self) -> RequestLimits {
         self.broker.options().clients.requests
-    }
-
-    /// Starts a dispatcher.
-    fn serve(&self, slot: Rc<Slot>) -> Serving {
-        let serve = self.dispatchers.current(self.limits().patience.keep_alive);
-        serve(slot)
-    }
-}
-
-/// What starts dispatchers that wait for another request as long as is wanted now.
-pub struct Dispatchers {
-    make: Box<dyn Fn(Duration) -> Option<Serve>>,
-    current: RefCell<(Duration, Serve)>,
-}
-
-impl Dispatchers {
-    /// Makes the first; none if that cannot be made at once.
-    pub fn new(
-        keep_alive: Duration,
-        make: impl Fn(Duration) -> Option<Serve> + 'static,
-    ) -> Option<Self> {
-        let first = make(keep_alive)?;
-        Some(Self {
-            make: Box::new(make),
-            current: RefCell::new((keep_alive, first)),
-        })
-    }
-
-    /// Returns what starts one; made anew if another time is wanted than before.
-    fn current(&self, keep_alive: Duration) -> Serve {
-        let mut current = self.current.borrow_mut();
-        if current.0 != keep_alive {
-            if let Some(serve) = (self.make)(keep_alive) {
-                *current = (keep_alive, serve);
-            }
-        }
-        current.1.clone()
     }
 }
 
@@ -131,7 +94,7 @@ impl Connection {
         let (session, address) = RunningSession::new(Session::new(state.clone()));
         let slot = Slot::new(socket, worker.limits(), address.downgrade(), state);
         slot.probe_client(worker.broker.options().tcp);
-        let serving = worker.serve(slot.clone());
+        let serving = (worker.http1)(slot.clone());
         Box::pin(Self {
             session,
             slot,
@@ -155,9 +118,6 @@ impl Connection {
                     continue;
                 }
                 if self.is_over || self.slot.owner() == Owner::Serving {
-                    if self.slot.has_cut_slow() {
-                        self.worker.edge.counters().refuse(Refused::Slow, 1);
-                    }
                     return Poll::Ready(());
                 }
                 self.begin_hold();
@@ -168,7 +128,7 @@ impl Connection {
                 Event::Over if self.takes_another_request() => {
                     self.end_hold();
                     self.slot.serve_again(self.worker.limits());
-                    self.serving = Some(self.worker.serve(self.slot.clone()));
+                    self.serving = Some((self.worker.http1)(self.slot.clone()));
                 }
                 event @ (Event::Over | Event::Gone) => {
                     self.end_hold();
@@ -211,7 +171,9 @@ impl Connection {
     fn last_phase(&self, event: Event) -> Option<Serving> {
         let mut state = self.slot.state.borrow_mut();
         let is_ended_socket = event == Event::Over && self.slot.is_web_socket();
-        let lingering = is_ended_socket.then(|| self.slot.linger()).flatten();
+        let lingering = is_ended_socket
+            .then(|| self.slot.linger(LINGER_BYTES))
+            .flatten();
         self.slot.close();
         state.abandon();
         let farewell = state.farewell();

@@ -143,6 +143,11 @@ impl Exchange {
     }
 }
 
+/// Returns a request's connection, if it is one of P-8's own listener that speaks HTTP/1.
+pub fn slot_of(request: &HttpRequest) -> Option<Rc<Slot>> {
+    request.extensions().get::<Rc<Slot>>().cloned()
+}
+
 /// Returns a request's stream, if it came over HTTP/2 to P-8's own listener.
 pub fn stream_of(request: &HttpRequest) -> Option<Rc<http2::Stream>> {
     request.extensions().get::<Rc<http2::Stream>>().cloned()
@@ -185,10 +190,10 @@ pub fn log_access(request: &HttpRequest, target: Option<&TargetKind>, code: u16,
     let traceparent = traceparent
         .filter(|value| value.len() <= TRACEPARENT_BYTES_MAX)
         .and_then(|value| value.to_str().ok());
-    let retry = match request.conn_data::<Rc<Slot>>() {
-        Some(slot) => slot.state.borrow().is_retried(),
-        None => stream_of(request).is_some_and(|stream| stream.state.borrow().is_retried()),
-    };
+    let slot = extensions.get::<Rc<Slot>>().map(|slot| &slot.state);
+    let stream = || Some(&extensions.get::<Rc<http2::Stream>>()?.state);
+    let state = slot.or_else(stream);
+    let retry = state.is_some_and(|state| state.borrow().is_retried());
     log::log!(target: ACCESS, level,
         method = request.method().as_str(), uri:% = request.uri(),
         backend = target.map(ToString::to_string).unwrap_or_default().as_str(),

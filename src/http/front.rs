@@ -24,16 +24,14 @@ use http::HeaderValue;
 
 use super::{
     border, builtin,
-    exchange::{log_access, log_by, stream_of, Exchange, Front, Outcome, Speech},
+    exchange::{log_access, log_by, slot_of, stream_of, Exchange, Front, Outcome, Speech},
     http2,
     link_sharing::LinkSharing,
     present::Asked,
     proxy::unix_secs,
     reply::{self, Manners, OwnAnswer},
     slot::Slot,
-    sockjs,
-    tracked::track,
-    tunnel,
+    sockjs, tunnel,
     turns::Turns,
     websocket,
     worker_options::{pool, LastSeen, WorkerOptions},
@@ -48,7 +46,7 @@ use crate::{
         route::{Proto, Query, Route, TargetKind},
     },
     grip::ws::events,
-    stats::counters::{Refused, Total},
+    stats::counters::{Counters, Refused, Total},
 };
 
 /// Mounts the proxy as an actix-web app's default service: whatever the app does not serve itself goes
@@ -65,21 +63,14 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let Some(front) = request.app_data::<Rc<Front>>().cloned() else {
         return HttpResponse::InternalServerError().finish();
     };
-    let slot = request.conn_data::<Rc<Slot>>().cloned();
+    let slot = slot_of(&request);
     if !slot.as_ref().is_some_and(is_retry) {
         front.edge.counters().add(Total::Requests, 1);
     }
-    let method = request.method().clone();
     let is_http10 = request.version() == actix_web::http::Version::HTTP_10;
-    let outcome = match &slot {
-        Some(slot) => {
-            let answered = front.answer(request, payload, (Some(slot.clone()), None));
-            front.answer_or_refuse(slot, answered).await
-        }
-        None => match stream_of(&request) {
-            Some(stream) => front.answer_or_cut(&stream, request, payload).await,
-            None => front.answer(request, payload, (None, None)).await,
-        },
+    let outcome = match (slot, stream_of(&request)) {
+        (None, Some(stream)) => front.answer_or_cut(&stream, request, payload).await,
+        (slot, _) => front.answer(request, payload, (slot, None)).await,
     };
     let mut response = match outcome {
         Outcome::Parked | Outcome::Again => return HttpResponse::Ok().finish(),
@@ -97,10 +88,23 @@ async fn handle(request: HttpRequest, payload: web::Payload) -> HttpResponse {
             .head_mut()
             .set_connection_type(actix_http::ConnectionType::Close);
     }
-    match slot {
-        Some(slot) => track(response, &method, slot),
-        None => response,
-    }
+    response
+}
+
+/// Refuses what makes no request, or none that may come so slowly.
+pub(super) fn refuse(
+    counters: &Counters,
+    peer: Option<SocketAddr>,
+    refusal: &FramingError,
+) -> HttpResponse {
+    let kind = match refusal.is_slow() {
+        true => Refused::Slow,
+        false => Refused::Request,
+    };
+    counters.refuse(kind, 1);
+    log::info!(target: "p8::access", peer:?, code = refusal.status(),
+        reason = refusal.code(); "request refused");
+    reply::malformed(refusal).response
 }
 
 impl Front {
@@ -123,22 +127,6 @@ impl Front {
         })
     }
 
-    /// Answers a request, or refuses it if its head was bad or, before there is an answer, its body is.
-    ///
-    /// A fault in the body needs no waker: whoever reads the connection polls this next.
-    async fn answer_or_refuse(
-        &self,
-        slot: &Slot,
-        answer: impl Future<Output = Outcome>,
-    ) -> Outcome {
-        let mut answer = pin!(answer);
-        poll_fn(|cx| match slot.take_refusal() {
-            Some(refusal) => Poll::Ready(self.refuse(slot.peer(), &refusal)),
-            None => answer.as_mut().poll(cx),
-        })
-        .await
-    }
-
     /// Answers a stream's request, or refuses it if its body takes too long before there is an answer.
     async fn answer_or_cut(
         self: &Rc<Self>,
@@ -148,7 +136,14 @@ impl Front {
     ) -> Outcome {
         let mut answer = pin!(self.answer_stream(stream, request, payload));
         let outcome = poll_fn(|cx| match stream.poll_silence(cx) {
-            Poll::Ready(()) => Poll::Ready(self.refuse(stream.peer, &FramingError::BodyTooSlow)),
+            Poll::Ready(()) => {
+                let late = refuse(
+                    self.edge.counters(),
+                    stream.peer,
+                    &FramingError::BodyTooSlow,
+                );
+                Poll::Ready(Outcome::Response(late))
+            }
             Poll::Pending => answer.as_mut().poll(cx),
         })
         .await;
@@ -179,17 +174,6 @@ impl Front {
                 Err(_) => return outcome,
             }
         }
-    }
-
-    fn refuse(&self, peer: Option<SocketAddr>, refusal: &FramingError) -> Outcome {
-        let kind = match refusal.is_slow() {
-            true => Refused::Slow,
-            false => Refused::Request,
-        };
-        self.edge.counters().refuse(kind, 1);
-        log::info!(target: "p8::access", peer:?, code = refusal.status(),
-            reason = refusal.code(); "request refused");
-        reply::malformed(refusal).into()
     }
 
     async fn answer(

@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::ready,
     io,
     net::TcpListener,
     os::unix::net::UnixListener,
@@ -11,8 +10,7 @@ use std::{
     time::Duration,
 };
 
-use actix::clock::{sleep_until, Instant};
-use actix_http::{Extensions, HttpService, Protocol, Request};
+use actix_http::Request;
 use actix_server::{GracefulShutdownSignal, Server};
 use actix_service::{
     fn_factory, fn_service, map_config, IntoServiceFactory, Service, ServiceFactory,
@@ -21,23 +19,20 @@ use actix_service::{
 use actix_web::{
     dev::{AppConfig, ServiceResponse},
     middleware::from_fn,
-    App, HttpResponse,
+    App,
 };
-use futures_util::FutureExt;
 
 use super::{
     admin,
     arrival::{Conversation, Door},
     client_socket::ClientSocket,
-    connection::{Dispatchers, Serve, Worker, SCRATCH},
-    control,
-    detach::Detachable,
-    front,
+    connection::{Worker, SCRATCH},
+    control, front,
     guard::guard,
+    http1::Http1,
     http2::Http2,
     liveness, metrics,
     reload::{self, Reload},
-    slot::Slot,
     tls::PortTls,
 };
 use crate::{actors::broker::Broker, engine::accept_rate::AcceptRate};
@@ -69,20 +64,12 @@ pub enum ListeningSocket {
     Unix(UnixListener),
 }
 
-/// How long a client may take to read the answer to a request whose body was not read.
-const LINGER: Duration = Duration::from_secs(2);
-
 /// How long a new connection may wait for its turn.
 pub const TURN_MAX: Duration = Duration::from_secs(5);
-
-/// How long a connection that has just come may take to ask while P-8 stops.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Connections to the control port at a time; more wait. Above the most publishes under way by default, so
 /// that those past it are answered, and operators too.
 const CONTROL_CONNECTIONS_MAX: usize = 4_096;
-
-type Accepted = (Detachable, Protocol, Option<std::net::SocketAddr>);
 
 /// Makes the server for clients; it runs when polled.
 pub fn clients(
@@ -162,16 +149,22 @@ async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
     // One for all versions of HTTP: what handlers share is there once for each worker.
     let app = Rc::new(app.new_service(()).await?);
     let http2 = http2(&broker, &stopping, app.clone());
-    let keep_alive = broker.options().clients.requests.patience.keep_alive;
-    let make = move |keep_alive| dispatcher(keep_alive, &stopping, &app);
-    let dispatchers = Dispatchers::new(keep_alive, make);
     let edge = broker.edge();
+    let scratch = Rc::new(RefCell::new(vec![0; SCRATCH].into()));
+    let http1 = Rc::new(Http1 {
+        app,
+        counters: edge.counters().clone(),
+        stopping,
+        scratch: scratch.clone(),
+        buffer: Cell::default(),
+        date: RefCell::default(),
+    });
     let worker = Rc::new(Worker {
         broker,
         edge,
-        dispatchers: dispatchers.ok_or(())?,
+        http1: Box::new(move |slot| Box::pin(http1.clone().serve(slot))),
         http2,
-        scratch: RefCell::new(vec![0; SCRATCH].into()),
+        scratch,
         leaving: Cell::new(0),
     });
     // Another listener's may have been made meanwhile.
@@ -180,45 +173,6 @@ async fn worker(room: &Room) -> Result<Rc<Worker>, ()> {
             *made = Rc::downgrade(&worker);
             worker
         })
-    }))
-}
-
-/// Makes what starts dispatchers that wait so long for another request; none if it is not ready at once.
-fn dispatcher<S>(
-    keep_alive: Duration,
-    stopping: &GracefulShutdownSignal,
-    app: &Rc<S>,
-) -> Option<Serve>
-where
-    S: Service<Request, Response = ServiceResponse, Error = HttpResponse> + 'static,
-{
-    let (stopping, app) = (stopping.clone(), app.clone());
-    let http = HttpService::<Detachable, _, _>::build()
-        .keep_alive(keep_alive)
-        // The gate knows better than the dispatcher how long a client has been silent.
-        .client_request_timeout(Duration::ZERO)
-        .client_disconnect_timeout(LINGER)
-        .h1_allow_half_closed(false)
-        .graceful_shutdown_signal(move || {
-            let stopping = stopping.clone();
-            let heard_by = Instant::now() + FIRST_REQUEST;
-            async move {
-                stopping.notified().await;
-                // One that has just come may be about to ask.
-                Box::pin(sleep_until(heard_by)).await;
-            }
-        })
-        .on_connect_ext(|io: &Detachable, extensions: &mut Extensions| {
-            extensions.insert(io.0.clone());
-        })
-        .finish(fn_factory(move || ready(Ok::<_, ()>(app.clone()))));
-    // Nothing in it waits for anything.
-    let http = ServiceFactory::<Accepted>::new_service(&http, ()).now_or_never()?;
-    let http = Rc::new(http.ok()?);
-    Some(Rc::new(move |slot: Rc<Slot>| {
-        let peer = slot.peer();
-        let serving = http.call((Detachable(slot), Protocol::Http1, peer));
-        Box::pin(async move { drop(serving.await) })
     }))
 }
 

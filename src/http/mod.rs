@@ -6,7 +6,8 @@
 //! | `arrival` | from an accepted socket to a client that is served: its place, its TLS handshake |
 //! | `client_socket`, `tls_socket` | what a client came by: TCP, TLS, a unix socket |
 //! | `tls`, `certificates` | how TLS is spoken, and with which certificates |
-//! | `connection`, `slot`, `gate`, `record`, `patience`, `detach`, `parked` | a client connection: served, its socket taken, held |
+//! | `connection`, `slot`, `record`, `patience`, `parked` | a client connection: served, its socket taken, held |
+//! | `http1` | requests and responses of HTTP/1 connections |
 //! | `http2` | HTTP/2 connections and their streams |
 //! | `front` | where requests come in: routes, refusals, what handlers share |
 //! | `worker_options` | what a worker derives from the options, anew after a reload |
@@ -31,15 +32,14 @@ pub mod certificates;
 pub mod client_socket;
 pub mod connection;
 pub mod control;
-pub mod detach;
 mod embed;
 pub mod exchange;
 pub mod front;
-pub mod gate;
 pub mod guard;
 pub mod health;
 pub mod held_body;
 pub mod hold;
+pub mod http1;
 pub mod http2;
 pub mod link_sharing;
 pub mod listener;
@@ -54,12 +54,10 @@ pub mod proxy;
 pub mod record;
 pub mod reload;
 pub mod reply;
-pub mod sending;
 pub mod slot;
 pub mod sockjs;
 pub mod tls;
 pub mod tls_socket;
-pub mod tracked;
 pub mod tunnel;
 pub mod turns;
 pub mod upstream;

@@ -31,9 +31,9 @@ const SLICES: usize = 64;
 /// Unsent bytes that the kernel takes before it says the client is slow.
 const NOT_SENT_MAX: u32 = 16_384;
 
-/// How long a client may take to close its side, and how much it may still send meanwhile.
+/// How long a client may take to close its side, and how much a WebSocket's may still send meanwhile.
 const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 1 << 20;
+pub(super) const LINGER_BYTES: usize = 1 << 20;
 
 /// What happened to a parked socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,13 +121,14 @@ impl Slot {
 
     /// Ends the connection in a way that lets the client read to the end what it was sent.
     ///
-    /// **Bounds**: a client that does not close its side within 2 s, or sends on, is cut off.
-    pub fn linger(&self) -> Option<impl Future<Output = ()>> {
+    /// **Bounds**: a client that does not close its side within 2 s, or sends more than so many bytes, is
+    /// cut off.
+    pub fn linger(&self, bytes_max: usize) -> Option<impl Future<Output = ()>> {
         let mut socket = self.socket.borrow_mut().take()?;
         socket.end_sending();
         Some(async move {
             let read_out = async {
-                let mut left = LINGER_BYTES;
+                let mut left = bytes_max;
                 while left > 0 {
                     let read = poll_fn(|cx| socket.poll_receive(cx, &mut [0; 4_096])).await;
                     match read {

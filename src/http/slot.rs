@@ -1,9 +1,9 @@
-//! What a client connection's parts share: its socket, its gate, its session; and who has the socket now.
+//! What a client connection's parts share: its socket, its reader, its session; and who has the socket now.
 //!
-//! While requests are served the socket belongs to the dispatcher (`detach`). A request handler may
-//! `park` it: then the dispatcher reads end of file and ends, and the session owns it (`parked`), until it
-//! is given back for the next request, or for the same one to be asked again. Or it leaves the socket
-//! for good to something that speaks no HTTP (`leave_to`), which the connection's task then runs.
+//! While requests are served the socket belongs to whoever serves them (`http1`). A request handler may
+//! `park` it: then serving ends with that request, and the session owns it (`parked`), until it is given
+//! back for the next request, or for the same one to be asked again. Or it leaves the socket for good to
+//! something that speaks no HTTP (`leave_to`), which the connection's task then runs.
 //!
 //! ```text
 //! Serving ──park()──▶ Parked ──release()──▶ Released ──serve_again()──▶ Serving
@@ -23,20 +23,20 @@ use std::{
 use actix::{Addr, WeakAddr};
 use bytes::Bytes;
 
-use super::{client_socket::ClientSocket, connection::Serving, gate::Gate};
+use super::{
+    client_socket::ClientSocket,
+    connection::Serving,
+    http1::{Came, Incoming, Input, Reader},
+};
 use crate::{
     actors::session::{Session, SessionState},
-    engine::{
-        client_limits::RequestLimits,
-        framing::{FramingError, Upgrade},
-        wire::Reply,
-    },
+    engine::{client_limits::RequestLimits, framing::Upgrade, wire::Reply},
 };
 
 /// Who has the socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// The dispatcher.
+    /// Whoever serves its requests.
     Serving,
     /// The session of a held request.
     Parked,
@@ -53,7 +53,7 @@ pub enum Owner {
 /// The shared part of one client connection.
 pub struct Slot {
     pub(super) socket: RefCell<Option<ClientSocket>>,
-    pub(super) gate: RefCell<Option<Box<Gate>>>,
+    pub(super) reader: RefCell<Option<Box<Reader>>>,
     session: WeakAddr<Session>,
     /// What the session knows of a hold.
     pub state: Rc<RefCell<SessionState>>,
@@ -62,14 +62,13 @@ pub struct Slot {
     kept: Cell<Option<Box<Kept>>>,
     pub(super) owner: Cell<Owner>,
     pub(super) is_blocked: Cell<bool>,
-    pub(super) is_flushed: Cell<bool>,
     pub(super) has_begun_response: Cell<bool>,
     pub(super) can_retry: Cell<bool>,
     pub(super) keep_alive: Cell<bool>,
     is_web_socket: Cell<bool>,
 }
 
-/// What is kept for after the dispatcher; never both, and most of the time neither.
+/// What is kept for after serving; never both, and most of the time neither.
 enum Kept {
     /// The held request as received, if it can be asked again.
     Request(Box<[u8]>),
@@ -87,14 +86,13 @@ impl Slot {
     ) -> Rc<Self> {
         Rc::new(Self {
             socket: RefCell::new(Some(socket)),
-            gate: RefCell::new(Some(Box::new(Gate::new(limits)))),
+            reader: RefCell::new(Some(Box::new(Reader::new(limits)))),
             session,
             state,
             watcher: Cell::default(),
             kept: Cell::default(),
             owner: Cell::new(Owner::Serving),
             is_blocked: Cell::new(false),
-            is_flushed: Cell::new(true),
             has_begun_response: Cell::new(false),
             can_retry: Cell::new(false),
             keep_alive: Cell::new(false),
@@ -130,24 +128,37 @@ impl Slot {
         self.keep_alive.get()
     }
 
-    fn with_gate<T: Default>(&self, use_gate: impl FnOnce(&mut Gate) -> T) -> T {
-        let mut gate = self.gate.borrow_mut();
-        gate.as_deref_mut().map(use_gate).unwrap_or_default()
+    pub(super) fn with_reader<T: Default>(&self, use_reader: impl FnOnce(&mut Reader) -> T) -> T {
+        let mut reader = self.reader.borrow_mut();
+        reader.as_deref_mut().map(use_reader).unwrap_or_default()
     }
 
-    /// Returns why the current request was refused, once.
-    pub fn take_refusal(&self) -> Option<FramingError> {
-        self.with_gate(Gate::take_refusal)
+    /// Waits for the next request's head.
+    pub(super) fn poll_head(&self, scratch: &mut [u8], cx: &mut Context<'_>) -> Poll<Came> {
+        let (mut socket, mut reader) = (self.socket.borrow_mut(), self.reader.borrow_mut());
+        match (socket.as_mut(), reader.as_mut()) {
+            (Some(socket), Some(reader)) => reader.poll_head(socket, scratch, cx),
+            _ => Poll::Ready(Came::Nothing),
+        }
     }
 
-    /// Tells whether a response was cut because its request's body took too long.
-    pub fn has_cut_slow(&self) -> bool {
-        self.with_gate(|gate| gate.has_cut_slow())
+    /// Reads on while a request is answered.
+    pub(super) fn poll_input(
+        &self,
+        incoming: Option<&Incoming>,
+        scratch: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<Input> {
+        let (mut socket, mut reader) = (self.socket.borrow_mut(), self.reader.borrow_mut());
+        match (socket.as_mut(), reader.as_mut()) {
+            (Some(socket), Some(reader)) => reader.poll_input(incoming, socket, scratch, cx),
+            _ => Poll::Ready(Input::Gone),
+        }
     }
 
     /// Returns how a response to the current request is written.
     pub fn reply(&self) -> Reply {
-        let facts = self.with_gate(|gate| gate.facts);
+        let facts = self.with_reader(|reader| reader.facts);
         facts.map_or(Reply::CLOSING, |facts| Reply {
             http10: facts.http10,
             keep_alive: facts.keep_alive,
@@ -158,19 +169,18 @@ impl Slot {
     /// Tells whether the socket could be taken away now without losing a byte.
     pub fn is_parkable(&self) -> bool {
         self.owner() == Owner::Serving
-            && self.is_flushed.get()
             && self.socket.borrow().is_some()
-            && self.with_gate(|gate| gate.is_settled())
+            && self.with_reader(|reader| reader.is_settled())
     }
 
-    /// Takes the socket away from the dispatcher; the last act of a request handler. False if it cannot.
+    /// Takes the socket away; the last act of a request handler. False if it cannot.
     ///
     /// `can_retry` keeps the request, so that the backend can be asked again.
     pub fn park(&self, keep_alive: bool, can_retry: bool) -> bool {
         if !self.is_parkable() {
             return false;
         }
-        let request = self.with_gate(|gate| can_retry.then(|| gate.recorded()));
+        let request = self.with_reader(|reader| can_retry.then(|| reader.recorded()));
         let request = request.unwrap_or_default();
         self.can_retry.set(!request.is_empty());
         let kept = (!request.is_empty()).then(|| Box::new(Kept::Request(request)));
@@ -182,24 +192,23 @@ impl Slot {
 
     /// Tells whether the current request asks for a protocol that only its backend knows.
     pub fn wants_switch(&self) -> bool {
-        let facts = self.with_gate(|gate| gate.facts);
+        let facts = self.with_reader(|reader| reader.facts);
         facts.is_some_and(|facts| facts.upgrade == Upgrade::Other)
     }
 
-    /// Waits until all that was written before the current response has left the dispatcher.
+    /// Waits until all that was sent before the current response has left.
     pub async fn flushed(&self) {
         poll_fn(|cx| {
-            if self.is_flushed.get() {
-                return Poll::Ready(());
+            let (mut socket, mut reader) = (self.socket.borrow_mut(), self.reader.borrow_mut());
+            match (socket.as_mut(), reader.as_mut()) {
+                (Some(socket), Some(reader)) => reader.poll_unsent(socket, cx),
+                _ => Poll::Ready(()),
             }
-            self.watcher.set(Some(cx.waker().clone()));
-            Poll::Pending
         })
         .await;
     }
 
-    /// Takes the socket away from the dispatcher for good; the last act of a request handler. False if it
-    /// cannot. The connection's task ends with what is made of the socket and of what the client sent ahead.
+    /// Takes the socket away for good; the last act of a request handler. False if it cannot. The connection's task ends with what is made of the socket and of what the client sent ahead.
     pub fn leave_to<F>(&self, make: impl FnOnce(ClientSocket, Bytes) -> F) -> bool
     where
         F: Future<Output = ()> + 'static,
@@ -210,7 +219,7 @@ impl Slot {
         let Some(socket) = self.socket.take() else {
             return false;
         };
-        let ahead = self.with_gate(Gate::take_ahead);
+        let ahead = self.with_reader(Reader::take_ahead);
         self.owner.set(Owner::Parked);
         let successor: Serving = Box::pin(make(socket, ahead));
         self.kept.set(Some(Box::new(Kept::Successor(successor))));
@@ -234,56 +243,41 @@ impl Slot {
         if self.owner() != Owner::Http2 {
             return None;
         }
-        let ahead = self.with_gate(Gate::take_ahead);
+        let ahead = self.with_reader(Reader::take_ahead);
         Some((self.socket.take()?, ahead))
     }
 
-    /// The dispatcher has ended: gives back what only serving needs.
+    /// Serving has ended: gives back what only serving needs.
     pub fn slim_down(&self) {
-        let mut gate = self.gate.borrow_mut();
-        gate.take_if(|gate| gate.is_ahead_empty());
+        let mut reader = self.reader.borrow_mut();
+        reader.take_if(|reader| reader.is_ahead_empty());
     }
 
-    /// Gives the socket to a new dispatcher, for the next request or for the held one once more.
+    /// Gives the socket back to be served, for the next request or for the held one once more.
     pub fn serve_again(&self, limits: RequestLimits) {
         let kept = self.kept.take();
-        let mut gate = self.gate.borrow_mut();
-        let gate = gate.get_or_insert_with(|| Box::new(Gate::after_hold(limits)));
+        let mut reader = self.reader.borrow_mut();
+        let reader = reader.get_or_insert_with(|| Box::new(Reader::after_hold(limits)));
         match kept.as_deref() {
-            Some(Kept::Request(again)) if self.owner() == Owner::Retried => gate.replay(again),
-            _ => gate.next_request(),
+            Some(Kept::Request(again)) if self.owner() == Owner::Retried => reader.replay(again),
+            _ => reader.next_request(),
         }
         self.watcher.take();
         self.owner.set(Owner::Serving);
         self.is_blocked.set(false);
-        self.is_flushed.set(true);
         self.has_begun_response.set(false);
     }
 
-    /// Notes that the response is decided: a fault in the request's body cuts the connection from now on.
-    pub fn begin_response(&self) {
-        self.with_gate(Gate::begin_response);
-    }
-
-    /// Puts a piece of the current response's body behind what the dispatcher has not written yet.
-    pub fn put(&self, piece: Bytes) {
-        self.is_flushed.set(false);
-        self.with_gate(|gate| gate.sending.put(piece));
-    }
-
-    /// Waits until that piece has left.
-    pub fn poll_piece_left(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut gate = self.gate.borrow_mut();
-        gate.as_mut()
-            .map_or(Poll::Ready(()), |gate| gate.sending.poll_piece_left(cx))
-    }
-
-    /// Notes that the current request's response is complete: the next request may pass.
-    pub fn response_ended(&self) {
+    /// Notes that the current request's response is complete.
+    pub(super) fn answered(&self) {
         if let Ok(mut state) = self.state.try_borrow_mut() {
             state.answered();
         }
-        self.with_gate(Gate::next_request);
+    }
+
+    /// Goes on to the next request.
+    pub(super) fn next_request(&self) {
+        self.with_reader(Reader::next_request);
         self.has_begun_response.set(false);
     }
 
@@ -297,34 +291,34 @@ impl Slot {
         self.is_web_socket.get()
     }
 
-    /// Gives out what the client has sent beyond the held request, and the gate with it.
+    /// Gives out what the client has sent beyond the held request, and the reader with it.
     pub fn take_ahead(&self) -> Option<Bytes> {
-        self.gate
+        self.reader
             .borrow_mut()
             .take()
-            .map(|mut gate| gate.take_ahead())
+            .map(|mut reader| reader.take_ahead())
     }
 
     /// Keeps what a held client sends for after the hold; false if it is too much.
     pub fn keep_ahead(&self, bytes: &[u8], limits: RequestLimits) -> bool {
-        let mut gate = self.gate.borrow_mut();
-        let gate = gate.get_or_insert_with(|| Box::new(Gate::after_hold(limits)));
-        gate.keep_ahead(bytes)
+        let mut reader = self.reader.borrow_mut();
+        let reader = reader.get_or_insert_with(|| Box::new(Reader::after_hold(limits)));
+        reader.keep_ahead(bytes)
     }
 
     /// Writes an interim response before the response, if nothing else is on its way out.
     pub fn send_interim(&self, interim: &Bytes) -> bool {
         let mut socket = self.socket.borrow_mut();
-        let socket = socket.as_mut().filter(|_| self.is_flushed.get());
-        socket.is_some_and(|socket| self.with_gate(|gate| gate.send_interim(socket, interim)))
+        let socket = socket.as_mut();
+        socket.is_some_and(|socket| self.with_reader(|reader| reader.send_interim(socket, interim)))
     }
 
     /// After a crash: says 500 if the client has seen nothing of the response yet.
     pub fn say_crashed(&self) {
         let socket = self.socket.borrow_mut().take();
-        let gate = self.gate.borrow();
-        let is_waited_for = match gate.as_ref() {
-            Some(gate) => !gate.is_between_requests(),
+        let reader = self.reader.borrow();
+        let is_waited_for = match reader.as_ref() {
+            Some(reader) => !reader.is_between_requests(),
             None => self.owner() == Owner::Parked,
         };
         if let (Some(mut socket), false, true) =

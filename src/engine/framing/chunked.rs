@@ -1,9 +1,10 @@
-//! Finds the end of a `Transfer-Encoding: chunked` body.
+//! Finds the content and the end of a `Transfer-Encoding: chunked` body.
 //!
-//! It does not decode: chunk lines, data and trailers all pass. It is stricter than actix-http's
-//! decoder, so both find the same end.
+//! Chunk lines and trailers are judged like everything else, and are no content.
 //!
 //! Source: RFC 9112 section 7.1.
+
+use std::ops::Range;
 
 use super::head::is_token;
 use super::FramingError;
@@ -42,7 +43,7 @@ enum At {
 
 /// How a run over waiting bytes ended.
 pub(super) enum Step {
-    /// All bytes belong to the body, which goes on.
+    /// The bytes belong to the body, which goes on.
     More,
     /// The body ended behind the returned number of bytes.
     Ended,
@@ -51,8 +52,9 @@ pub(super) enum Step {
 }
 
 impl Chunked {
-    /// Takes in what belongs to the body; returns how many bytes those were.
-    pub(super) fn advance(&mut self, waiting: &[u8]) -> (usize, Step) {
+    /// Takes in what belongs to the body, up to the end of one run of content; returns how many bytes
+    /// those were, and which of them are content.
+    pub(super) fn advance(&mut self, waiting: &[u8]) -> (usize, Range<usize>, Step) {
         let mut passed = 0;
         while let Some(&byte) = waiting.get(passed) {
             if self.at == At::Chunk {
@@ -63,18 +65,18 @@ impl Chunked {
                 if self.left == 0 {
                     self.at = At::ChunkCr;
                 }
-                continue;
+                return (passed, passed - n..passed, Step::More);
             }
             match self.on_byte(byte) {
                 Ok(at) => self.at = at,
-                Err(error) => return (passed, Step::Refused(error)),
+                Err(error) => return (passed, 0..0, Step::Refused(error)),
             }
             passed += 1;
             if self.at == At::End {
-                return (passed, Step::Ended);
+                return (passed, 0..0, Step::Ended);
             }
         }
-        (passed, Step::More)
+        (passed, 0..0, Step::More)
     }
 
     fn on_byte(&mut self, byte: u8) -> Result<At, FramingError> {

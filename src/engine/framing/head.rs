@@ -7,16 +7,13 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
 use httparse::Header;
 
-use super::rewrite::{self, Changes};
+use super::rewrite::Changes;
 use super::target::{self, RequestLine};
 use super::{Body, FramingError, HeadFacts, Upgrade};
 use crate::grip::header_params::split_list;
 
-/// Most headers actix-http takes.
-const PARSER_HEADERS_MAX: usize = 96;
 /// What frames a body; also for backends behind a gateway, such as CGI and WSGI, that take `_` for `-`.
 const FRAMING_NAMES: [&str; 2] = ["content-length", "transfer-encoding"];
 /// How many empty lines may stand before a request (RFC 9112 section 2.2 asks for one).
@@ -32,6 +29,11 @@ pub(super) struct HeadScan {
 }
 
 impl HeadScan {
+    /// Tells whether nothing was scanned yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.start == 0 && self.scanned == 0
+    }
+
     /// Scans what was not scanned before; returns where the head lies once it is complete.
     pub(super) fn advance(
         &mut self,
@@ -100,33 +102,6 @@ impl HeadScan {
     }
 }
 
-/// Checks a complete head as a whole; returns its facts and, where needed, the head to pass instead.
-pub(super) fn check(
-    head: &[u8],
-    has_empty_lines_before: bool,
-) -> Result<(HeadFacts, Option<Bytes>), FramingError> {
-    let line_end = head
-        .iter()
-        .position(|byte| *byte == b'\r')
-        .unwrap_or(head.len());
-    let line = target::request_line(head.get(..line_end).unwrap_or_default())?;
-    let mut slots = [httparse::EMPTY_HEADER; PARSER_HEADERS_MAX];
-    let mut request = httparse::Request::new(&mut slots);
-    match request.parse(head) {
-        Ok(httparse::Status::Complete(len)) if len == head.len() => {}
-        Ok(_) => return Err(FramingError::InvalidToken),
-        Err(error) => return Err(tokenizer_error(error)),
-    }
-    let mut seen = Seen::default();
-    for header in request.headers.iter() {
-        seen.on_header(header, line.http10)?;
-    }
-    let (facts, changes) = seen.conclude(&line)?;
-    let must_rewrite = has_empty_lines_before || line.changed || changes.is_any();
-    let rewritten = must_rewrite.then(|| rewrite::head(&line, request.headers, &changes));
-    Ok((facts, rewritten))
-}
-
 /// Tells whether `byte` may stand in a token (RFC 9110 section 5.6.2).
 pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
@@ -161,7 +136,7 @@ fn check_header_line(line: &[u8]) -> Result<(), FramingError> {
     if name.is_empty() || !name.iter().copied().all(is_token) {
         return Err(FramingError::InvalidHeaderName);
     }
-    // The parser behind the guard panics on a name longer than 65,535 bytes; no head is that long.
+    // `http` panics on a name longer than 65,535 bytes; no head is that long.
     if !value
         .iter()
         .all(|byte| matches!(byte, b'\t' | b' '..=0x7e | 0x80..))
@@ -171,20 +146,9 @@ fn check_header_line(line: &[u8]) -> Result<(), FramingError> {
     Ok(())
 }
 
-fn tokenizer_error(error: httparse::Error) -> FramingError {
-    match error {
-        httparse::Error::HeaderName => FramingError::InvalidHeaderName,
-        httparse::Error::HeaderValue => FramingError::InvalidHeaderValue,
-        httparse::Error::NewLine => FramingError::LineEnd,
-        httparse::Error::TooManyHeaders => FramingError::TooManyHeaders,
-        httparse::Error::Version => FramingError::InvalidVersion,
-        httparse::Error::Token | httparse::Error::Status => FramingError::InvalidToken,
-    }
-}
-
 /// What the headers read so far say.
 #[derive(Default)]
-struct Seen<'a> {
+pub(super) struct Seen<'a> {
     host: Option<&'a [u8]>,
     content_length: Option<u64>,
     chunked: bool,
@@ -201,7 +165,11 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn on_header(&mut self, header: &Header<'a>, http10: bool) -> Result<(), FramingError> {
+    pub(super) fn on_header(
+        &mut self,
+        header: &Header<'a>,
+        http10: bool,
+    ) -> Result<(), FramingError> {
         let value = header.value;
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         if is("host") {
@@ -243,7 +211,7 @@ impl<'a> Seen<'a> {
         Ok(())
     }
 
-    /// Characters beyond ASCII are refused: the parser behind the guard would ignore the whole value.
+    /// Characters beyond ASCII are refused: other readers ignore the whole value then.
     fn on_connection(&mut self, value: &[u8]) -> Result<(), FramingError> {
         if !value.is_ascii() {
             return Err(FramingError::InvalidHeaderValue);
@@ -256,7 +224,10 @@ impl<'a> Seen<'a> {
         Ok(())
     }
 
-    fn conclude(&self, line: &RequestLine<'a>) -> Result<(HeadFacts, Changes<'a>), FramingError> {
+    pub(super) fn conclude(
+        &self,
+        line: &RequestLine<'a>,
+    ) -> Result<(HeadFacts, Changes<'a>), FramingError> {
         let body = match (self.content_length, self.chunked) {
             (Some(_), true) => return Err(FramingError::LengthAndEncoding),
             (Some(length), false) => Body::Counted(length),

@@ -1,9 +1,8 @@
-//! The guard before the HTTP/1 parser: decides which received bytes belong to the current request.
+//! Reads the requests of a client connection: which received bytes belong to the current one, and how.
 //!
-//! It sees every byte of a client connection first. It lets pass one complete and checked head, then
-//! exactly that request's body, and nothing more until the response is finished. So nothing unread can
-//! sit in the parser behind it when a socket is taken away, and nothing that two parsers could read in
-//! two ways ever reaches it. It reads no socket, keeps no bytes, and does not decode bodies.
+//! It lets pass one complete and checked head, then exactly that request's body, and nothing more until
+//! the response is finished. What two parsers could read in two ways is refused, so that a backend sees
+//! what was judged here. It reads no socket and keeps no bytes.
 //!
 //! ```text
 //! Head --PassHead--> Counted | Chunked --PassBody...--> Passed --next_request--> Head
@@ -20,6 +19,9 @@ mod rewrite;
 mod target;
 #[cfg(test)]
 mod tests;
+mod whole;
+
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -28,6 +30,7 @@ pub use http2::{SameRequest, StreamHead};
 
 use chunked::{Chunked, Step};
 use head::HeadScan;
+use whole::Checked;
 
 /// Bounds the request head.
 ///
@@ -63,14 +66,53 @@ pub enum Verdict {
         rewritten: Option<Bytes>,
         /// What the head says about the connection and the body.
         head: HeadFacts,
+        /// Where its parts lie in what passes.
+        fields: Fields,
     },
-    /// So many waiting bytes are body, and pass.
-    PassBody(usize),
+    /// Waiting bytes are body, and pass.
+    PassBody {
+        /// How many.
+        len: usize,
+        /// Which of them are content: all, but for chunk lines and trailers.
+        content: Range<usize>,
+    },
     /// The request has passed whole; what waits belongs to the next one.
     Complete,
     /// Nothing more may pass on this connection, which is closed: after the error's answer, or without
     /// one when a response has begun.
     Refuse(FramingError),
+}
+
+/// Where the parts of a head lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fields {
+    /// The method.
+    pub method: Span,
+    /// The target.
+    pub target: Span,
+    /// Names and values of the headers, in order; values without the blanks around them.
+    pub headers: Vec<(Span, Span)>,
+}
+
+/// Some of the bytes of a head.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    from: u32,
+    to: u32,
+}
+
+impl Span {
+    /// Returns the part of a head.
+    pub fn of<'h>(&self, head: &'h [u8]) -> &'h [u8] {
+        head.get(self.from as usize..self.to as usize)
+            .unwrap_or_default()
+    }
+
+    /// Returns the part of a head, sharing its memory.
+    pub fn shared(&self, head: &Bytes) -> Bytes {
+        let to = head.len().min(self.to as usize);
+        head.slice(to.min(self.from as usize)..to)
+    }
 }
 
 /// What a passed head says about the connection and the body.
@@ -111,10 +153,10 @@ pub enum Upgrade {
     /// connection option. The passed head no longer says so: the request is answered as if it had not asked.
     Ignored,
     /// A protocol that only its backend knows. The passed head names it in `Upgrade`, but has lost the
-    /// connection option: actix-http reads the request as any other.
+    /// connection option: the request is read as any other.
     Other,
-    /// WebSocket. actix-http reads all that follows the head as an endless payload, so the connection
-    /// is either taken over or closed after the answer.
+    /// WebSocket. All that follows the head belongs to it: the connection is either taken over or closed
+    /// after the answer.
     WebSocket,
 }
 
@@ -161,21 +203,24 @@ impl Framing {
                     return Verdict::NeedMore;
                 }
                 self.on_counted_body(n as u64);
-                Verdict::PassBody(n)
+                Verdict::PassBody {
+                    len: n,
+                    content: 0..n,
+                }
             }
             State::Chunked(chunked) => {
                 if waiting.is_empty() {
                     return Verdict::NeedMore;
                 }
-                let (n, step) = chunked.advance(waiting);
+                let (len, content, step) = chunked.advance(waiting);
                 match step {
                     Step::More => {}
                     Step::Ended => self.state = State::Passed,
                     Step::Refused(error) => self.state = State::Refused(error),
                 }
                 match &self.state {
-                    State::Refused(error) if n == 0 => Verdict::Refuse(*error),
-                    _ => Verdict::PassBody(n),
+                    State::Refused(error) if len == 0 => Verdict::Refuse(*error),
+                    _ => Verdict::PassBody { len, content },
                 }
             }
             State::Passed => Verdict::Complete,
@@ -229,17 +274,28 @@ impl Framing {
         let State::Head(scan) = &mut self.state else {
             return Verdict::NeedMore;
         };
-        let passed = match scan.advance(waiting, self.head_bytes_max, self.headers_max) {
-            Ok(None) => return Verdict::NeedMore,
-            Ok(Some(range)) => waiting
-                .get(range.clone())
-                .ok_or(FramingError::InvalidToken)
-                .and_then(|bytes| head::check(bytes, range.start > 0))
-                .map(|(head, rewritten)| (range.end, head, rewritten)),
-            Err(error) => Err(error),
+        let (bytes_max, headers_max) = (self.head_bytes_max, self.headers_max);
+        let is_new = scan.is_new();
+        let at_once = is_new.then(|| whole::check_at_once(waiting, bytes_max, headers_max));
+        let passed = match at_once.flatten() {
+            Some(passed) => Ok(passed),
+            None => match scan.advance(waiting, bytes_max, headers_max) {
+                Ok(None) => return Verdict::NeedMore,
+                Ok(Some(range)) => waiting
+                    .get(range.clone())
+                    .ok_or(FramingError::InvalidToken)
+                    .and_then(|bytes| whole::check(bytes, range.start > 0))
+                    .map(|checked| (range.end, checked)),
+                Err(error) => Err(error),
+            },
         };
         match passed {
-            Ok((len, head, rewritten)) => {
+            Ok((len, checked)) => {
+                let Checked {
+                    facts: head,
+                    rewritten,
+                    fields,
+                } = checked;
                 self.state = match head.body {
                     Body::None | Body::Counted(0) => State::Passed,
                     Body::Counted(left) => State::Counted(left),
@@ -249,6 +305,7 @@ impl Framing {
                     len,
                     rewritten,
                     head,
+                    fields,
                 }
             }
             Err(error) => {

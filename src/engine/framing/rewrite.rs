@@ -15,12 +15,12 @@ use super::target::RequestLine;
 pub(super) struct Changes<'a> {
     /// A `Host` for a request that names none.
     pub(super) add_host: Option<&'a [u8]>,
-    /// `Content-Length: 0` for a POST of HTTP/1.0 that names no length: actix-http refuses it otherwise,
-    /// while RFC 9112 section 6.3 gives it an empty body.
+    /// `Content-Length: 0` for a POST of HTTP/1.0 that names no length: RFC 9112 section 6.3 gives it an
+    /// empty body, while some readers refuse it.
     pub(super) add_zero_length: bool,
     /// Without `Upgrade`.
     pub(super) drop_upgrade_header: bool,
-    /// Without the connection option `upgrade`: actix-http would answer with it, and close.
+    /// Without the connection option `upgrade`: nothing is switched to.
     pub(super) drop_upgrade_option: bool,
 }
 

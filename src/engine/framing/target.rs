@@ -1,6 +1,6 @@
-//! Checks the request line, and turns its target into what the parser behind the guard takes.
+//! Checks the request line, and turns its target into what requests are made of.
 //!
-//! It knows no routes. actix-http parses targets with `http` 0.2, which takes fewer characters than
+//! It knows no routes. actix's requests have targets of `http` 0.2, which takes fewer characters than
 //! `http` 1; what it would refuse is refused here with a text, or percent-encoded.
 //!
 //! Source: RFC 9112 section 3, RFC 3986.

@@ -10,6 +10,8 @@ use super::*;
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Run {
     passed: Vec<u8>,
+    /// The content of all bodies.
+    content: Vec<u8>,
     heads: Vec<HeadFacts>,
     requests: usize,
     refused: Option<FramingError>,
@@ -34,7 +36,9 @@ fn run_with(limits: FramingLimits, input: &[u8], mut cut: impl FnMut() -> usize)
                 len,
                 rewritten,
                 head,
+                fields,
             } => {
+                assert_in_order(rewritten.as_deref().unwrap_or(&waiting[..len]), &fields);
                 assert!(0 < len && len <= waiting.len());
                 match rewritten {
                     Some(bytes) => run.passed.extend_from_slice(&bytes),
@@ -43,10 +47,11 @@ fn run_with(limits: FramingLimits, input: &[u8], mut cut: impl FnMut() -> usize)
                 run.heads.push(head);
                 from += len;
             }
-            Verdict::PassBody(n) => {
-                assert!(0 < n && n <= waiting.len());
-                run.passed.extend_from_slice(&waiting[..n]);
-                from += n;
+            Verdict::PassBody { len, content } => {
+                assert!(0 < len && len <= waiting.len() && content.end <= len);
+                run.passed.extend_from_slice(&waiting[..len]);
+                run.content.extend_from_slice(&waiting[content]);
+                from += len;
             }
             Verdict::Complete => {
                 assert!(framing.is_request_complete() && !framing.is_between_requests());
@@ -69,6 +74,25 @@ fn run_with(limits: FramingLimits, input: &[u8], mut cut: impl FnMut() -> usize)
     }
     run.left = input.len() - from;
     run
+}
+
+/// The parts of a head are those of its lines.
+fn assert_in_order(head: &[u8], fields: &Fields) {
+    let lines: Vec<&[u8]> = head
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .collect();
+    let line = [fields.method.of(head), b" ", fields.target.of(head), b" "].concat();
+    assert!(lines[0].starts_with(&line), "{}", head.escape_ascii());
+    assert_eq!(fields.headers.len() + 3, lines.len());
+    for ((name, value), line) in fields.headers.iter().zip(&lines[1..]) {
+        let (name, value) = (name.of(head), value.of(head));
+        let rest = line
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix(b":"));
+        assert_eq!(rest.unwrap().trim_ascii(), value.trim_ascii());
+        assert_eq!(value, value.trim_ascii());
+    }
 }
 
 /// Feeds the input whole, and checks that the same comes of it byte by byte.
@@ -108,6 +132,7 @@ fn one_request_passes_at_a_time() {
         len,
         rewritten: None,
         head,
+        ..
     } = framing.on_bytes(input)
     else {
         panic!("the head must pass");
@@ -317,7 +342,13 @@ fn a_counted_body_may_pass_beside_the_guard() {
     let head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n";
     assert!(matches!(framing.on_bytes(head), Verdict::PassHead { .. }));
     assert_eq!(framing.counted_body_left(), Some(10));
-    assert_eq!(framing.on_bytes(b"abc"), Verdict::PassBody(3));
+    assert_eq!(
+        framing.on_bytes(b"abc"),
+        Verdict::PassBody {
+            len: 3,
+            content: 0..3
+        }
+    );
     assert_eq!(framing.on_bytes(b""), Verdict::NeedMore);
     framing.on_counted_body(6);
     framing.next_request();
@@ -326,7 +357,13 @@ fn a_counted_body_may_pass_beside_the_guard() {
         Some(1),
         "the next request has to wait"
     );
-    assert_eq!(framing.on_bytes(b"jGET"), Verdict::PassBody(1));
+    assert_eq!(
+        framing.on_bytes(b"jGET"),
+        Verdict::PassBody {
+            len: 1,
+            content: 0..1
+        }
+    );
     assert_eq!(framing.counted_body_left(), None);
     assert_eq!(framing.on_bytes(b"GET"), Verdict::Complete);
 }

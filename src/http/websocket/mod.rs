@@ -17,10 +17,7 @@ mod over_http;
 
 use std::{rc::Rc, sync::Arc};
 
-use actix_web::{
-    body::{BodySize, MessageBody},
-    HttpResponse,
-};
+use actix_web::HttpResponse;
 use http::{HeaderMap, HeaderValue};
 
 pub use self::begin::{begin_polled, Accepted};
@@ -147,10 +144,6 @@ fn refused(exchange: &Exchange, target: usize, response: BackendResponse) -> Out
         return Outcome::Response(response);
     }
     close_after(&mut response);
-    if response.body().size() == BodySize::Stream {
-        // To a request like this one actix would announce chunks and write none.
-        response.head_mut().no_chunking(true);
-    }
     Outcome::Response(response)
 }
 

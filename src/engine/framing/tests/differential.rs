@@ -26,14 +26,15 @@ pub(super) fn read_behind_guard(
                 len,
                 rewritten,
                 head,
+                ..
             } => {
                 let passed = rewritten.as_deref().unwrap_or(&waiting[..len]);
                 reader.on_head(passed, &head);
                 from += len;
             }
-            Verdict::PassBody(n) => {
-                reader.on_body(&waiting[..n]);
-                from += n;
+            Verdict::PassBody { len, content } => {
+                reader.on_body(&waiting[..len], &waiting[content]);
+                from += len;
             }
             Verdict::Complete => {
                 framing.next_request();
@@ -119,8 +120,9 @@ impl Reader {
         self.ended = expected == MessageType::None;
     }
 
-    fn on_body(&mut self, passed: &[u8]) {
+    fn on_body(&mut self, passed: &[u8], content: &[u8]) {
         assert!(self.open.is_some() && !self.ended);
+        let before = self.bodies.last().map_or(0, Vec::len);
         self.buffer.extend_from_slice(passed);
         loop {
             match self.codec.decode(&mut self.buffer) {
@@ -137,6 +139,8 @@ impl Reader {
             }
         }
         assert!(self.buffer.is_empty(), "all that passed is read");
+        let read = self.bodies.last().map(|body| &body[before..]);
+        assert_eq!(read, Some(content), "both read the same content");
     }
 
     /// Tells whether another request may follow.
