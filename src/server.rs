@@ -33,7 +33,6 @@ mod inherited;
 mod listen;
 mod options;
 mod reload;
-mod socket_file;
 mod surfaces;
 mod watch;
 
@@ -44,7 +43,6 @@ pub use reload::{ReloadError, Report};
 use listen::Sockets;
 use options::{broker_options, client_options};
 use reload::{Reloader, Replaced};
-use socket_file::SocketFile;
 use watch::Watch;
 
 /// The part of the drain time within which sessions are told to end; the rest is for their goodbyes.

@@ -55,6 +55,7 @@ pub mod record;
 pub mod reload;
 pub mod reply;
 pub mod slot;
+pub mod socket_file;
 pub mod sockjs;
 pub mod tls;
 pub mod tls_socket;

@@ -10,18 +10,19 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{inherited::Inherited, socket_file::SocketFile, Error};
+use super::{inherited::Inherited, Error};
 use crate::{
     config::{HttpSettings, UnixSocket},
     http::{
         certificates::Certificates,
         listener::{ClientListener, ListeningSocket},
+        socket_file::{Access, SocketFile},
         tls::{PortTls, Spoken},
     },
 };
 
 /// Connections that the kernel keeps for a listener until they are accepted.
-pub(super) const BACKLOG: i32 = 1_024;
+const BACKLOG: i32 = 1_024;
 
 /// Where clients are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,12 +112,17 @@ impl Sockets {
     ) -> io::Result<(UnixListener, Option<SocketFile>)> {
         let (socket, file) = match self.inherited.take_unix(&unix.path) {
             Some(socket) if self.inherited.has_predecessor() => {
-                (socket, Some(SocketFile::adopt(unix)?))
+                (socket, Some(SocketFile::adopt(&unix.path)?))
             }
             Some(socket) => (socket, None),
             None => {
-                let (socket, file) = SocketFile::bind(unix)?;
-                (socket, Some(file))
+                let access = Access {
+                    mode: unix.mode,
+                    user: unix.user,
+                    group: unix.group,
+                };
+                let (socket, file) = SocketFile::listen(&unix.path, access, BACKLOG)?;
+                (socket.into(), Some(file))
             }
         };
         self.kept.push((key, socket.try_clone()?.into()));

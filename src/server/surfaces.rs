@@ -1,12 +1,13 @@
 //! Opens the sockets of `[zmq]` as all listening sockets are opened: they can be inherited, and handed
 //! over.
 
-use super::{listen::Sockets, socket_file::SocketFile, Error};
+use super::{listen::Sockets, Error};
 use crate::{
     config::UnixSocket,
     engine::zmq::{endpoint::Endpoint, options::ZmqOptions},
     http::{
         listener::ListeningSocket,
+        socket_file::SocketFile,
         zmq::{BoundListener, OpenedSurfaces},
     },
 };

@@ -153,20 +153,11 @@ fn publish(args: Option<&Value>) -> Result<Command, Refusal> {
 mod tests {
     use super::*;
 
-    fn map(pairs: &[(&'static str, Value)]) -> Value {
-        let pairs = pairs.iter().cloned();
-        Value::Map(
-            pairs
-                .map(|(key, value)| (Bytes::from(key), value))
-                .collect(),
-        )
-    }
-
     fn request(method: &'static str, args: Option<Value>) -> Bytes {
         let mut pairs = vec![("id", Value::bytes("7")), ("method", Value::bytes(method))];
         pairs.extend(args.map(|args| ("args", args)));
         let mut bytes = Vec::new();
-        map(&pairs).write(&mut bytes);
+        Value::map(pairs).write(&mut bytes);
         bytes.into()
     }
 
@@ -179,33 +170,33 @@ mod tests {
     #[test]
     fn commands_are_read() {
         let ids = Value::List(vec![Value::bytes("a"), Value::bytes("b")]);
-        let stream = map(&[("content", Value::bytes("x"))]);
-        let item = map(&[
+        let stream = Value::map([("content", Value::bytes("x"))]);
+        let item = Value::map([
             ("channel", Value::bytes("a")),
-            ("formats", map(&[("http-stream", stream)])),
+            ("formats", Value::map([("http-stream", stream)])),
         ]);
         for (method, args, expected) in [
             (
                 "conncheck",
-                Some(map(&[("ids", ids)])),
+                Some(Value::map([("ids", ids)])),
                 Command::CheckConnections(vec!["a".into(), "b".into()]),
             ),
             ("get-zmq-uris", None, Command::ListUris),
             ("recover", Some(Value::Null), Command::Recover),
             (
                 "refresh",
-                Some(map(&[("cid", Value::bytes("c"))])),
+                Some(Value::map([("cid", Value::bytes("c"))])),
                 Command::RefreshConnection("c".into()),
             ),
             (
                 "refresh",
-                Some(map(&[("channel", Value::bytes("c"))])),
+                Some(Value::map([("channel", Value::bytes("c"))])),
                 Command::RefreshChannel(ChannelName::from("c")),
             ),
         ] {
             assert_eq!(read(method, args), Ok(expected), "{method}");
         }
-        let args = map(&[("items", Value::List(vec![item]))]);
+        let args = Value::map([("items", Value::List(vec![item]))]);
         match read("publish", Some(args)) {
             Ok(Command::Publish(items)) => assert_eq!(items[0].channel.as_str(), "a"),
             other => panic!("an item: {other:?}"),
@@ -214,7 +205,7 @@ mod tests {
 
     #[test]
     fn refusals_have_a_condition_and_a_text() {
-        let items = |items| Some(map(&[("items", items)]));
+        let items = |items| Some(Value::map([("items", items)]));
         for (method, args, condition, text) in [
             ("explode", None, "method-not-found", "expected conncheck"),
             ("conncheck", None, "bad-request", "expected 'ids'"),
@@ -227,13 +218,13 @@ mod tests {
             ("publish", None, "bad-request", ""),
             (
                 "publish",
-                Some(map(&[])),
+                Some(Value::map([])),
                 "bad-request",
                 "Invalid format: object does not contain 'items'",
             ),
             (
                 "publish",
-                items(Value::List(vec![map(&[])])),
+                items(Value::List(vec![Value::map([])])),
                 "bad-request",
                 "Invalid format: publish item object does not contain 'channel'",
             ),
@@ -264,7 +255,7 @@ mod tests {
             assert_eq!(Request::read(&Bytes::from(bytes)), None, "{bytes}");
         }
         let mut random = fastrand::Rng::with_seed(3);
-        let args = map(&[("items", Value::List(vec![map(&[])]))]);
+        let args = Value::map([("items", Value::List(vec![Value::map([])]))]);
         let whole = request("publish", Some(args));
         for _ in 0..5_000 {
             let mut bytes = whole.to_vec();

@@ -154,15 +154,6 @@ mod tests {
         Formats, ResponseBody, ResponseFormat, StreamFormat, WsFormat, WsKind,
     };
 
-    fn map(pairs: &[(&'static str, Value)]) -> Value {
-        let pairs = pairs.iter().cloned();
-        Value::Map(
-            pairs
-                .map(|(key, value)| (Bytes::from(key), value))
-                .collect(),
-        )
-    }
-
     fn tnetstring(prefix: &str, value: &Value) -> Bytes {
         let mut frame = prefix.as_bytes().to_vec();
         value.write(&mut frame);
@@ -170,10 +161,10 @@ mod tests {
     }
 
     fn stream(content: &'static [u8]) -> Value {
-        let format = map(&[("content", Value::bytes(content))]);
-        map(&[
+        let format = Value::map([("content", Value::bytes(content))]);
+        Value::map([
             ("channel", Value::bytes("a")),
-            ("formats", map(&[("http-stream", format)])),
+            ("formats", Value::map([("http-stream", format)])),
         ])
     }
 
@@ -205,20 +196,20 @@ mod tests {
         let any: &'static [u8] = b"\x00\xff\x80";
         let item = read_pushed(&[tnetstring("T", &stream(any))]).unwrap();
         assert_eq!(content(&item), any);
-        let formats = map(&[
+        let formats = Value::map([
             (
                 "http-response",
-                map(&[("body", Value::bytes(any)), ("code", Value::Int(202))]),
+                Value::map([("body", Value::bytes(any)), ("code", Value::Int(202))]),
             ),
             (
                 "ws-message",
-                map(&[
+                Value::map([
                     ("content-bin", Value::bytes("eA==")),
                     ("content", Value::bytes(any)),
                 ]),
             ),
         ]);
-        let whole = map(&[("channel", Value::bytes("a")), ("formats", formats)]);
+        let whole = Value::map([("channel", Value::bytes("a")), ("formats", formats)]);
         let item = read_pushed(&[tnetstring("T", &whole)]).unwrap();
         let Formats { response, ws, .. } = item.formats;
         let Some(ResponseFormat::Send(response)) = response else {
@@ -249,7 +240,7 @@ mod tests {
         let bare =
             Bytes::from_static(br#"{"channel":"a","formats":{"http-stream":{"content":"x"}}}"#);
         let good = tnetstring("T", &stream(b"x"));
-        let bad_name = map(&[("channel", Value::bytes(&b"\xff"[..]))]);
+        let bad_name = Value::map([("channel", Value::bytes(&b"\xff"[..]))]);
         for (frames, text) in [
             (vec![], "expected one frame, an item"),
             (

@@ -14,7 +14,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use serde_json::Value as Json;
 
 use super::{
@@ -58,8 +57,7 @@ impl Stat {
             let map: serde_json::Map<_, _> = fields.collect();
             frame.extend_from_slice(Json::Object(map).to_string().as_bytes());
         } else {
-            let pairs = fields.map(|(key, value)| (Bytes::from(key), value));
-            Value::Map(pairs.collect()).write(&mut frame);
+            Value::map(fields).write(&mut frame);
         }
         frame
     }
@@ -201,6 +199,8 @@ fn unavailable((channel, mode): &Subject) -> Stat {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn streams(stream: u32) -> Option<Sessions> {

@@ -64,6 +64,16 @@ impl Value {
         Value::Bytes(bytes.into())
     }
 
+    /// Makes a map.
+    pub fn map(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+        let pairs = pairs.into_iter();
+        Value::Map(
+            pairs
+                .map(|(key, value)| (Bytes::from(key), value))
+                .collect(),
+        )
+    }
+
     /// Finds a value of a map.
     pub fn get(&self, key: &str) -> Option<&Value> {
         match self {

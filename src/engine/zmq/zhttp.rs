@@ -68,14 +68,8 @@ impl Request<'_> {
         if !self.body.is_empty() {
             pairs.push(("body", Value::Bytes(self.body.clone())));
         }
-        let pairs = pairs.into_iter();
-        let map = Value::Map(
-            pairs
-                .map(|(key, value)| (Bytes::from(key), value))
-                .collect(),
-        );
         let mut packet = vec![b'T'];
-        map.write(&mut packet);
+        Value::map(pairs).write(&mut packet);
         packet.into()
     }
 }

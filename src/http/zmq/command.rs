@@ -48,14 +48,13 @@ impl Command {
             ("publish-pull", options.pull.as_ref()),
             ("publish-sub", options.sub.first().filter(is_bound)),
         ];
-        let uris = uris.into_iter().filter_map(|(name, endpoint)| {
-            let endpoint = Value::bytes(endpoint?.to_string());
-            Some((Bytes::from(name), endpoint))
-        });
+        let uris = uris
+            .into_iter()
+            .filter_map(|(name, endpoint)| Some((name, Value::bytes(endpoint?.to_string()))));
         Command(Rc::new(Commands {
             broker: broker.clone(),
             intake: Intake::new(broker, SocketKind::Rep.name()),
-            uris: Value::Map(uris.collect()),
+            uris: Value::map(uris),
         }))
     }
 }

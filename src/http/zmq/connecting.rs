@@ -3,17 +3,13 @@
 use std::{io, time::Duration};
 
 use actix::WeakAddr;
-use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::{
     bound::Stream,
     peer::{serve, Owner},
 };
-use crate::{
-    engine::zmq::{endpoint::Endpoint, zmtp::SocketKind},
-    http::parked::probes,
-};
+use crate::engine::zmq::{endpoint::Endpoint, zmtp::SocketKind};
 
 /// How soon it is tried again.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
@@ -23,9 +19,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// How long a publisher may take to accept.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Idle time after which the kernel probes a publisher.
-const PROBE_AFTER: Duration = Duration::from_secs(30);
 
 /// Connects to an address, and again when that has failed or ended.
 pub(super) async fn connect_always<A: Owner>(
@@ -66,7 +59,5 @@ async fn connect(endpoint: &Endpoint) -> io::Result<Stream> {
         Endpoint::Named(name, port) => TcpStream::connect((&**name, *port)).await?,
         Endpoint::Ipc(path) => return Ok(Stream::Unix(UnixStream::connect(path).await?)),
     };
-    stream.set_nodelay(true)?;
-    SockRef::from(&stream).set_tcp_keepalive(&probes(PROBE_AFTER))?;
-    Ok(Stream::Tcp(stream))
+    Stream::tcp(stream)
 }

@@ -4,53 +4,62 @@ use std::{
     fs, io,
     os::unix::{
         fs::{chown, FileTypeExt, MetadataExt, PermissionsExt},
-        net::{UnixListener, UnixStream},
+        net::UnixStream,
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::listen::BACKLOG;
-use crate::config::UnixSocket;
+/// Who may connect to a unix socket; what is not set is as the process makes files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Access {
+    /// As in `chmod`.
+    pub mode: Option<u32>,
+    /// The number of its owner.
+    pub user: Option<u32>,
+    /// The number of its group.
+    pub group: Option<u32>,
+}
 
 /// The file of a unix socket; it is removed with this, unless it is another's by then.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub struct SocketFile {
     path: PathBuf,
     /// Its device and number.
     identity: (u64, u64),
 }
 
 impl SocketFile {
-    /// Makes the socket; nobody can connect before its mode and owner are set.
-    pub(super) fn bind(unix: &UnixSocket) -> io::Result<(UnixListener, Self)> {
-        remove_stale(unix)?;
+    /// Makes a socket that listens, with so many clients in its queue; nobody can connect before its mode
+    /// and owner are set.
+    pub fn listen(path: &Path, access: Access, backlog: i32) -> io::Result<(Socket, Self)> {
+        remove_stale(path)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        socket.bind(&SockAddr::unix(&unix.path)?)?;
-        let file = Self::adopt(unix)?;
-        if unix.user.or(unix.group).is_some() {
-            chown(&unix.path, unix.user, unix.group)?;
+        socket.bind(&SockAddr::unix(path)?)?;
+        let file = Self::adopt(path)?;
+        if access.user.or(access.group).is_some() {
+            chown(path, access.user, access.group)?;
         }
-        if let Some(mode) = unix.mode {
-            fs::set_permissions(&unix.path, fs::Permissions::from_mode(mode))?;
+        if let Some(mode) = access.mode {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
         }
-        socket.listen(BACKLOG)?;
+        socket.listen(backlog)?;
         socket.set_nonblocking(true)?;
-        Ok((socket.into(), file))
+        Ok((socket, file))
     }
 
     /// Takes care of a file that is there.
-    pub(super) fn adopt(unix: &UnixSocket) -> io::Result<Self> {
-        let found = fs::symlink_metadata(&unix.path)?;
+    pub fn adopt(path: &Path) -> io::Result<Self> {
+        let found = fs::symlink_metadata(path)?;
         Ok(Self {
-            path: unix.path.clone(),
+            path: path.to_owned(),
             identity: (found.dev(), found.ino()),
         })
     }
 
     /// Leaves the file to the process that has taken the socket over.
-    pub(super) fn leave(self) {
+    pub fn leave(self) {
         std::mem::forget(self);
     }
 }
@@ -65,9 +74,9 @@ impl Drop for SocketFile {
 }
 
 /// Removes what a server left behind that ended without a word.
-fn remove_stale(unix: &UnixSocket) -> io::Result<()> {
+fn remove_stale(path: &Path) -> io::Result<()> {
     let in_use = |why| Err(io::Error::new(io::ErrorKind::AddrInUse, why));
-    match fs::symlink_metadata(&unix.path) {
+    match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
         Ok(found) if !found.file_type().is_socket() => {
@@ -75,10 +84,10 @@ fn remove_stale(unix: &UnixSocket) -> io::Result<()> {
         }
         Ok(_) => {}
     }
-    match UnixStream::connect(&unix.path) {
+    match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            log::info!(path:% = unix.path.display(); "removed the socket of a server that is gone");
-            fs::remove_file(&unix.path)
+            log::info!(path:% = path.display(); "removed the socket of a server that is gone");
+            fs::remove_file(path)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
