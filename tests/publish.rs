@@ -513,3 +513,15 @@ fn a_publish_is_accepted_before_its_answer_so_that_a_later_one_comes_behind_it()
     }
     client.expect(expected);
 }
+
+#[test]
+fn an_item_of_unknown_formats_alone_is_accepted_and_counted() {
+    let (_backend, p8) = streaming();
+    let misspelt = json!({"channel": "a", "formats": {"http-stram": {"content": "x"}}});
+    p8.publish(&[misspelt]);
+    let known = json!({"channel": "a", "formats": {"new": {}, "http-stream": {"content": "x"}}});
+    p8.publish(&[known]);
+    let snapshot = p8.snapshot();
+    assert_eq!(snapshot.total("items_published_total"), 2);
+    assert_eq!(snapshot.total("items_formatless_total"), 1);
+}

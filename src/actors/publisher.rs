@@ -127,6 +127,7 @@ impl Publisher {
                 super::chaos::maybe_fail(&item, "publisher");
             }
             log::debug!(target: "p8::publish", channel:? = item.channel.as_str(); "item accepted");
+            self.note_formats(&item);
             self.pass_on((item, slips.next()), &ticket);
         }
         self.handler.in_hand.put_down();
@@ -137,6 +138,15 @@ impl Publisher {
                 _ => Err(PublishFailure::Crashed),
             }
         })
+    }
+
+    /// Notes an item that nobody will get; other GRIP proxies accept it as well.
+    fn note_formats(&self, item: &Item) {
+        if item.formats.is_empty() {
+            self.handler.counters.add(Total::ItemsFormatless, 1);
+            log::warn!(target: "p8::publish", channel:? = item.channel.as_str();
+                "an item has no format but unknown ones: nobody gets it");
+        }
     }
 
     /// Passes an item to its channel, if it is new and anybody is subscribed.

@@ -106,6 +106,8 @@ names! {
         ResponsesSent = "responses_sent_total",
         /// Items that a filter kept from a session, as it should.
         ItemsFiltered = "items_filtered_total",
+        /// Items none of whose formats is known: nobody gets them.
+        ItemsFormatless = "items_formatless_total",
         /// Items for channels nobody here is subscribed to.
         ItemsUnsubscribed = "items_unsubscribed_total",
         /// Items with an id that was seen before; they go out once.

@@ -46,6 +46,11 @@ impl Formats {
         };
         response + stream + ws
     }
+
+    /// Tells whether it says nothing to anybody: none of the publisher's formats is known.
+    pub fn is_empty(&self) -> bool {
+        self.response.is_none() && self.stream.is_none() && self.ws.is_none()
+    }
 }
 
 /// What an item says to response holds.
