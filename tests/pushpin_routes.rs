@@ -11,19 +11,8 @@ use crate::support::{Answer, Backend, Client};
 const ROUTES: &str = include_str!("fixtures/pushpin_routes/routes");
 const ANSWERS: &str = include_str!("fixtures/pushpin_routes/answers.txt");
 
-const CONFIG: &str = "
-[runner]
-http_port=127.0.0.1:0
-[proxy]
-routesfile=routes
-accept_pushpin_route=true
-accept_x_forwarded_protocol=true
-set_x_forwarded_protocol=proto-only
-sig_key=changeme
-[handler]
-push_in_http_addr=127.0.0.1
-push_in_http_port=0
-";
+/// The settings that Pushpin had, but for its ports.
+const SETTINGS: &str = include_str!("fixtures/pushpin_routes/proxy.conf");
 
 /// A backend that answers with its name, and the target and `Host` it saw.
 fn named(name: &str) -> Backend {
@@ -100,7 +89,8 @@ fn is_same(expected: &str, found: &str) -> bool {
 fn an_imported_routes_file_means_what_it_meant() {
     let (routes, _backends) = routes();
     let folder = TempDir::new("pushpin-routes");
-    let config = folder.file("pushpin.conf", CONFIG);
+    let settings = format!("[runner]\nhttp_port=127.0.0.1:0\n{SETTINGS}push_in_http_port=0\n");
+    let config = folder.file("pushpin.conf", settings);
     folder.file("routes", &routes);
     let output = Command::new(P8_BINARY).arg("import").arg(config).output();
     let output = output.expect("it starts");
