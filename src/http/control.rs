@@ -14,7 +14,10 @@ use serde_json::json;
 use super::reply::REASON_HEADER;
 use crate::{
     actors::{broker::Broker, messages::PublishFailure},
-    grip::publish,
+    grip::{
+        error::PublishError,
+        publish::{self, Item},
+    },
     stats::receipt::Receipt,
 };
 
@@ -167,6 +170,16 @@ async fn recover(request: HttpRequest, broker: web::Data<Broker>) -> HttpRespons
     }
 }
 
+/// Reads the items of a publish; what is refused is counted and logged.
+pub(super) fn items_of(body: &[u8], broker: &Broker) -> Result<Vec<Item>, PublishError> {
+    let items = publish::parse_request(body);
+    items.inspect_err(|error| {
+        broker.count_bad_publish();
+        log::warn!(target: "p8::publish", error:% = error.explanation(), reason = error.code();
+            "publish refused");
+    })
+}
+
 async fn publish(
     request: HttpRequest,
     payload: web::Payload,
@@ -184,14 +197,9 @@ async fn publish(
         Ok(body) => body,
         Err(refusal) => return refusal.into(),
     };
-    let items = match publish::parse_request(&body) {
+    let items = match items_of(&body, &broker) {
         Ok(items) => items,
-        Err(error) => {
-            broker.count_bad_publish();
-            log::warn!(target: "p8::publish", error:% = error.explanation(), reason = error.code();
-                "publish refused");
-            return text(400, error.code(), &error.to_string());
-        }
+        Err(error) => return text(400, error.code(), &error.to_string()),
     };
     let count = items.len();
     let publishing = async {

@@ -133,13 +133,19 @@ impl Exchange {
         }
     }
 
-    /// Copies the headers that the backend is sent, before they are edited.
+    /// Copies the headers that the backend is sent, before they are edited; the host is that of the
+    /// target if it names one, as in HTTP/2.
     pub fn headers(&self) -> http::HeaderMap {
         let headers = border::headers_in(self.request.headers());
-        match &self.asked.rewritten {
+        let mut headers = match &self.asked.rewritten {
             Some(rewritten) => rewritten.merge_headers(headers),
             None => headers,
+        };
+        if let Some(authority) = self.request.uri().authority() {
+            let host = http::HeaderValue::from_str(authority.as_str());
+            headers.extend(host.ok().map(|host| (http::header::HOST, host)));
         }
+        headers
     }
 }
 

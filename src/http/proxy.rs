@@ -143,11 +143,7 @@ impl Front {
         let first = route.targets.get(at)?;
         let options = self.options();
         let options = &options.backend;
-        let mut headers = exchange.headers();
-        if let Some(authority) = request.uri().authority() {
-            let host = http::HeaderValue::from_str(authority.as_str()).ok()?;
-            headers.insert(http::header::HOST, host);
-        }
+        let headers = exchange.headers();
         let client_host = headers.get(http::header::HOST).cloned();
         let others = self.other_targets(client_host.as_ref(), route, order);
         let state = exchange.state().map(|state| state.borrow());

@@ -7,8 +7,7 @@ use serde_json::{json, Map, Value};
 use super::answer::{refused, told};
 use crate::{
     actors::broker::Broker,
-    grip::publish,
-    http::control::{failure_status, PATIENCE},
+    http::control::{failure_status, items_of, PATIENCE},
     stats::views::SessionFilter,
 };
 
@@ -45,12 +44,9 @@ pub(super) async fn publish_item(
         Ok(body) => body,
         Err(refusal) => return refusal.into(),
     };
-    let items = match publish::parse_request(&body) {
+    let items = match items_of(&body, &broker) {
         Ok(items) => items,
-        Err(error) => {
-            broker.count_bad_publish();
-            return refused(400, error.code(), &error.to_string());
-        }
+        Err(error) => return refused(400, error.code(), &error.to_string()),
     };
     let channels: Vec<_> = items
         .iter()

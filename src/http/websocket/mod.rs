@@ -18,7 +18,7 @@ mod over_http;
 use std::{rc::Rc, sync::Arc};
 
 use actix_web::HttpResponse;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 
 pub use self::begin::{begin_polled, Accepted};
 use self::compact::Compact;
@@ -171,15 +171,10 @@ fn forwarded(front: &Front, exchange: &Exchange, target: &Target) -> (String, He
         is_trusted,
         ..
     } = exchange;
-    let mut headers = exchange.headers();
-    if let Some(authority) = request.uri().authority() {
-        let host = HeaderValue::from_str(authority.as_str());
-        headers.extend(host.ok().map(|host| (http::header::HOST, host)));
-    }
     let forwarded = forward::request(
         ClientRequest {
             path_and_query: exchange.path_and_query(),
-            headers,
+            headers: exchange.headers(),
             peer: request.peer_addr().map(|peer| peer.ip()),
             secure: *is_secure,
             is_websocket: true,
