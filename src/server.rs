@@ -25,6 +25,7 @@ use crate::{
     http::{
         certificates::Certificates,
         health, listener, metrics,
+        socket_file::SocketFile,
         zmq::{self, BindError},
     },
 };
