@@ -216,6 +216,8 @@ let order = {};
 let places = [null];
 let look = null;
 let reading = 0;
+// Answers that are awaited: news do not ask again before, or a slow one would never be shown.
+let awaited = 0;
 
 const drawHead = () => {
   const table = TABLES[shown];
@@ -296,8 +298,10 @@ const readTable = async () => {
   if (search) query.set('search', search);
   const after = places[places.length - 1];
   if (after) query.set('after', after);
-  const answer = await fetch(at(`api/${shown}?${query}`));
-  const told = await answer.json();
+  awaited += 1;
+  const [answer, told] = await fetch(at(`api/${shown}?${query}`))
+    .then(async (given) => [given, await given.json()])
+    .finally(() => { awaited -= 1; });
   if (own !== reading) return;
   if (!answer.ok) throw new Error(told.error);
   // A confirmation or a focused button must not move away under the hand.
@@ -344,8 +348,7 @@ const onLook = (told) => {
   state.dataset.state = process.is_draining ? 'drain' : 'live';
   state.textContent = process.is_draining ? 'Draining' : 'Live';
   document.body.classList.remove('stale');
-  if (document.hidden) return;
-  attempt(readTable);
+  if (!document.hidden && awaited === 0) attempt(readTable);
 };
 const live = () => {
   const source = new EventSource(at('api/live'));
