@@ -24,7 +24,9 @@ impl Scene {
     fn new(reader: Reader) -> Scene {
         let backend = Recorder::start(reader);
         // Nothing is added to requests, so that each byte is known.
-        let config = Config::new().http("workers = 1").proxy("sig_key = \"\"");
+        let config = Config::new()
+            .http("workers = 1")
+            .proxy("sig_key = \"\"\nrequest_ids = \"off\"");
         let p8 = P8::start(&config.route("host = \"*\"\nno_grip = true", &[backend.addr]));
         Scene { backend, p8 }
     }

@@ -431,7 +431,7 @@ impl Client {
         String::from_utf8_lossy(&self.unread).into_owned()
     }
 
-    /// Reads more from the socket. A timeout fails the test; a reset is an error.
+    /// Reads more from the socket. A timeout fails the test; a reset, or what it is over TLS, is an error.
     #[track_caller]
     fn fill(&mut self) -> io::Result<usize> {
         let mut more = [0; 65536];
@@ -440,10 +440,15 @@ impl Client {
                 self.unread.extend_from_slice(&more[..n]);
                 Ok(n)
             }
-            Err(e) if e.kind() == io::ErrorKind::ConnectionReset => Err(e),
+            Err(e) if is_cut(&e) => Err(e),
             Err(e) => panic!("nothing came in time ({:?}): {e}", self.unread_text()),
         }
     }
+}
+
+fn is_cut(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), ConnectionReset | UnexpectedEof)
 }
 
 fn parse_head(lines: &[String]) -> Head {
