@@ -36,6 +36,9 @@ fn a_crowd_is_refused_at_once_while_clients_that_are_here_are_served_and_then_co
     let mut idle = p8.client();
     assert_eq!(idle.get("/").text(), "quick");
     let mut http2 = Http2Client::connect(p8.clients);
+    wait_until(DEADLINE, "all of them", || {
+        p8.snapshot().total("connections_current") == MAX as u64
+    });
     for round in 0..50 {
         // Some ask before they read, others only come.
         let mut client = p8.client();
