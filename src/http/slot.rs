@@ -208,7 +208,8 @@ impl Slot {
         .await;
     }
 
-    /// Takes the socket away for good; the last act of a request handler. False if it cannot. The connection's task ends with what is made of the socket and of what the client sent ahead.
+    /// Takes the socket away for good; the last act of a request handler. False if it cannot. The
+    /// connection's task ends with what is made of the socket and of what the client sent ahead.
     pub fn leave_to<F>(&self, make: impl FnOnce(ClientSocket, Bytes) -> F) -> bool
     where
         F: Future<Output = ()> + 'static,
