@@ -273,14 +273,16 @@ impl Conversion<'_> {
         self.keys.add(Table::Http, "listen", listen, &place);
     }
 
-    /// Writes what is not in Pushpin's files and not P-8's default: no cache of ids, and the control
-    /// port, whose address and port are two keys.
+    /// Writes what is not in Pushpin's files and not P-8's default: no cache of items' ids, no ids of
+    /// requests, and the control port, whose address and port are two keys.
     fn control(&mut self) {
+        let place = self.files.config.display().to_string();
         if value(self.settings, "handler", "id_cache_ttl").is_none() {
-            let place = self.files.config.display().to_string();
             self.keys
                 .add(Table::Handler, "id_cache_ttl", "0".to_owned(), &place);
         }
+        self.keys
+            .add(Table::Proxy, "request_ids", quoted("off"), &place);
         let named = |key| {
             let mut settings = self.settings.iter();
             settings.find(|setting| setting.is("handler", key) && !setting.is_empty())

@@ -162,6 +162,7 @@ fn defaults_that_differ_are_written() {
     let imported = place.import();
     let settings = loaded(&imported);
     assert!(settings.routes.is_empty() && settings.handler.id_cache_ttl.is_zero());
+    assert!(imported.toml.contains("request_ids = \"off\""));
     let notes: Vec<String> = imported.notes.iter().map(ToString::to_string).collect();
     let has = |words: &str| notes.iter().any(|note| note.contains(words));
     assert!(
