@@ -79,14 +79,7 @@ impl Answer<'_> {
         date: &[u8],
         out: &mut Vec<u8>,
     ) {
-        out.extend_from_slice(match self.reply.http10 {
-            true => b"HTTP/1.0 ",
-            false => b"HTTP/1.1 ",
-        });
-        out.extend(wire::status_digits(self.status));
-        out.push(b' ');
-        out.extend_from_slice(self.reason.as_bytes());
-        out.extend_from_slice(b"\r\n");
+        wire::put_status_line(out, self.status, self.reason, self.reply.http10);
         let says_length = self.put_length(out);
         self.put_connection(out);
         let mut has_date = false;
@@ -97,15 +90,10 @@ impl Answer<'_> {
                 "date" => has_date = true,
                 _ => {}
             }
-            wire::put_title_case(out, name);
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value);
-            out.extend_from_slice(b"\r\n");
+            wire::put_header(out, name, value);
         }
         if !has_date {
-            out.extend_from_slice(b"Date: ");
-            out.extend_from_slice(date);
-            out.extend_from_slice(b"\r\n");
+            wire::put_header(out, "date", date);
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -117,9 +105,7 @@ impl Answer<'_> {
             (status, _) if wire::is_bodiless(status) => false,
             (_, Length::None) => false,
             (_, Length::Known(length)) => {
-                out.extend_from_slice(b"Content-Length: ");
-                out.extend_from_slice(length.to_string().as_bytes());
-                out.extend_from_slice(b"\r\n");
+                wire::put_content_length(out, length);
                 false
             }
             (_, Length::Unknown) if self.is_chunked() => {

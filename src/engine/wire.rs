@@ -132,9 +132,7 @@ pub fn whole_response(response: &Response, reply: Reply) -> Bytes {
     let mut out = BytesMut::with_capacity(256 + response.body.len());
     put_head(&mut out, response, reply.http10);
     if !is_bodiless(response.status) {
-        out.put_slice(b"Content-Length: ");
-        out.put_slice(response.body.len().to_string().as_bytes());
-        out.put_slice(b"\r\n");
+        put_content_length(&mut out, response.body.len() as u64);
     }
     put_connection(&mut out, reply, true);
     out.put_slice(b"\r\n");
@@ -174,14 +172,15 @@ fn put_head(out: &mut BytesMut, response: &Response, http10: bool) {
 }
 
 /// Returns the three digits of a status.
-pub(super) fn status_digits(status: u16) -> [u8; 3] {
+fn status_digits(status: u16) -> [u8; 3] {
     let digit = |of: u16| b'0' + (of % 10) as u8;
     [digit(status / 100), digit(status / 10), digit(status)]
 }
 
-fn put_status_line(out: &mut BytesMut, status: u16, reason: &str, http10: bool) {
+/// Writes the first line of a head.
+pub(super) fn put_status_line(out: &mut impl BufMut, status: u16, reason: &str, http10: bool) {
     out.put_slice(if http10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
-    out.extend(status_digits(status));
+    out.put_slice(&status_digits(status));
     out.put_u8(b' ');
     out.put_slice(reason.as_bytes());
     out.put_slice(b"\r\n");
@@ -196,11 +195,23 @@ fn put_headers(out: &mut BytesMut, headers: &HeaderMap) {
         ) {
             continue;
         }
-        put_title_case(out, name.as_str());
-        out.put_slice(b": ");
-        out.put_slice(value.as_bytes());
-        out.put_slice(b"\r\n");
+        put_header(out, name.as_str(), value.as_bytes());
     }
+}
+
+/// Writes a header, its name in title case.
+pub(super) fn put_header(out: &mut (impl BufMut + Extend<u8>), name: &str, value: &[u8]) {
+    put_title_case(out, name);
+    out.put_slice(b": ");
+    out.put_slice(value);
+    out.put_slice(b"\r\n");
+}
+
+/// Writes the header that says how long a body is.
+pub(super) fn put_content_length(out: &mut impl BufMut, length: u64) {
+    out.put_slice(b"Content-Length: ");
+    out.put_slice(length.to_string().as_bytes());
+    out.put_slice(b"\r\n");
 }
 
 /// Writes a header's name as it is sent.
@@ -211,7 +222,7 @@ pub(crate) fn title_case(name: &str) -> String {
 }
 
 /// Writes a header's name as it is sent.
-pub(super) fn put_title_case(out: &mut impl Extend<u8>, name: &str) {
+fn put_title_case(out: &mut impl Extend<u8>, name: &str) {
     let mut upper = true;
     out.extend(name.bytes().map(|byte| {
         let is_first = std::mem::replace(&mut upper, byte == b'-');
