@@ -27,13 +27,15 @@ const BLIND: [&str; 4] = ["meter", "supervisor", "checker", "dealer"];
 /// Items that are meant for them.
 static MEANT: Mutex<Vec<Item>> = Mutex::new(Vec::new());
 
+/// Returns what an item asks for, and of which actor.
+fn wish(item: &Item) -> Option<(&str, &str)> {
+    item.meta.get("p8-chaos")?.split_once('-')
+}
+
 /// Panics or wedges if the item asks this actor to.
 pub fn maybe_fail(item: &Item, actor: &str) {
-    let Some(wish) = item.meta.get("p8-chaos") else {
-        return;
-    };
-    match wish.split_once('-') {
-        Some(("panic", whose)) if whose == actor => panic_on(item, wish),
+    match wish(item) {
+        Some(("panic", whose)) if whose == actor => panic_on(item, whose),
         Some(("wedge", whose)) if whose == actor => wedge(item),
         _ => {}
     }
@@ -41,11 +43,7 @@ pub fn maybe_fail(item: &Item, actor: &str) {
 
 /// Writes down an item that asks an actor to fail that sees no items.
 pub fn pass_on(item: &Item) {
-    let wish = item
-        .meta
-        .get("p8-chaos")
-        .and_then(|wish| wish.split_once('-'));
-    if wish.is_some_and(|(_, whose)| BLIND.contains(&whose)) {
+    if wish(item).is_some_and(|(_, whose)| BLIND.contains(&whose)) {
         let mut meant = MEANT.lock().unwrap_or_else(PoisonError::into_inner);
         meant.push(item.clone());
     }
@@ -53,13 +51,7 @@ pub fn pass_on(item: &Item) {
 
 /// As [`maybe_fail`], for an actor that sees no items.
 pub fn maybe_fail_blind(actor: &str) {
-    let is_meant = |item: &Item| {
-        let wish = item
-            .meta
-            .get("p8-chaos")
-            .and_then(|wish| wish.split_once('-'));
-        wish.is_some_and(|(_, whose)| whose == actor)
-    };
+    let is_meant = |item: &Item| wish(item).is_some_and(|(_, whose)| whose == actor);
     let mut meant = MEANT.lock().unwrap_or_else(PoisonError::into_inner);
     let at = meant.iter().position(is_meant);
     let item = at.map(|at| meant.swap_remove(at));
@@ -100,8 +92,8 @@ pub fn maybe_fail_stats(channel: &ChannelName) {
 }
 
 #[expect(clippy::panic, reason = "this is what the feature is for")]
-fn panic_on(item: &Item, wish: &str) {
-    panic!("chaos: {wish} on channel {}", item.channel.as_str());
+fn panic_on(item: &Item, actor: &str) {
+    panic!("chaos: panic-{actor} on channel {}", item.channel.as_str());
 }
 
 #[expect(

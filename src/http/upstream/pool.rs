@@ -32,6 +32,7 @@ use super::{
     key::Key,
     open::OpenConnections,
     shared::{Lease, SharedConnections},
+    stream::Stream,
     tls::TlsConfigs,
     upgrade,
 };
@@ -204,16 +205,15 @@ impl Pool {
         self.connect_timeout.unwrap_or(of_all)
     }
 
+    async fn dial(&self, key: &Key, wants_http2: bool) -> Result<Stream, FetchError> {
+        let parts = (&self.shared.tls, &self.shared.open);
+        dial(key, parts, self.connect_limit(), wants_http2).await
+    }
+
     /// Opens a connection.
     pub(super) async fn open(&self, key: &Key) -> Result<Connection, FetchError> {
         let shared = &self.shared;
-        let stream = dial(
-            key,
-            (&shared.tls, &shared.open),
-            self.connect_limit(),
-            false,
-        )
-        .await?;
+        let stream = self.dial(key, false).await?;
         let opened = connect::open(stream, &shared.http1, key).await?;
         shared.opened.set(shared.opened.get() + 1);
         Ok(opened)
@@ -225,13 +225,7 @@ impl Pool {
         key: &Key,
     ) -> Result<(Connection, GivenBack), FetchError> {
         let shared = &self.shared;
-        let stream = dial(
-            key,
-            (&shared.tls, &shared.open),
-            self.connect_limit(),
-            false,
-        )
-        .await?;
+        let stream = self.dial(key, false).await?;
         let opened = connect::open_for_switch(stream, &shared.http1, key).await?;
         shared.opened.set(shared.opened.get() + 1);
         Ok(opened)
@@ -277,7 +271,7 @@ impl Pool {
     /// Opens a connection that many requests share, or one as ever if the server chose that.
     async fn open_shared(&self, key: &Key) -> Result<(), FetchError> {
         let shared = &self.shared;
-        let stream = dial(key, (&shared.tls, &shared.open), self.connect_limit(), true).await?;
+        let stream = self.dial(key, true).await?;
         shared.opened.set(shared.opened.get() + 1);
         if stream.takes_http2() {
             return shared.http2.add(key, stream).await;
