@@ -22,6 +22,8 @@ mod framing_parser;
 mod grip_url;
 #[path = "../fuzz/checks/handshake.rs"]
 mod handshake;
+#[path = "../fuzz/header_lines.rs"]
+mod header_lines;
 #[path = "../fuzz/checks/header_params.rs"]
 mod header_params;
 #[path = "../fuzz/checks/http2_head.rs"]

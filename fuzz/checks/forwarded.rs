@@ -1,13 +1,15 @@
 //! What a backend is told of a client: any headers and rules. P-8's word of the client is the last one in
 //! `X-Forwarded-For`, `Forwarded` and `CDN-Loop`, whatever the client wrote, and nothing of a connection passes.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderValue;
 use p8::engine::cross_origin::CrossOrigin;
 use p8::engine::forward::{
     self, is_loop, is_secure, parse_xff_rules, ClientRequest, ForwardOptions, SetProto,
 };
 use p8::engine::route::{Route, Target};
 use p8::grip::header_params::split_list;
+
+use super::header_lines;
 
 /// Checks one input: options, rules, header lines.
 pub fn check(input: (u8, &str, &[u8])) {
@@ -26,7 +28,7 @@ pub fn check(input: (u8, &str, &[u8])) {
         cdn_loop: Some("p-8.example".to_owned()),
         ..ForwardOptions::default()
     };
-    let headers = read(lines);
+    let headers = header_lines::headers(lines, 64);
     let secure = is_secure(&headers, false, &options);
     assert!(options.accept_x_forwarded_protocol || !secure);
     let passed = CrossOrigin::of(&headers, &[]).additions(&headers);
@@ -65,19 +67,4 @@ pub fn check(input: (u8, &str, &[u8])) {
             .last()
             .is_some_and(|last| last.starts_with(b"for=192.0.2.7")));
     }
-}
-
-fn read(lines: &[u8]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for line in lines.split(|byte| *byte == b'\n').take(64) {
-        let mut parts = line.splitn(2, |byte| *byte == b':');
-        let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
-            continue;
-        };
-        let value = HeaderValue::from_bytes(value.trim_ascii());
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
-            headers.append(name, value);
-        }
-    }
-    headers
 }

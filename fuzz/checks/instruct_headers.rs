@@ -2,24 +2,14 @@
 //! bounds that `Hold` and `Response` promise.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderName;
 use p8::grip::instruct;
+
+use super::header_lines;
 
 /// Checks one input.
 pub fn check(input: &[u8]) {
-    let mut headers = HeaderMap::new();
-    for line in input.split(|byte| *byte == b'\n').take(64) {
-        let mut parts = line.splitn(2, |byte| *byte == b':');
-        let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
-            continue;
-        };
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(name),
-            HeaderValue::from_bytes(value.trim_ascii()),
-        ) {
-            headers.append(name, value);
-        }
-    }
+    let headers = header_lines::headers(input, 64);
     let _ = instruct::is_instruct(&headers);
     match instruct::parse(200, None, &headers, Bytes::from_static(b"body")) {
         Ok(instruct) => {

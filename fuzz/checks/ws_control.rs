@@ -1,11 +1,13 @@
 //! What a backend says to a WebSocket beside its messages: control messages, and the headers of its
 //! answers. Any bytes; what is taken keeps its bounds.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use p8::grip::ws::{
     bytes_accepted, control, grip_extension, keep_alive_interval, BoundMeta, Control,
     KeepAliveInterval,
 };
+
+use super::header_lines;
 
 /// Checks one input.
 pub fn check(input: &[u8]) {
@@ -25,19 +27,7 @@ pub fn check(input: &[u8]) {
         assert!(extension.prefix.len() <= input.len().max(2));
     }
 
-    let mut headers = HeaderMap::new();
-    for line in lines().take(200) {
-        let mut parts = line.splitn(2, |byte| *byte == b':');
-        let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
-            continue;
-        };
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(name),
-            HeaderValue::from_bytes(value.trim_ascii()),
-        ) {
-            headers.append(name, value);
-        }
-    }
+    let headers = header_lines::headers(input, 200);
     if let KeepAliveInterval::Secs(secs) = keep_alive_interval(&headers) {
         assert!(secs >= 20);
     }

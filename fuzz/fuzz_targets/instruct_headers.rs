@@ -2,6 +2,8 @@
 
 #![no_main]
 
+#[path = "../header_lines.rs"]
+mod header_lines;
 #[path = "../checks/instruct_headers.rs"]
 mod instruct_headers;
 
