@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::support::client::Head;
+use super::refusal;
 use crate::support::events::{accept_plain, answer, echoed, opening_with, opens, wait_for_event};
 use crate::support::grip::hold;
 use crate::support::http2::Http2Client;
@@ -51,12 +51,6 @@ fn asked_slowly(backend: &Backend) -> usize {
     let seen = backend.seen();
     let slow = seen.iter().filter(|request| request.target == "/slow");
     slow.count()
-}
-
-/// Status, reason, and when to try again.
-fn refusal(head: &Head) -> (u16, Option<&str>, Option<&str>) {
-    let (reason, again) = (head.header("p8-reason"), head.header("retry-after"));
-    (head.status, reason, again)
 }
 
 const REFUSED: (u16, Option<&str>, Option<&str>) = (503, Some("target-busy"), Some("1"));

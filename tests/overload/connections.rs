@@ -1,6 +1,6 @@
 //! More connections than `client_maxconn`.
 
-use crate::support::client::Head;
+use super::refusal;
 use crate::support::grip::hold;
 use crate::support::http2::Http2Client;
 use crate::support::publish::stream_item;
@@ -9,11 +9,6 @@ use crate::support::{wait_until, Answer, Backend, Client, Config, P8};
 
 /// How many there may be.
 const MAX: usize = 4;
-
-fn refusal(head: &Head) -> (u16, Option<&str>, Option<&str>) {
-    let (reason, again) = (head.header("p8-reason"), head.header("retry-after"));
-    (head.status, reason, again)
-}
 
 const REFUSED: (u16, Option<&str>, Option<&str>) = (503, Some("too-many-connections"), Some("1"));
 

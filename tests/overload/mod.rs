@@ -8,3 +8,11 @@
 mod backends;
 mod connections;
 mod publishes;
+
+use crate::support::client::Head;
+
+/// Status, reason, and when to try again.
+fn refusal(head: &Head) -> (u16, Option<&str>, Option<&str>) {
+    let (reason, again) = (head.header("p8-reason"), head.header("retry-after"));
+    (head.status, reason, again)
+}

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::client::Head;
+use super::refusal;
 use crate::support::publish::{begin_publish, body_of, post_items, stream_item};
 use crate::support::wait::DEADLINE;
 use crate::support::{wait_until, Client, Config, P8};
@@ -22,12 +22,6 @@ fn streaming(handler: &str) -> (P8, Vec<Client>) {
     let streams = (0..STREAMS).map(|_| p8.stream("/stream?channel=a"));
     let streams = streams.collect();
     (p8, streams)
-}
-
-/// Status, reason, and when to try again.
-fn refusal(head: &Head) -> (u16, Option<&str>, Option<&str>) {
-    let (reason, again) = (head.header("p8-reason"), head.header("retry-after"));
-    (head.status, reason, again)
 }
 
 /// Publishes much, then a little that is refused while the hub is behind; and sees that all of the first

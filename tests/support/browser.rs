@@ -66,7 +66,8 @@ impl Reports {
     }
 }
 
-/// What a page begins with: `until` waits for something, looking so many times 25 ms apart.
+/// What a page begins with: `until` waits for something, looking so many times 25 ms apart; `watched`
+/// begins to look how long the page does not turn, and returns what ends that with the longest, in ms.
 const HEAD: &str = "<!doctype html><title>driver</title><body><script>
 let tries = 400;
 const until = async (what, test) => {
@@ -76,6 +77,21 @@ const until = async (what, test) => {
     await new Promise((next) => setTimeout(next, 25));
   }
   throw new Error('waited for ' + what);
+};
+const watched = () => {
+  let [gap, last, isOver] = [0, performance.now(), false];
+  const channel = new MessageChannel();
+  channel.port1.onmessage = () => {
+    const now = performance.now();
+    gap = Math.max(gap, now - last);
+    last = now;
+    if (!isOver) channel.port2.postMessage(0);
+  };
+  channel.port2.postMessage(0);
+  return () => {
+    isOver = true;
+    return gap;
+  };
 };";
 
 /// What it ends with: the report, which has what `run` has `seen`, or an `error`.
