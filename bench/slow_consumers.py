@@ -14,6 +14,8 @@ import subprocess
 import time
 import urllib.request
 
+from measure import resident
+
 GOAL_MS = 10
 COLUMNS = ["transport", "policy", "stuck", "alone_p50_ms", "alone_p99_ms", "beside_p50_ms", "beside_p99_ms",
            "delayed_p99_ms", "missing", "process_mib", "kernel_mib", "dropped", "held_after"]
@@ -62,11 +64,6 @@ def begin(given, transport, channel=b"a"):
 def snapshot(given):
     with urllib.request.urlopen("http://%s/admin/api/snapshot" % given.control) as answer:
         return json.load(answer)
-
-
-def resident(pid):
-    with open("/proc/%d/status" % pid) as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:")) * 1024
 
 
 def kernel(given):

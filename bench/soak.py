@@ -18,6 +18,8 @@ import statistics
 import struct
 import time
 
+from measure import resident
+
 KINDS = ["stream", "poll", "websocket"]
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)\r")
 ITEM = re.compile(rb"#(\d+):(\d+) \n")
@@ -284,11 +286,6 @@ class Soak:
 def address(text):
     host, port = text.rsplit(":", 1)
     return host, int(port)
-
-
-def resident(pid):
-    with open("/proc/%d/smaps_rollup" % pid, encoding="ascii") as f:
-        return sum(int(line.split()[1]) for line in f if line.startswith("Rss:")) * 1024
 
 
 def files(pid):
